@@ -1,0 +1,117 @@
+"""The one way to write: whole or not at all, private where it must be, safe names on every system."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import UserError
+
+PRIVATE, SHARED = 0o600, 0o644
+_STALE_SECONDS = 6 * 3600
+_RESERVED = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(10)), *(f"lpt{n}" for n in range(10))}
+
+
+def write_bytes(path: Path, data: bytes, *, private: bool = False) -> Path:
+    """Write `data` to `path` so that a reader sees the old file or the new one, never a part."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".evalkit-", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(PRIVATE if private else SHARED)
+        _replace(Path(name), path)
+    except OSError as problem:
+        Path(name).unlink(missing_ok=True)
+        raise UserError(f"Could not write {path.name}: {problem.strerror}.",
+                        remedy="Free some disk space or choose another --out folder; the earlier file is unchanged.") from None
+    return path
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Rename over `target`; on Windows a reader (Excel) may hold it for a moment, so try for two seconds."""
+    for wait in (0, 0.1, 0.3, 0.6, 1.0):
+        time.sleep(wait)
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            continue
+    source.replace(target)
+
+
+def write_text(path: Path, text: str, *, private: bool = False) -> Path:
+    """Write `text` as UTF-8 with newline `\\n` on every system."""
+    return write_bytes(path, text.encode("utf-8"), private=private)
+
+
+def write_json(path: Path, value: Any, *, private: bool = False) -> Path:
+    """Write `value` as indented JSON with sorted keys; NaN is refused (use None)."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return write_text(path, text + "\n", private=private)
+
+
+def sha256(path: Path) -> str:
+    """The sha256 of a file's bytes, in hex."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def safe_name(text: str, *, most: int = 60) -> str:
+    """A file name that is safe on every system; a changed name gets 8 hex digits so that two never collide."""
+    plain = unicodedata.normalize("NFKD", str(text)).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-.")[:most]
+    if slug == text and slug and slug.lower() not in _RESERVED and slug == slug.lower():
+        return slug
+    return f"{slug.lower() or 'x'}-{hashlib.sha256(str(text).encode()).hexdigest()[:8]}"
+
+
+@contextlib.contextmanager
+def whole_folder(target: Path, *, staging: Path | None = None) -> Iterator[Path]:
+    """Fill a hidden sibling of `target`; it takes target's place only when the block ends without an error."""
+    target = Path(target).absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sweep(target.parent)
+    work = staging or Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-", suffix=".part"))
+    try:
+        yield work
+        _swap(work, target)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def _swap(work: Path, target: Path) -> None:
+    """Put `work` where `target` is; an older folder is moved away first and removed after."""
+    old = target.with_name(f".{target.name}-{os.getpid()}.old")
+    if target.exists():
+        _replace(target, old)
+    work.chmod(0o755)
+    _replace(work, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what an interrupted run left in `folder` (hidden .part, .old and .tmp older than six hours)."""
+    for path in Path(folder).glob(".*"):
+        if path.suffix not in (".part", ".old", ".tmp"):
+            continue
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
