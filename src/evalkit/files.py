@@ -82,6 +82,22 @@ def safe_name(text: str, *, most: int = 60) -> str:
     return f"{slug.lower() or 'x'}-{hashlib.sha256(str(text).encode()).hexdigest()[:8]}"
 
 
+def repository_root() -> Path | None:
+    """The evalkit checkout around the working directory, else the one this package runs from; None in a wheel alone."""
+    places = (*Path.cwd().joinpath("x").parents, *Path(__file__).resolve().parents)
+    return next((place for place in places if (place / "pyproject.toml").is_file() and (place / "notebooks").is_dir()),
+                None)
+
+
+def locate(path: str | Path) -> Path:
+    """`path` as the reader meant it: from the working directory, else from the repository root when it is there."""
+    path = Path(path).expanduser()
+    if path.is_absolute() or path.exists():
+        return path
+    root = repository_root()
+    return root / path if root is not None and (root / path).exists() else path
+
+
 @contextlib.contextmanager
 def whole_folder(target: Path, *, staging: Path | None = None) -> Iterator[Path]:
     """Fill a hidden sibling of `target`; it takes target's place only when the block ends without an error."""
