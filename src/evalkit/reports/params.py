@@ -40,7 +40,8 @@ class Params:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            check_type(field.name, getattr(self, field.name), str(field.type), is_id=field.name in self.ids)
+            kind = str(getattr(field.type, "__name__", field.type))
+            check_type(field.name, getattr(self, field.name), kind, is_id=field.name in self.ids)
         check_form(month=self.month, as_of=self.as_of, audience=self.audience)
         for name, allowed in self.choices.items():
             must_be_one_of(name, getattr(self, name), tuple(allowed))
@@ -68,7 +69,8 @@ def check_form(*, month: str = "", as_of: str = "", audience: str = "team") -> N
     if month and not (re.fullmatch(r"\d{4}-\d{2}", month) and 1 <= int(month[5:]) <= 12 and int(month[:4]) > 0):
         raise UsageError("month is not a month evalkit can read.", remedy="Write it as YYYY-MM, for example 2026-01.")
     if as_of and not _is_date(as_of):
-        raise UsageError("as_of is not a date evalkit can read.", remedy="Write it as YYYY-MM-DD, for example 2026-01-30.")
+        raise UsageError("as_of is not a date evalkit can read.",
+                         remedy="Write it as YYYY-MM-DD, for example 2026-01-30.")
     if month and as_of:
         raise UsageError("month and as_of were both given.", remedy="Give one of them: a month is its last school day.")
 
