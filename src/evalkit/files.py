@@ -37,7 +37,8 @@ def write_bytes(path: Path, data: bytes, *, private: bool = False) -> Path:
     except OSError as problem:
         Path(name).unlink(missing_ok=True)
         raise UserError(f"Could not write {path.name}: {problem.strerror}.",
-                        remedy="Free some disk space or choose another --out folder; the earlier file is unchanged.") from None
+                        remedy="Free some disk space or choose another --out folder; the earlier file is unchanged."
+                        ) from None
     return path
 
 
@@ -131,3 +132,71 @@ def sweep(folder: Path) -> None:
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def remove_leftovers(folder: Path, prefix: str) -> None:
+    """Remove hidden .part and .old entries that begin with `prefix`, for a caller that holds the lock of that name."""
+    for path in Path(folder).iterdir():
+        if path.name.startswith(prefix) and path.suffix in (".part", ".old") and path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def held(path: Path, *, what: str) -> Iterator[None]:
+    """Hold the lock file `path` while the block runs; where somebody else holds it, say who. Freed if we are killed.
+
+    A file system without locks (some network drives) lets the block run: the rename at the end is still whole.
+    """
+    try:
+        lock = Path(path).open("a+b")  # noqa: SIM115 - closed by the with below
+    except OSError as problem:
+        raise UserError(f"The output folder could not be written: {problem.strerror}.",
+                        remedy="Choose another --out folder.") from None
+    with lock:
+        if not _lock(lock) or not _is_same_file(lock, Path(path)):
+            raise UserError(f"{what} is being made by another run ({_holder(lock)}).",
+                            remedy="Wait until it ends, or choose another --out folder.")
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}, started {time.strftime('%H:%M')}".encode())
+        lock.flush()
+        try:
+            yield
+        finally:
+            lock.truncate(0)
+    with contextlib.suppress(OSError):
+        Path(path).unlink()
+
+
+def _lock(file: Any) -> bool:
+    """Try for the lock without waiting; True also where the file system has none."""
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        file.seek(1 << 20)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _is_same_file(file: Any, path: Path) -> bool:
+    """False when another run removed the lock file between our opening and our locking it."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
+
+
+def _holder(file: Any) -> str:
+    file.seek(0)
+    return file.read(80).decode("utf-8", "replace").strip() or "just started"

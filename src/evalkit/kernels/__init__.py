@@ -1,0 +1,1 @@
+"""Notebooks: what they ask, and how they are executed."""

@@ -1,0 +1,250 @@
+"""The command line: `evalkit check | run | demo | simulate | list`. The only place that prints."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from evalkit.errors import INTERNAL_ERROR, WRONG_USAGE, UsageError, UserError, must_be_one_of
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+                  help="Did the mentors help, what do we do this month, what do we celebrate.")
+LISTS = ("reports", "estimators", "checks", "measures", "sources")
+LATER = {
+    "new": "the intake of exports", "batch": "runs of many schools", "audit": "the release ledger",
+    "verify": "runs of many schools", "pool": "the pooling of sites", "papers": "sheets and letters",
+    "notes": "the action log", "export": "the analysis export",
+}
+
+StudyArg = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's folder.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the row account as JSON.")]
+OutOption = Annotated[Path, typer.Option("--out", help="The folder that holds all runs.")]
+
+
+@app.command()
+def demo(out: OutOption = Path("reports")) -> None:
+    """Every report on the sample study data/sample."""
+    from evalkit.kernels.notebooks import list_reports, sample_folder
+
+    sample = sample_folder()
+    for report in list_reports():
+        _run_one(report, sample, {}, out)
+    say(f"Open {_shown(out / 'index.html')} in a browser.")
+
+
+@app.command()
+def check(study: StudyArg, as_json: JsonOption = False) -> None:
+    """Validate a study and account for every row of its files."""
+    from evalkit.study import open_study
+
+    with _progress("Reading the study"):
+        opened = open_study(study)
+    if as_json:
+        sys.stdout.write(json.dumps(opened.account.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        return
+    _print_account(opened)
+
+
+@app.command()
+def run(report: Annotated[str, typer.Argument(metavar="REPORT", help="A notebook's name: see evalkit list reports.")],
+        study: StudyArg,
+        month: Annotated[str, typer.Option(help="The month to report, YYYY-MM.")] = "",
+        as_of: Annotated[str, typer.Option("--as-of", help="The last day to use, YYYY-MM-DD.")] = "",
+        school: Annotated[str, typer.Option(help="One school's id.")] = "",
+        audience: Annotated[str, typer.Option(help="team, partner or public.")] = "team",
+        out: OutOption = Path("reports"),
+        settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE",
+                                                           help="Any other parameter of the report.")] = None) -> None:
+    """Run one report on a study."""
+    given = {"month": month, "as_of": as_of, "school": school, "audience": audience}
+    params = {**{key: value for key, value in given.items() if value}, **_settings(settings or [])}
+    _run_one(report, study, params, out)
+
+
+@app.command()
+def simulate(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the made-up study goes.")],
+             students: Annotated[int, typer.Option(help="How many students.")] = 2400,
+             schools: Annotated[int, typer.Option(help="How many schools.")] = 6,
+             effect_days: Annotated[float, typer.Option(help="Days absent the mentors change, for example -4.")] = -4.0,
+             seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 20260,
+             preset: Annotated[str, typer.Option(help="pre, post, elementary or high_school.")] = "post") -> None:
+    """Make up a district with a known effect, its truth stored beside it."""
+    from evalkit.simulate import simulate_study
+
+    with _progress("Making up a district"):
+        simulate_study(folder, n_students=students, n_schools=schools, effect_days=effect_days, seed=seed,
+                       preset=preset)
+    say(f"Wrote a made-up study into {_shown(folder)}. Try: evalkit check {_shown(folder)}")
+
+
+@app.command("list")
+def list_(what: Annotated[str, typer.Argument(metavar="[reports|estimators|checks|measures|sources]",
+                                              help="What to list; all of them when left out.")] = "") -> None:
+    """What this copy of evalkit has."""
+    if what:
+        must_be_one_of("list", what, LISTS)
+    for kind in (what,) if what else LISTS:
+        if not what:
+            say(f"{kind}:")
+        for name, line in _listed(kind):
+            say(f"{'' if what else '  '}{name:28} {line}".rstrip())
+
+
+def _add_later(name: str, with_what: str) -> None:
+    """A command that is named but not here yet says so, whatever follows it."""
+
+    @app.command(name, help=f"Comes with {with_what}.",
+                 context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+    def later() -> None:
+        raise UsageError(f"evalkit {name} comes with {with_what}; this version does not have it.",
+                         remedy="See evalkit --help for what there is.")
+
+
+for _name, _with in LATER.items():
+    _add_later(_name, _with)
+
+
+def _run_one(report: str, study: Path, params: dict[str, Any], out: Path) -> None:
+    from evalkit.run import run_report
+
+    with _progress(f"Making {report}"):
+        folder = run_report(report, study, params=params, out=out)
+    say(f"{report}: {_shown(folder / 'report.html')}")
+
+
+def _settings(pairs: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE pairs; a value may itself hold an equals sign."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name.strip():
+            raise UsageError("--set was not given as NAME=VALUE.", remedy="For example: --set title=Spring.")
+        if name.strip() in found:
+            raise UsageError("--set gives the same name twice.", remedy="Give each name once.")
+        found[name.strip()] = value
+    return found
+
+
+def _print_account(study: Any) -> None:
+    """Every row of every file, in plain words."""
+    year = f"{study.school_year - 1}-{study.school_year % 100:02d}"
+    say(f"{study.name}: school year {year}, data to {study.as_of:%Y-%m-%d}.")
+    for entry in study.account.to_dict()["files"]:
+        table = f" ({entry['table']})" if entry.get("table") else ""
+        say(f"\n{entry['file']}{table}: {entry['rows_read']:,} rows read")
+        parts = [("used as they stand", "loaded"), ("used after a repair", "repaired"), ("set aside", "quarantined"),
+                 ("exact duplicates", "duplicate")]
+        say("  " + ", ".join(f"{entry[key]:,} {words}" for words, key in parts if entry[key] or key == "loaded"))
+        for reason in entry["reasons"]:
+            say(f"  - {reason['n']:,}: {reason['reason']}")
+    for remark in study.remarks:
+        say(f"\nNote: {remark}")
+
+
+def _listed(kind: str) -> list[tuple[str, str]]:
+    """(name, one line) of everything of a kind."""
+    if kind == "reports":
+        from evalkit.kernels.notebooks import find_notebook, list_reports
+
+        return [(name, _notebook_title(find_notebook(name))) for name in list_reports()]
+    from importlib import import_module
+
+    module = {"estimators": "estimators", "checks": "checks", "measures": "measures", "sources": "sources"}[kind]
+    return list(import_module(f"evalkit.{module}").listed())
+
+
+def _notebook_title(path: Path) -> str:
+    """The first heading of a notebook."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    lines = (line for cell in cells if cell["cell_type"] == "markdown" for line in "".join(cell["source"]).splitlines())
+    return next((line.lstrip("# ").strip() for line in lines if line.startswith("#")), "")
+
+
+def _shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    path = path.absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def say(text: str) -> None:
+    """One line of plain output; control characters (terminal escapes) are never printed."""
+    sys.stdout.write(_printable(text) + "\n")
+
+
+def _printable(text: str) -> str:
+    return "".join(c for c in text.replace("\xa0", " ") if c == "\n" or c.isprintable())
+
+
+@contextlib.contextmanager
+def _progress(what: str) -> Iterator[None]:
+    """A moving line on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what, spinner="line"):
+        yield
+
+
+def _use_utf8() -> None:
+    """A console of another encoding (Windows) shows a question mark, never an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def refuse(problem: UserError) -> int:
+    """One screen on stderr: what is wrong, where, and what to do."""
+    sys.stderr.write(_printable(problem.screen()) + "\n")
+    return problem.exit_code
+
+
+def _internal(problem: BaseException) -> int:
+    """An error of ours: its type and places go into a private log, never its message, which may hold a record."""
+    import os
+    import tempfile
+    import traceback
+
+    from evalkit import files
+
+    frames = traceback.extract_tb(problem.__traceback__)
+    kinds, cause = [type(problem).__name__], problem.__cause__
+    while cause is not None:
+        kinds.append(type(cause).__name__)
+        frames += traceback.extract_tb(cause.__traceback__)
+        cause = cause.__cause__
+    lines = [" from ".join(kinds), *(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames)]
+    log = Path(tempfile.gettempdir()) / f"evalkit-error-{os.getpid()}.log"
+    files.write_text(log, "\n".join(lines) + "\n", private=True)
+    sys.stderr.write("Something went wrong inside evalkit. This is not a fault of your data.\n"
+                     f"What to do: report it with the file {log}, which holds no student data.\n")
+    return INTERNAL_ERROR
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and end with its exit code: 0 done, 1 input, 2 usage, 3 disclosure, 4 internal."""
+    _use_utf8()
+    sys.exit(_main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    try:
+        code = app(args=list(arguments) if arguments is not None else None, prog_name="evalkit", standalone_mode=False)
+        return int(code or 0)
+    except UserError as problem:
+        return refuse(problem)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("Stopped. Nothing was half-written.\n")
+        return 130
+    except Exception as problem:
+        if hasattr(problem, "format_message"):
+            problem.show()  # type: ignore[attr-defined]
+            return WRONG_USAGE
+        return _internal(problem)

@@ -1,0 +1,197 @@
+"""Run a report: check what was asked, execute its notebook, verify the folder, put it in place whole."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from evalkit import files
+from evalkit.errors import UsageError, UserError
+from evalkit.kernels.notebooks import Parameter, find_notebook, read_parameters
+from evalkit.reports.params import check_form, check_type, folder_of, unknown_parameter
+
+_ID_NAMES = re.compile(r"(^|_)(school|student|mentor|district|household)(_id)?$")
+_LONGEST_VALUE = 4000
+
+
+def run_report(report: str, study: str | Path, *, params: Mapping[str, Any] | None = None, out: str | Path = "reports",
+               kernel: str = "auto") -> Path:
+    """Run one report on one study folder; returns the finished folder.
+
+    params: month, as_of, school, audience and the report's own, by name; text is read as the type the notebook's
+    parameters cell states, ids stay text. out: the folder that holds all runs. kernel: auto, fast or stock.
+    The folder appears whole or not at all; an earlier one is replaced. Raises UsageError for a parameter the report
+    does not have, UserError for what a reader can mend, DisclosureStop where a report would give a small group away.
+    """
+    notebook = find_notebook(report)
+    asked = check_parameters(report, notebook, {**(params or {}), "study": str(study)})
+    source, base = files.locate(study), files.locate(out).absolute()
+    if not source.exists():
+        raise UserError("The study folder was not found.", file=source.name,
+                        remedy="Give the path of a study's folder.")
+    home = base / files.safe_name(source.resolve().name)
+    label = "-".join(part for part in (report, *(str(asked[k]) for k in ("month", "as_of", "school", "audience")
+                                                 if asked.get(k))) if part)
+    with _staging(home, files.safe_name(label)) as staging:
+        executed = _execute(notebook, {**asked, "study": str(source)}, staging, kernel)
+        target = base / _place(staging, report, source.resolve().name, asked)
+        with _refused_when_unwritable(), files.whole_folder(target, staging=staging) as folder:
+            _finish(folder, executed, {**asked, "study": source.resolve().name})
+    _index(base)
+    return target
+
+
+def check_parameters(report: str, notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by type, before anything starts: an unknown name, a wrong type or an impossible form is refused."""
+    known = {parameter.name: parameter for parameter in read_parameters(notebook)}
+    checked = {}
+    for name, value in values.items():
+        if name not in known or name == "out":
+            raise unknown_parameter(str(name), [key for key in known if key != "out"], report=report)
+        checked[name] = _typed(known[name], value)
+    check_form(**{key: checked[key] for key in ("month", "as_of", "audience") if key in checked})
+    _ask_params(report, checked)
+    return checked
+
+
+def _typed(parameter: Parameter, value: Any) -> Any:
+    """A value as the type its cell states; text from the command line is read, ids stay text."""
+    is_id = parameter.kind == "str" and bool(_ID_NAMES.search(parameter.name))
+    if isinstance(value, str):
+        if len(value) > _LONGEST_VALUE or any(ord(c) < 32 for c in value):
+            raise UsageError(f"{parameter.name} holds characters that cannot stand in a parameter, or is too long.")
+        value = _read(parameter, value)
+    check_type(parameter.name, value, parameter.kind, is_id=is_id)
+    return value
+
+
+def _read(parameter: Parameter, text: str) -> Any:
+    try:
+        if parameter.kind == "bool":
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+        return {"int": int, "float": float}.get(parameter.kind, str)(text)
+    except (KeyError, ValueError):
+        words = {"bool": "true or false", "int": "a whole number", "float": "a number"}[parameter.kind]
+        raise UsageError(f"{parameter.name} must be {words}.",
+                         remedy=f"Change {parameter.name} and run again.") from None
+
+
+def _ask_params(report: str, values: Mapping[str, Any]) -> None:
+    """Let the report's own Params check its choices too (a notebook of the reader's own has none)."""
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    if find_spec(f"evalkit.reports.{report}") is None:
+        return
+    kind = getattr(import_module(f"evalkit.reports.{report}"), "Params", None)
+    if kind is not None:
+        names = {field.name for field in fields(kind)}
+        needed = [field.name for field in fields(kind) if field.default is MISSING and field.name not in values]
+        if not needed:
+            kind(**{key: value for key, value in values.items() if key in names})
+
+
+@contextlib.contextmanager
+def _staging(home: Path, label: str) -> Iterator[Path]:
+    """A hidden folder to write in, and the right to write it: a second run of the same report is told who holds it."""
+    with _refused_when_unwritable():
+        home.mkdir(parents=True, exist_ok=True)
+        lock = files.held(home / f".{label}.lock", what=f"The report {label}")
+    with lock:
+        files.remove_leftovers(home, f".{label}-")
+        with _refused_when_unwritable():
+            staging = Path(tempfile.mkdtemp(dir=home, prefix=f".{label}-", suffix=".part"))
+        try:
+            yield staging
+        finally:
+            files.remove_leftovers(home, f".{label}-")
+
+
+@contextlib.contextmanager
+def _refused_when_unwritable() -> Iterator[None]:
+    """A full disk or a folder without access, in words."""
+    try:
+        yield
+    except OSError as problem:
+        raise UserError(f"The output folder could not be written: {problem.strerror or 'no access'}.",
+                        remedy="Free some disk space or choose another --out folder; an earlier report is unchanged."
+                        ) from None
+
+
+def _execute(notebook: Path, values: Mapping[str, Any], staging: Path, kernel: str) -> Any:
+    """The executed notebook; its `publish` writes into `staging`."""
+    from evalkit.kernels.execute import execute
+
+    before = os.environ.get("EVALKIT_STAGING")
+    os.environ["EVALKIT_STAGING"] = str(staging)
+    try:
+        return execute(notebook, values, kernel=kernel)
+    finally:
+        if before is None:
+            del os.environ["EVALKIT_STAGING"]
+        else:
+            os.environ["EVALKIT_STAGING"] = before
+
+
+def _place(staging: Path, report: str, study_name: str, asked: Mapping[str, Any]) -> str:
+    """The run's folder below `out`; the as-of date is the one its results state."""
+    results = staging / "results.json"
+    if not results.is_file():
+        raise UserError("The notebook ended without publishing a report.",
+                        remedy="Its last cell must be ek.publish(params, [...]).", file=f"{report}.ipynb")
+    as_of = str(json.loads(results.read_text(encoding="utf-8"))["as_of"])[:10]
+    return folder_of(study_name=study_name, report=report, period=asked.get("month") or as_of,
+                     school=asked.get("school", ""), audience=asked.get("audience", "team"))
+
+
+def _finish(folder: Path, executed: Any, values: Mapping[str, Any]) -> None:
+    """Add the executed notebook for the team, complete the manifest, and check every file against it."""
+    from evalkit.render.folder import complete_manifest
+
+    extra = []
+    if values.get("audience", "team") == "team":
+        text = json.dumps(strip_notebook(executed, values), indent=1, ensure_ascii=False, sort_keys=True)
+        extra.append(files.write_text(folder / "notebook.ipynb", text + "\n", private=True))
+    complete_manifest(folder, extra)
+    wrong = wrong_files(folder)
+    if wrong:
+        raise UserError("The finished folder does not match its manifest.", culprits=wrong,
+                        remedy="Run the report again; if it happens twice, please report it.")
+
+
+def wrong_files(folder: Path) -> list[str]:
+    """Files of a finished folder that its MANIFEST.json does not describe, or describes otherwise."""
+    outputs = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))["outputs"]
+    stated = {name: entry["sha256"] if isinstance(entry, dict) else entry for name, entry in outputs.items()}
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"MANIFEST.json"}
+    changed = [name for name in sorted(there & set(stated)) if files.sha256(folder / name) != stated[name]]
+    return [*changed, *sorted(there ^ set(stated))]
+
+
+def strip_notebook(executed: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The executed notebook without times, paths and papermill's marks; its parameters name the study, not its path."""
+    notebook = json.loads(json.dumps(executed))
+    notebook["metadata"] = {key: value for key, value in notebook["metadata"].items() if key == "language_info"}
+    notebook["metadata"]["language_info"] = {"name": "python"}
+    notebook["metadata"]["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    for number, cell in enumerate(notebook["cells"]):
+        tags = cell.get("metadata", {}).get("tags", [])
+        cell["metadata"] = {"tags": tags} if tags else {}
+        cell["id"] = f"cell-{number}"
+        if "injected-parameters" in tags:
+            cell["source"] = "\n".join(["# Parameters", *(f"{key} = {value!r}" for key, value in values.items())])
+    return notebook
+
+
+def _index(base: Path) -> None:
+    """DIR/index.html links every run."""
+    from evalkit.render.folder import write_index
+
+    write_index(base)
