@@ -1,0 +1,21 @@
+"""The heavy step: attendance of any form as exact integers by student, school, month, window or day.
+
+`open_days(study)` lays a year out once (a `DayBook`); every view takes the study and, to save time, `book=`.
+"""
+
+from evalkit.panel.book import DayBook, open_days
+from evalkit.panel.daily import daily_chunks, daily_rows, spells
+from evalkit.panel.views import (
+    absences,
+    attendance_panel,
+    daily_panel,
+    enrolled_spans,
+    has_days,
+    month_panel,
+    school_days,
+    student_panel,
+    window_panel,
+)
+
+__all__ = ["DayBook", "absences", "attendance_panel", "daily_chunks", "daily_panel", "daily_rows", "enrolled_spans",
+           "has_days", "month_panel", "open_days", "school_days", "spells", "student_panel", "window_panel"]

@@ -1,0 +1,157 @@
+"""The heavy step, in Narwhals lazy: attendance rows become marks, one per student-day that is not plainly present.
+
+A mark points at an enrolment piece and a numbered school day, so that everything after it is whole-number arithmetic.
+Rows are read once, each dimension is joined once, and only marks (or counts) leave the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import narwhals as nw
+import pandas as pd
+
+from evalkit import engine as engines
+from evalkit.engine import Session, Source, collect_small
+from evalkit.rules import UNITS_PER_DAY, Rules, to_units
+
+ABSENT = ("ExcusedAbsence", "UnexcusedAbsence", "Unverified")
+READ = ("student_id", "school_id", "date", "code_local", "status", "absent_days", "absent_days_units",
+        "minutes_absent", "reason_code")
+MARK = ["piece", "day_row", "absent_share", "minutes_absent", "is_out", "is_tardy", "is_excused", "suspension",
+        "status", "code_row", "code_local", "reason_code"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The attendance rows of one school year, opened in an engine, each with what its code says."""
+
+    session: Session
+    table: nw.LazyFrame
+    first: pd.Timestamp
+    last: pd.Timestamp
+
+    @property
+    def dated(self) -> nw.LazyFrame:
+        within = (nw.col("date") >= nw.lit(self.first.date())) & (nw.col("date") <= nw.lit(self.last.date()))
+        return self.table.with_columns(nw.col("date").cast(nw.Date)).filter(within)
+
+
+def open_rows(session: Session, events: Source, *, first: pd.Timestamp, last: pd.Timestamp) -> Rows:
+    """The event table, with every column the step reads (missing ones as nothing)."""
+    table = session.open_table(events, columns=READ)
+    there = table.collect_schema().names()
+    if "absent_days_units" not in there:
+        share = nw.col("absent_days") if "absent_days" in there else nw.lit(None, dtype=nw.Float64)
+        scaled = (share.cast(nw.Float64) * UNITS_PER_DAY).round(0).cast(nw.Int64)
+        table = table.with_columns(absent_days_units=_thirds(share.cast(nw.Float64), scaled))
+    kinds = {"code_local": nw.String, "status": nw.String, "minutes_absent": nw.Int64, "reason_code": nw.String}
+    blank = {name: nw.lit(None, dtype=kind) for name, kind in kinds.items() if name not in there}
+    return Rows(session, table.with_columns(**blank) if blank else table, first, last)
+
+
+def _thirds(share: nw.Expr, scaled: nw.Expr) -> nw.Expr:
+    """0.33 and 0.67 of a day mean thirds."""
+    one, two = (to_units(text) for text in ("0.33", "0.67"))
+    third, thirds = (share - 0.33).abs() < 1e-9, (share - 0.67).abs() < 1e-9
+    return nw.when(third).then(nw.lit(one)).otherwise(nw.when(thirds).then(nw.lit(two)).otherwise(scaled))
+
+
+def interpret(rows: Rows, codes: pd.DataFrame, rules: Rules) -> nw.LazyFrame:
+    """Each row with its share absent (units of a day), and whether it is out, tardy, excused or a suspension.
+
+    The event's own value wins over its code's; the rules on tardies and suspensions win over both.
+    """
+    keys = [key for key in ("school_id", "code_local") if key in codes]
+    known = rows.session.open_table(codes.drop(columns="pattern"))
+    table = rows.dated.with_columns(nw.col("code_local").fill_null("")).join(known, on=keys, how="left")
+    table = table.with_columns(
+        own_status=nw.col("status").fill_null(""), suspension=nw.col("suspension").fill_null(""),
+        status=nw.coalesce(nw.col("status"), nw.col("code_status"), nw.lit("")),
+        code_out=nw.col("code_out").fill_null(False), code_tardy=nw.col("code_tardy").fill_null(False),
+        code_excused=nw.col("code_excused").fill_null(False))
+    status, absence = nw.col("status"), nw.col("status").is_in(ABSENT)
+    table = table.with_columns(
+        is_out=nw.col("code_out") | (status == "NotExpected"),
+        is_tardy=(status == "Tardy") | (nw.col("code_tardy") & ~absence & (status != "NotExpected")),
+        is_excused=(status == "ExcusedAbsence") | (nw.col("code_excused") & (status != "UnexcusedAbsence")))
+    return table.with_columns(absent_share=_share(rules))
+
+
+def _share(rules: Rules) -> nw.Expr:
+    own, day, none = nw.col("absent_days_units"), nw.lit(UNITS_PER_DAY), nw.lit(0)
+    by_status = nw.when(nw.col("status").is_in(ABSENT)).then(day).otherwise(none)
+    by_code = nw.when(nw.col("own_status").is_in(["Present", "NotExpected"])).then(none).otherwise(
+        nw.coalesce(nw.col("code_units"), by_status))
+    stated = nw.coalesce(own, by_code)
+    late = nw.max_horizontal(nw.coalesce(own, none), nw.lit(to_units(rules.tardy_counts)))
+    share = nw.when(nw.col("is_tardy")).then(late).otherwise(stated)
+    inside = day if rules.iss_counts else none
+    share = nw.when(nw.col("suspension") == "in").then(inside).otherwise(share)
+    if not rules.oss_counts:
+        share = nw.when(nw.col("suspension") == "out").then(none).otherwise(share)
+    share = nw.when(nw.col("is_out")).then(none).otherwise(share)
+    return nw.min_horizontal(nw.max_horizontal(share, none), day).cast(nw.Int64)
+
+
+def is_remarkable() -> nw.Expr:
+    """True for a row that says more than "present"."""
+    return ((nw.col("absent_share") > 0) | nw.col("is_out") | nw.col("is_tardy") | (nw.col("suspension") != "")
+            | (nw.col("minutes_absent").fill_null(0) > 0))
+
+
+def place(table: nw.LazyFrame, pieces: nw.LazyFrame, days: nw.LazyFrame) -> nw.LazyFrame:
+    """Rows on the enrolment piece and the school day they belong to; rows that belong to none are gone."""
+    on_piece = table.join(pieces, on=["student_id", "school_id"], how="inner")
+    inside = (nw.col("date") >= nw.col("first_date")) & (nw.col("date") <= nw.col("last_date"))
+    return on_piece.filter(inside).join(days, on=["calendar", "date"], how="inner")
+
+
+def dimensions(session: Session, pieces: pd.DataFrame, days: pd.DataFrame) -> tuple[nw.LazyFrame, nw.LazyFrame]:
+    """Pieces and days as the two small lazy tables the rows are joined to."""
+    spans = session.open_table(pieces[["student_id", "school_id", "piece", "calendar", "first_date", "last_date"]])
+    spans = spans.with_columns(nw.col("first_date").cast(nw.Date), nw.col("last_date").cast(nw.Date))
+    numbered = session.open_table(days.loc[days["counted"], ["calendar", "date", "day_row"]])
+    return spans, numbered.with_columns(nw.col("date").cast(nw.Date))
+
+
+def collect_marks(table: nw.LazyFrame, spans: nw.LazyFrame, days: nw.LazyFrame) -> pd.DataFrame:
+    """The remarkable rows, placed: grain still that of the rows (a student-day can come twice)."""
+    marks = place(table.filter(is_remarkable()), spans, days).select(MARK)
+    return collect_small(marks, order=["piece", "day_row"])
+
+
+def rows_per_piece(rows: Rows, spans: nw.LazyFrame, days: nw.LazyFrame) -> pd.DataFrame:
+    """How many placed rows each piece has: fewer than its school days means days without any record."""
+    placed = place(rows.dated.select("student_id", "school_id", "date"), spans, days)
+    return collect_small(placed.group_by("piece").agg(n=nw.len()), order=["piece"])
+
+
+def days_seen(rows: Rows, spans: nw.LazyFrame, days: nw.LazyFrame) -> pd.DataFrame:
+    """The distinct piece x day that have a row, for the pieces in `spans`."""
+    placed = place(rows.dated.select("student_id", "school_id", "date"), spans, days)
+    return collect_small(placed.select("piece", "day_row").unique(), order=["piece", "day_row"])
+
+
+def share_remarkable(rows: Rows, table: nw.LazyFrame) -> pd.DataFrame:
+    """Per school: rows, and rows that say no more than present. Most rows plain means an every-day file."""
+    counted = table.select("school_id", plain=(~is_remarkable()).cast(nw.Int64))
+    return collect_small(counted.group_by("school_id").agg(n=nw.len(), n_plain=nw.col("plain").sum()),
+                         order=["school_id"])
+
+
+def distinct_days(rows: Rows) -> pd.DataFrame:
+    """Every school_id x date with a row."""
+    found = collect_small(rows.dated.select("school_id", "date").unique(), order=["school_id", "date"])
+    return found.assign(date=pd.to_datetime(found["date"]))
+
+
+def first_and_last(rows: Rows) -> pd.DataFrame:
+    """Every student_id x school_id with its first and last row: stands in for spans where the study has none."""
+    spans = rows.dated.group_by("student_id", "school_id").agg(entry_date=nw.col("date").min(),
+                                                              exit_date=nw.col("date").max())
+    found = collect_small(spans, order=["student_id", "school_id"])
+    return found.assign(entry_date=pd.to_datetime(found["entry_date"]), exit_date=pd.to_datetime(found["exit_date"]))
+
+
+DEFAULT_ENGINE = engines.DEFAULT
