@@ -74,7 +74,8 @@ class Tiles:
 @dataclass(frozen=True)
 class Column:
     """How one column of a Table is shown. kind: text, integer, decimal1, decimal2, decimal3, percent, percent1, signed1,
-    p_value, date. unit stands under the head, never in the cells."""
+    p_value, date, and signed0, signed2, status (Done, Open), number_text (text set right).
+    Percents are shares of 0 to 1; their cells show 23.0 under a "%". unit stands under the head, never in the cells."""
 
     key: str
     label: str
@@ -120,7 +121,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Callout:
-    """A verdict, a caution or thanks on a wash ground. headline is the big verdict; text its sentences."""
+    """A verdict, a caution or thanks on a wash ground. headline is the big verdict; text its sentences.
+
+    tone: verdict (blue bar), caution (gray bar), thanks (orange bar on light sun), panel (an orange rule above, no
+    ground: thanks to one group), answer (an ink rule above: one of the four questions).
+    """
 
     title: str
     text: tuple[str, ...]
@@ -145,11 +150,27 @@ class CountList:
 
 
 @dataclass(frozen=True)
+class BigNumber:
+    """The one number of a brief: 60 px, its interval below, then further readings of it as (label, value)."""
+
+    label: str
+    value: str
+    unit: str = ""
+    interval: str = ""
+    also: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_released(self) -> bool:
+        return _released(self.label, self.value, self.unit, self.interval, *(part for pair in self.also for part in pair))
+
+
+@dataclass(frozen=True)
 class BulletList:
-    """Plain lines between thin rules."""
+    """Lines of text. style: rules (plain lines between thin rules), bullets, numbers."""
 
     title: str
     items: tuple[str, ...]
+    style: str = "rules"
 
     @property
     def is_released(self) -> bool:
@@ -200,6 +221,7 @@ class EventBox:
     day: str = ""
     time: str = ""
     place: str = ""
+    note: str = ""
     is_released: bool = True
 
 

@@ -1,0 +1,219 @@
+"""Blocks as plain records, ready to be set: the one reading of a block that html and pdf share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pandas as pd
+
+from evalkit import tables
+from evalkit.disclosure.types import Released
+from evalkit.figures.canvas import covers
+from evalkit.render import blocks as b
+from evalkit.render.theme import page_footer, words
+
+View = dict[str, Any]
+_GOOD, _OPEN = ("done", "hecho", "closed", "pass"), ("open", "abierto", "late", "waiting", "caution", "fail")
+
+
+def runs(text: str) -> list[View]:
+    """`text` in pieces of {t, b(old), f(allback font)}; a word with a letter outside the font is set whole in another."""
+    found = []
+    for i, part in enumerate(re.split(r"\*\*(.+?)\*\*", tables.plain(text))):
+        if part:
+            found += [{"t": piece, "b": i % 2 == 1, "f": not covers(piece)} for piece in _by_font(part)]
+    return found
+
+
+def _by_font(text: str) -> list[str]:
+    if covers(text) or (len(text) <= 40 and not re.search(r"[.;:?!]\s", text)):
+        return [text]
+    pieces: list[str] = []
+    for word in re.split(r"(?<=\s)", text):
+        if pieces and covers(pieces[-1]) == covers(word):
+            pieces[-1] += word
+        else:
+            pieces.append(word)
+    return pieces
+
+
+class Levels:
+    """Heading levels that never skip one: a block asks for a level and gets it, or the next below the last."""
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+
+    def __call__(self, wanted: int) -> int:
+        self.last = min(wanted, self.last + 1)
+        return self.last
+
+
+class Setting:
+    """What a block needs to know to be set: words, base level, levels so far, and names already used on the page."""
+
+    def __init__(self, context: b.Context, *, base: int, names: dict[str, int] | None = None) -> None:
+        self.context, self.base = context, base
+        self.words, self.language = words(context.language), context.language
+        self.levels, self.names = Levels(base - 1), names if names is not None else {}
+
+    def level(self, extra: int = 0) -> int:
+        return self.levels(self.base + extra)
+
+    def name(self, text: str) -> str:
+        """`text`, with a number added when another region of the page bears the same name."""
+        text = tables.plain(text).replace("**", "").strip() or "table"
+        self.names[text] = self.names.get(text, 0) + 1
+        return text if self.names[text] == 1 else f"{text} ({self.names[text]})"
+
+
+def section_view(section: b.Section, names: dict[str, int] | None = None, *, top: bool = False) -> View:
+    """A section as a record; `top` makes the first section's title the page's h1 though it is no opening."""
+    opening = section.is_opening or top
+    setting = Setting(section.context, base=2 if opening else 3, names=names)
+    return {"key": re.sub(r"[^a-z0-9-]+", "-", section.key.lower()), "title": runs(section.title),
+            "lead": runs(section.lead), "opening": opening, "starts_page": section.starts_page,
+            "festive": section.context.report == "celebration" and opening,
+            "blocks": [block_view(block, setting) for block in section.blocks],
+            "off": [runs(text) for text in section.off], "words": setting.words}
+
+
+def page_view(sections: Iterable[b.Section]) -> View:
+    """A whole page: masthead, sections, footer."""
+    sections = list(sections)
+    context, names = sections[0].context, {}
+    said = words(context.language)
+    title = context.report_title + (f", {context.school}" if context.school else "")
+    views = [section_view(section, names, top=i == 0) for i, section in enumerate(sections)]
+    return {"language": context.language, "study": tables.plain(context.study), "program": tables.plain(context.program),
+            "report_title": tables.plain(title), "audience": context.audience, "audience_words": said[context.audience],
+            "is_sample": context.is_sample, "words": said, "sections": views, "footer": page_footer(context),
+            "foot": _foot(context, sections, said), "festive": context.report == "celebration",
+            "fallback": any(not covers(text) for text in _texts(views))}
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, str) and not value.startswith("<svg"):
+        yield value
+
+
+def _foot(context: b.Context, sections: list[b.Section], said: dict[str, str]) -> list[list[View]]:
+    language = context.language
+    first = f"**{said['as_of']}** {tables.long_date(context.as_of, language)}."
+    if context.last_day:
+        first += f" {said['last_day']}: {tables.long_date(context.last_day, language)}."
+    first += f" **{said['audience']}:** {said[context.audience + '_name']}."
+    lines = [first, *(line for line in context.definitions.split("\n") if line.strip())]
+    hidden = {data.rule for section in sections for data in _shown_data(section)
+              if isinstance(data, Released) and bool(data.hidden.to_numpy().any())}
+    lines += [f"**{said['hidden']}**: {rule}" for rule in sorted(hidden)]
+    return [runs(line) for line in lines]
+
+
+def _shown_data(section: b.Section) -> Iterable[Any]:
+    return (block.data for block in section.walk() if isinstance(block, b.Table | b.Figure))
+
+
+def block_view(block: Any, setting: Setting) -> View:
+    """One block as a record with its `kind`."""
+    maker = _MAKERS.get(type(block))
+    if maker is None:
+        raise TypeError(f"A page cannot show a {type(block).__name__}.")
+    return {"kind": type(block).__name__.lower(), **maker(block, setting)}
+
+
+def _title(text: str, setting: Setting) -> View:
+    return {"title": runs(text), "level": setting.level() if text else 0}
+
+
+def _tiles(block: b.Tiles, setting: Setting) -> View:
+    items = [{"label": runs(t.label), "value": tables.plain(t.value), "note": runs(t.note), "words": len(t.value) > 9,
+              "hidden": t.value == "hidden"} for t in block.items]
+    return {"items": items, "n": min(len(items), 4)}
+
+
+def _figure(block: b.Figure, setting: Setting) -> View:
+    view = _title(block.title, setting)
+    name = setting.name(f"{tables.plain(block.title)} ({setting.words['data_of']})")
+    behind = table_view(block.data, block.columns, setting) | {"title": runs(block.title), "measure": [], "name": name}
+    widths = sorted(block.drawing.svgs)
+    return view | {"measure": runs(block.measure), "alt": tables.plain(block.alt), "note": runs(block.note),
+                   "svgs": [{"width": w, "svg": block.drawing.svgs[w]} for w in widths], "table": behind,
+                   "set": "third" if max(widths) <= 330 else "full"}
+
+
+def _table(block: b.Table, setting: Setting) -> View:
+    view = table_view(block.data, block.columns, setting, total_row=block.total_row, most_rows=block.most_rows)
+    shown = setting.words["shown"].format(n=view["n_shown"], all=view["n_rows"]) if view["cut"] else ""
+    if shown and setting.context.audience == b.TEAM:
+        shown += " " + setting.words["workbook"]
+    return view | {"title": runs(block.title), "measure": runs(block.measure), "name": setting.name(block.title),
+                   "note": runs(" ".join(part for part in (shown, block.note) if part))}
+
+
+def table_view(data: Released | pd.DataFrame, columns: tuple[b.Column, ...], setting: Setting, *,
+               total_row: bool = False, most_rows: int = 0) -> View:
+    """Heads and rows of a table; a hidden cell is marked, never blank."""
+    frame = data.frame if isinstance(data, Released) else data
+    hidden = data.hidden if isinstance(data, Released) else None
+    n_rows = len(frame) - total_row
+    n_shown = min(n_rows, most_rows) if most_rows else n_rows
+    picked = [*range(n_shown), *([len(frame) - 1] if total_row and len(frame) else [])]
+    rows = [{"total": total_row and i == len(frame) - 1,
+             "cells": [_cell(frame, hidden, i, column, setting) for column in columns]} for i in picked]
+    heads = [{"label": tables.plain(c.label), "unit": tables.plain(c.unit or tables.default_unit(c.kind)),
+              "numeric": tables.is_numeric(c.kind)} for c in columns]
+    wordy = [c for c in heads[1:] if not c["numeric"]]
+    return {"heads": heads, "rows": rows, "stack": bool(wordy) and len(heads) > 2, "n_rows": n_rows, "n_shown": n_shown,
+            "cut": n_shown < n_rows, "title": [], "measure": [], "note": [], "name": "", "words": setting.words}
+
+
+def _cell(frame: pd.DataFrame, hidden: pd.DataFrame | None, i: int, column: b.Column, setting: Setting) -> View:
+    is_hidden = hidden is not None and column.key in hidden.columns and bool(hidden[column.key].iloc[i])
+    text = setting.words["hidden"] if is_hidden else tables.cell(frame[column.key].iloc[i], column.kind, setting.language)
+    first = text.split(" ")[0].strip(".,:").lower()
+    tone = ("done" if first in _GOOD else "open" if first in _OPEN else "") if column.kind == "status" else ""
+    return {"text": text, "hidden": is_hidden, "numeric": tables.is_numeric(column.kind), "tone": tone,
+            "fallback": not covers(text)}
+
+
+def _row(block: b.Row, setting: Setting) -> View:
+    if len(block.cells) != len(block.widths) or sum(block.widths) != 12:
+        raise ValueError("A Row needs one width per cell, adding up to 12.")
+    return {"cells": [{"width": width, "blocks": [block_view(inner, setting) for inner in cell]}
+                      for width, cell in zip(block.widths, block.cells, strict=True)]}
+
+
+_MAKERS: dict[type, Callable[[Any, Setting], View]] = {
+    b.Paragraph: lambda block, setting: {"text": runs(block.text), "tone": block.tone},
+    b.Heading: lambda block, setting: {"text": runs(block.text), "level": setting.level(max(0, block.level - 3))},
+    b.Tiles: _tiles,
+    b.Table: _table,
+    b.Figure: _figure,
+    b.Callout: lambda block, setting: _title(block.title, setting) | {
+        "headline": tables.plain(block.headline), "text": [runs(text) for text in block.text], "tone": block.tone},
+    b.BigNumber: lambda block, setting: {
+        "label": tables.plain(block.label), "value": tables.plain(block.value), "unit": tables.plain(block.unit),
+        "interval": tables.plain(block.interval), "also": [[tables.plain(k), tables.plain(v)] for k, v in block.also]},
+    b.CountList: lambda block, setting: _title(block.title, setting) | {
+        "items": [{"count": tables.plain(count), "text": runs(text)} for count, text in block.items]},
+    b.BulletList: lambda block, setting: _title(block.title, setting) | {
+        "items": [runs(text) for text in block.items], "style": block.style},
+    b.FormLines: lambda block, setting: _title(block.title, setting) | {
+        "labels": [tables.plain(label) for label in block.labels]},
+    b.FormTable: lambda block, setting: {
+        "title": runs(block.title), "heads": [tables.plain(head) for head in block.heads], "n_rows": block.n_rows,
+        "name": setting.name(block.title)},
+    b.Quote: lambda block, setting: {"text": runs(block.text), "role": tables.plain(block.role), "words": setting.words},
+    b.EventBox: lambda block, setting: {
+        "level": setting.level(), "day": tables.plain(block.day), "time": tables.plain(block.time),
+        "place": tables.plain(block.place), "note": runs(block.note), "words": setting.words},
+    b.Row: _row,
+}
