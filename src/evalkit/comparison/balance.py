@@ -1,0 +1,129 @@
+"""Are the two groups alike? Standardized differences with a named denominator, variance ratios, KS, overlap.
+
+Definitions of cobalt 4.5 (Greifer), whose stored numbers hold in tests: the denominator is taken before matching, a
+0/1 column has variance p(1 - p), weighted variances use sum(w) - sum(w^2)/sum(w).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from evalkit.comparison.overlap import overlap_lost
+
+DENOMINATORS = ("treated", "comparison", "pooled", "all")
+RESULT_KEYS = ("covariate", "smd_before", "smd_after", "variance_ratio_before", "variance_ratio_after", "ks_before",
+               "ks_after")
+DENOMINATOR_OF = {"ATT": "treated", "ATC": "comparison", "ATE": "pooled", "ATO": "pooled", "ATM": "pooled"}
+
+
+def balance_table(names: Sequence[str], columns: Sequence[np.ndarray], treated: np.ndarray, weights: np.ndarray, *,
+                  denominator: str = "treated", overlap: bool = False) -> pd.DataFrame:
+    """One row a covariate, before (all rows, unweighted) and after (with `weights`). Shares 0-1; smd in SDs.
+
+    treated: 0/1; weights: 0 = not used; denominator: treated, comparison, pooled or all. `overlap` adds the share of
+    the two densities that does not overlap (slower).
+    """
+    arms = (np.flatnonzero(treated == 1), np.flatnonzero(treated == 0))
+    used = tuple(arm[weights[arm] != 0] for arm in arms)
+    flat = all(len(rows) == 0 or np.ptp(weights[rows]) == 0 for rows in used)
+    rows = [_row(name, values, arms, used, None if flat else weights, weights, denominator, overlap)
+            for name, values in zip(names, columns, strict=True)]
+    table = pd.DataFrame(rows, columns=list(_COLUMNS) + (["overlap_before", "overlap_after"] if overlap else []))
+    table.attrs["denominator"] = denominator
+    return table
+
+
+_COLUMNS = ("covariate", "smd_before", "smd_after", "variance_ratio_before", "variance_ratio_after", "ks_before",
+            "ks_after", "mean_treated_before", "mean_comparison_before", "mean_treated_after", "mean_comparison_after",
+            "is_binary", "denominator", "sd")
+
+
+def _row(name: str, values: np.ndarray, arms, used, weights, all_weights, denominator: str, overlap: bool) -> dict[str, object]:
+    binary = is_binary(values)
+    sd = denominator_sd(values, arms, denominator, binary)
+    before = _compare(values, arms, None, binary, sd)
+    after = _compare(values, used, weights, binary, sd)
+    row: dict[str, object] = {"covariate": name, "is_binary": binary, "denominator": denominator, "sd": sd}
+    for when, found in (("before", before), ("after", after)):
+        row |= {f"{key}_{when}": value for key, value in found.items()}
+        if overlap:
+            row[f"overlap_{when}"] = overlap_lost(values, arms, None if when == "before" else all_weights)
+    return row
+
+
+def is_binary(values: np.ndarray) -> bool:
+    return bool(((values == 0) | (values == 1)).all())
+
+
+def _compare(values: np.ndarray, arms, weights, binary: bool, sd: float) -> dict[str, float]:
+    x1, x0 = values[arms[0]], values[arms[1]]
+    w1, w0 = (None, None) if weights is None else (weights[arms[0]], weights[arms[1]])
+    if not len(x1) or not len(x0):
+        return dict.fromkeys(("smd", "variance_ratio", "ks", "mean_treated", "mean_comparison"), np.nan)
+    m1, m0 = np.average(x1, weights=w1), np.average(x0, weights=w0)
+    gap = m1 - m0
+    out = {"mean_treated": m1, "mean_comparison": m0, "smd": gap / sd if sd > 0 else (0.0 if gap == 0 else np.nan)}
+    if binary:
+        return out | {"variance_ratio": np.nan, "ks": abs(gap)}
+    v1, v0 = variance(x1, w1), variance(x0, w0)
+    return out | {"variance_ratio": v1 / v0 if v0 > 0 else np.nan, "ks": kolmogorov_smirnov(x1, x0, w1, w0)}
+
+
+def variance(x: np.ndarray, w: np.ndarray | None = None) -> float:
+    """Sample variance; with weights sum w (x - m)^2 / (sum w - sum w^2 / sum w)."""
+    if len(x) < 2:
+        return np.nan
+    if w is None:
+        return float(x.var(ddof=1))
+    total = w.sum()
+    mean = (w * x).sum() / total
+    left = total - (w * w).sum() / total
+    return float((w * (x - mean) ** 2).sum() / left) if left > 0 else np.nan
+
+
+def _spread(x: np.ndarray, binary: bool) -> float:
+    return float(x.mean() * (1 - x.mean())) if binary else variance(x)
+
+
+def denominator_sd(values: np.ndarray, arms, denominator: str, binary: bool) -> float:
+    """The SD by which differences are divided, of the rows before matching."""
+    v1, v0 = _spread(values[arms[0]], binary), _spread(values[arms[1]], binary)
+    if denominator == "treated":
+        return float(np.sqrt(v1))
+    if denominator == "comparison":
+        return float(np.sqrt(v0))
+    if denominator == "pooled":
+        return float(np.sqrt((v1 + v0) / 2))
+    return float(np.sqrt(_spread(values[np.concatenate(arms)], binary)))
+
+
+def kolmogorov_smirnov(x1: np.ndarray, x0: np.ndarray, w1: np.ndarray | None = None,
+                       w0: np.ndarray | None = None) -> float:
+    """Largest gap between the two (weighted) cumulative shares."""
+    return float(np.abs(_cumulative_gap(x1, x0, w1, w0)[1]).max())
+
+
+def _cumulative_gap(x1, x0, w1, w0) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted distinct values and the difference of the two cumulative shares at each."""
+    w1 = np.full(len(x1), 1 / len(x1)) if w1 is None else w1 / w1.sum()
+    w0 = np.full(len(x0), 1 / len(x0)) if w0 is None else w0 / w0.sum()
+    values = np.concatenate([x1, x0])
+    order = np.argsort(values, kind="stable")
+    gap = np.cumsum(np.concatenate([w1, -w0])[order])
+    values = values[order]
+    last = np.append(values[1:] != values[:-1], True)
+    return values[last], gap[last]
+
+
+def ecdf_mean(x1: np.ndarray, x0: np.ndarray, w1: np.ndarray | None = None, w0: np.ndarray | None = None) -> float:
+    """Mean gap between the cumulative shares over the distinct values (MatchIt's eCDF mean)."""
+    return float(np.abs(_cumulative_gap(x1, x0, w1, w0)[1]).mean())
+
+
+def effective_n(weights: np.ndarray) -> float:
+    """Kish's effective number: (sum w)^2 / sum w^2; 0 when nobody is used."""
+    squares = float((weights * weights).sum())
+    return float(weights.sum()) ** 2 / squares if squares else 0.0
