@@ -172,7 +172,7 @@ def window_panel(study: Any, windows: pd.DataFrame, *, book: DayBook | None = No
     book = book or open_days(study)
     asked = pd.DataFrame({"window": np.arange(len(windows)), "student_id": windows["student_id"].to_numpy(),
                           "start": pd.to_datetime(windows["start"]).fillna(pd.Timestamp(1971, 1, 1)).to_numpy(),
-                          "end": pd.to_datetime(windows["end"]).fillna(pd.Timestamp(2900, 1, 1)).to_numpy()})
+                          "end": pd.to_datetime(windows["end"]).fillna(pd.Timestamp(2200, 1, 1)).to_numpy()})
     both = asked.merge(book.pieces[["student_id", "piece", "calendar", "row_first", "row_end"]], on="student_id")
     begin, stop = _rows_between(book, both["start"], both["end"], both)
     sums = _slices(book, both["piece"].to_numpy("int64"), begin, stop).assign(window=both["window"].to_numpy())
