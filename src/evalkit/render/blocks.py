@@ -239,7 +239,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Context:
-    """What every page of a run shares: shown in masthead and footer, written to results.json and the manifest."""
+    """What every page of a run shares: shown in masthead and footer, written to results.json and the manifest.
+
+    as_of, last_day: YYYY-MM-DD, shown in the report's language. period: YYYY-MM or the as-of date. folder: the study
+    folder's name. definitions: a line per definition, each may open with **its term**.
+    """
 
     report: str
     report_title: str
@@ -258,7 +262,6 @@ class Context:
     row_account: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     folder: str = ""
-    redact: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -62,6 +62,14 @@ def fragment_html(sections: Sequence[Section], *, with_fonts: bool) -> str:
 def section_html(section: Section) -> str:
     """One section as JupyterLab shows it; an opening brings the fonts for the whole notebook."""
     return fragment_html([section], with_fonts=section.is_opening)
+
+
+def index_html(rows: Sequence[Mapping[str, str]], language: str = "en") -> str:
+    """The page that links every finished run. rows: href, name, report, study, period, audience, as_of."""
+    said = theme.words(language)
+    style = theme.page_style(said["all_reports"], (said["page"], said["of"]))
+    return _fill("index.html.jinja", rows=rows, words=said, style=style, policy=theme.content_policy(style),
+                 language=language)
 
 
 def _fill(template: str, **values: Any) -> str:

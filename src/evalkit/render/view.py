@@ -171,8 +171,18 @@ def table_view(data: Released | pd.DataFrame, columns: tuple[b.Column, ...], set
     heads = [{"label": tables.plain(c.label), "unit": tables.plain(c.unit or tables.default_unit(c.kind)),
               "numeric": tables.is_numeric(c.kind)} for c in columns]
     wordy = [c for c in heads[1:] if not c["numeric"]]
-    return {"heads": heads, "rows": rows, "stack": bool(wordy) and len(heads) > 2, "n_rows": n_rows, "n_shown": n_shown,
+    return {"heads": heads, "rows": rows, "weights": _weights(heads, rows), "stack": bool(wordy) and len(heads) > 2, "n_rows": n_rows, "n_shown": n_shown,
             "cut": n_shown < n_rows, "title": [], "measure": [], "note": [], "name": "", "words": setting.words}
+
+
+def _weights(heads: list[View], rows: list[View]) -> list[float]:
+    """The share of the width a text column asks for: by its usual length, within bounds."""
+    found = []
+    for j, head in enumerate(heads):
+        lengths = sorted(len(row["cells"][j]["text"]) for row in rows) or [0]
+        usual = max(len(head["label"]), lengths[min(len(lengths) - 1, int(0.9 * len(lengths)))])
+        found.append(float(min(max(usual, 8), 40)))
+    return found
 
 
 def _cell(frame: pd.DataFrame, hidden: pd.DataFrame | None, i: int, column: b.Column, setting: Setting) -> View:
