@@ -1,0 +1,212 @@
+"""Page 1 of the review, piece by piece: title, lead, tiles, verdict, counts by list, how sound the data are."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from evalkit.programme import caseloads, mentors_without_logs
+from evalkit.render.blocks import BulletList, Callout, CountList, Tile, Tiles
+from evalkit.reports.gate import Gate
+from evalkit.reports.month_facts import BANDS, CHRONIC, NO_DENOMINATOR, Facts, flows
+from evalkit.reports.month_patterns import reasons_known
+from evalkit.wording import IN_A_SENTENCE, MEANING, VERDICTS, date_words, listed, month_words, moved_title, number, percent
+
+LIST_WORDS = {
+    "celebrate": "Celebrate: a personal gain, last 20 days against the 20 before",
+    "watch": "Watch: 3 or more of the last 10 days, or 3 in a row",
+    "decide": "Decide: 8 weeks of steady mentoring, no gain yet",
+    "reach_out_first": "Reach out first: half the year missed, or not seen for 10 days",
+    "no_family_contact": "Family not met within 10 school days of the match",
+    "escalations": "Students for whom a mentor asked the team for help",
+    "newly_flagged": "First early-warning sign since the last review",
+    "crossed_10": "Reached 10% of days missed since the last review",
+}
+
+
+def window_words(facts: Facts) -> str:
+    """January, or the week to January 30."""
+    end = facts.window.end
+    return month_words(end) if facts.window.period == "month" else f"the week to {date_words(end, year=False)}"
+
+
+def opening(study, facts: Facts, gate: Gate) -> tuple[str, str]:
+    """Title and lead: which way students moved, how the mentored compare, and how many need a check-in."""
+    if not len(facts.now):
+        return _opening_without_days(study, facts, gate)
+    moved = flows(facts)
+    title = gate.fixed("How the month went")
+    if facts.window.before is not None:
+        counts = gate.numbers("flows", back=(moved["n_back_under"], moved["n_back_under"]),
+                              over=(moved["n_crossed"], moved["n_crossed"]))
+        known = all(value is not None for value in counts.values())
+        title = gate.fixed(moved_title(counts["back"], counts["over"], window_words(facts)) if known
+                           else f"{window_words(facts).capitalize()}: where attendance stands")
+    else:
+        title = gate.fixed(f"{window_words(facts).capitalize()}: where the year begins")
+    return title, gate.fixed(" ".join([_moved(facts, moved, gate), _mentored(facts, gate), _check_ins(facts, gate)]).strip())
+
+
+def _opening_without_days(study, facts: Facts, gate: Gate) -> tuple[str, str]:
+    if "rates" in study.can:
+        lead = f"No school day lies on or before {date_words(study.as_of)}, so there is nothing to count yet."
+        return gate.fixed("Before the first school day"), gate.fixed(lead)
+    row = facts.overall
+    lead = gate.text("{absent:,} days missed are on record. " + NO_DENOMINATOR, absent=(row["n_absent_days"], row["n_students"]))
+    return gate.fixed("Days missed are counted; shares are not known"), lead
+
+
+def _moved(facts: Facts, moved: dict[str, int], gate: Gate) -> str:
+    if facts.window.before is None:
+        row = facts.overall
+        return gate.text("{n:,} of {of:,} students have missed 10% or more of their days so far.",
+                         n=(row["n_chronic"], (row["n_chronic"], row["n_students"])), of=(row["n_students"], row["n_students"]))
+    since = date_words(facts.window.before, year=False)
+    return gate.text("{back:,} students are back below the 10% line since {since}; {over:,} crossed it.", words={"since": since},
+                     back=(moved["n_back_under"], moved["n_back_under"]), over=(moved["n_crossed"], moved["n_crossed"]))
+
+
+def _mentored(facts: Facts, gate: Gate) -> str:
+    look = facts.impact.now
+    if look is None:
+        return ""
+    return gate.text("Students with a mentor **{words}** beside similar students.", words={"words": IN_A_SENTENCE[look.verdict]})
+
+
+def _check_ins(facts: Facts, gate: Gate) -> str:
+    if not gate.is_team:
+        return ""
+    n = len(set(facts.lists["watch"]["student_id"]) | set(facts.lists["reach_out_first"]["student_id"]))
+    return f"{number(n)} {'student needs' if n == 1 else 'students need'} a check-in this week."
+
+
+def tiles(facts: Facts, gate: Gate) -> Tiles:
+    """Average daily attendance, missed 10 % or more, absences followed up, three contacts a week."""
+    return Tiles((_ada(facts, gate), _chronic(facts, gate),
+                  _element(facts, gate, "b_call_absent", "Absences followed up", "{n:,} of {of:,} within one school day."),
+                  _element(facts, gate, "three_contacts", "Three contacts a week", "{n:,} of {of:,} student weeks reached 3.")))
+
+
+def _ada(facts: Facts, gate: Gate) -> Tile:
+    row, last = facts.overall, facts.last_year
+    value = gate.text("{ada:.1%}", ada=(row["ada"], row["n_students"])) if row["ada"] is not None else gate.fixed("Not known")
+    note = gate.text("{ada:.1%} {when}", words={"when": last["when"]}, ada=(last["ada"], last["n"])) if last.get("ada") is not None else ""
+    return Tile(gate.fixed("Average daily attendance"), value, note or gate.fixed("No figure for last year"))
+
+
+def _chronic(facts: Facts, gate: Gate) -> Tile:
+    row, last = facts.overall, facts.last_year
+    n, of = row["n_chronic"], row["n_students"]
+    if n is None or not of:
+        return Tile(gate.fixed("Missed 10% or more"), gate.fixed("Not known"), gate.fixed("Days enrolled are not known"))
+    share = gate.text("{share:.1%}", share=(n / of, (n, of)))
+    note = gate.text("{n:,} of {of:,} students.", n=(n, (n, of)), of=(of, of))
+    if last.get("n"):
+        over = sum(last["bands"].get(name, 0) for name in CHRONIC)
+        note = gate.fixed(f"{note} " + gate.text("Last year {share:.1%}", share=(over / last["n"], (over, last["n"]))))
+    return Tile(gate.fixed("Missed 10% or more"), share, note)
+
+
+def _element(facts: Facts, gate: Gate, code: str, label: str, template: str) -> Tile:
+    now, before = facts.element(code), facts.element_before(code)
+    if not now.of:
+        return Tile(gate.fixed(label), gate.fixed("Not known"), gate.fixed(now.off or "Nothing to count in this window"))
+    note = gate.text(template, n=(now.n, (now.n, now.of)), of=(now.of, now.of))
+    if before.of:
+        when = month_words(facts.window.before) if facts.window.period == "month" else "The week before"
+        note = gate.fixed(f"{note} " + gate.text("{when} {share:.0%}", words={"when": when}, share=(before.share, (before.n, before.of))))
+    return Tile(gate.fixed(label), gate.text("{share:.0%}", share=(now.share, (now.n, now.of))), note)
+
+
+def band_rows(facts: Facts, day_of: dict[str, str]) -> pd.DataFrame:
+    """Students by band: last year, at the last review, now. Grain: when. Columns: the bands, n, n_chronic."""
+    rows = []
+    if facts.last_year.get("n"):
+        rows.append({"when": day_of["last_year"], **{name: facts.last_year["bands"].get(name, 0) for name in BANDS}})
+    for label, frame in ((day_of["before"], facts.before), (day_of["now"], facts.now)):
+        if len(frame):
+            counts = frame["band"].value_counts()
+            rows.append({"when": label, **{name: int(counts.get(name, 0)) for name in BANDS}})
+    table = pd.DataFrame(rows, columns=["when", *BANDS])
+    return table.assign(n=table[list(BANDS)].sum(axis=1), n_chronic=table[list(CHRONIC)].sum(axis=1))
+
+
+def verdict_callout(facts: Facts, gate: Gate) -> Callout:
+    """The mentored beside similar students: the verdict, its numbers, and what the word means."""
+    look = facts.impact.now
+    if look is None:
+        return Callout(gate.fixed("Students with a mentor"), (gate.fixed(facts.impact.off),), gate.fixed("Not compared"), "caution")
+    lines = [gate.fixed(MEANING[look.verdict])]
+    if look.value is not None:
+        arms = [look.n_treated, look.n_comparison]
+        way = "more" if look.value >= 0 else "fewer"
+        lines.insert(0, gate.text("**{gain:.1f} {way} days** in school per 180-day year than {n:,} similar students. The true "
+                                  "figure may lie anywhere from {low} to {high}.", words={"way": way},
+                                  gain=(abs(look.value), arms), n=(look.n_comparison, look.n_comparison),
+                                  low=(_end(look.low), arms), high=(_end(look.high), arms)))
+    lines.append(gate.text("Based on {n:,} students matched for 20 school days or more.", n=(look.n_treated, look.n_treated)))
+    return Callout(gate.fixed("Students with a mentor: our verdict"), tuple(lines), gate.fixed(VERDICTS[look.verdict]))
+
+
+def _end(value: float | None) -> str | None:
+    return None if value is None else f"{number(abs(value), 1)} days {'more' if value >= 0 else 'fewer'}"
+
+
+def list_counts(facts: Facts) -> CountList:
+    """How many students stand on each list (team only)."""
+    return CountList("This week's students, by list" if facts.window.period == "week" else "Students, by list",
+                     tuple((number(len(facts.lists[name])), words) for name, words in LIST_WORDS.items()))
+
+
+def soundness(study, facts: Facts, gate: Gate) -> BulletList:
+    """Last day sent, reasons known, mentors without a log, open places, and what the reader was not shown."""
+    lines = [_sent(study, gate), _reasons(study, facts, gate), _logs(study, facts, gate), _places(study, gate)]
+    return BulletList(gate.fixed("How sound is this month's data?"), tuple(line for line in lines if line))
+
+
+def _sent(study, gate: Gate) -> str:
+    through = {school: day for school, day in study.complete_through.items() if pd.notna(day)}
+    if not through:
+        return gate.fixed("The last day sent is not known.")
+    last = max(through.values())
+    late = {school: day for school, day in through.items() if day < last}
+    if not late:
+        return gate.fixed(f"Every school sent every day to {date_words(last)}.")
+    if len(late) > 2:
+        return gate.fixed(f"{len(through) - len(late)} of {len(through)} schools sent every day to {date_words(last)}. Later days of "
+                          "the others are left out, not counted as present.")
+    named = listed(f"{study.school_name(school)} to {date_words(day, year=False)}" for school, day in late.items())
+    return gate.fixed(f"Data reach {date_words(last)}; {named}. Later days are left out, not counted as present.")
+
+
+def _reasons(study, facts: Facts, gate: Gate) -> str:
+    if "reasons" not in study.can:
+        return gate.fixed("Reasons for absences are not recorded; a pattern in code_table would switch them on.")
+    n, of = reasons_known(study, facts.window.start, facts.window.end)
+    if not of:
+        return ""
+    text = gate.text("A reason is known for {share:.0%} of {month}'s absences", words={"month": window_words(facts)}, share=(n / of, (n, of)))
+    if facts.window.before is not None:
+        n0, of0 = reasons_known(study, facts.window.before_start, facts.window.before)
+        if of0:
+            text += gate.text(" (before: {share:.0%})", share=(n0 / of0, (n0, of0)))
+    return gate.fixed(f"{text}. The aim is {percent(0.8)}.")
+
+
+def _logs(study, facts: Facts, gate: Gate) -> str:
+    if not {"contact", "assignment"} <= study.can:
+        return gate.fixed("No mentor log is in the study; the table contact would switch on what mentors did.")
+    silent = mentors_without_logs(study, facts.window.start, facts.window.end)
+    if not len(silent):
+        return gate.fixed("Every mentor with a student wrote in the log.")
+    if not gate.is_team:
+        return ""
+    return f"{number(len(silent))} mentors with a student have no log this month. Their students count in the result."
+
+
+def _places(study, gate: Gate) -> str:
+    if not {"mentor", "assignment"} <= study.can:
+        return ""
+    table = caseloads(study)
+    filled, open_places, over = int(table["n_students"].sum()), int(table["n_open"].sum()), int(table["is_over_cap"].sum())
+    text = gate.text("{open:,} mentor places are open; {filled:,} are filled.", open=(open_places, None), filled=(filled, filled))
+    return gate.fixed(text + (f" {number(over)} mentors have more students than planned." if over and gate.is_team else ""))

@@ -1,0 +1,199 @@
+"""The lists of a review: who to celebrate, watch, decide on, reach out to first. Each list is a frame and its rule.
+
+Grain of every list: student_id. Lists are for the team only; nothing here is ever released.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from evalkit.measures import band, early_warning, first_crossing, streaks
+from evalkit.panel import student_panel
+from evalkit.programme import active_assignments, escalations, family_introductions, matched_weeks
+from evalkit.reports.month_windows import Window, current_students, last_school_days
+from evalkit.rules import UNITS_PER_DAY
+
+POINTS = 3
+PULSE_DAYS, PULSE_MISSED, RUN = 10, 3, 3
+MOMENTUM_DAYS = 20
+DECIDE_WEEKS, DOSE = 8, 3
+ENOUGH_DAYS = 10
+BASELINE_DAYS = 15
+
+RULES = {
+    "celebrate": "Share of days missed fell by 3 points or more, last 20 school days against the 20 before, or moved to a "
+                 "better band. At least 20 enrolled days in both.",
+    "watch": "Missed 3 or more of the last 10 school days, or 3 or more in a row up to the last day.",
+    "decide": "Matched 8 weeks or more, 3 or more contacts a week, still missing 10% or more since the match, and no less "
+              "than before it.",
+    "reach_out_first": "Missed half of the year or more (from 10 enrolled days on), or not seen in the last 10 school days.",
+    "no_family_contact": "Matched, and the family not yet met 10 school days after the match began.",
+    "escalations": "A mentor asked the team for help since the last review.",
+    "newly_flagged": "First early-warning sign since the last review.",
+    "crossed_10": "First reached 10% of days missed since the last review (from the 20th enrolled day on).",
+}
+LISTS = tuple(RULES)
+
+
+def momentum(study, current: pd.DataFrame) -> pd.DataFrame:
+    """Last 20 school days beside the 20 before. Grain: student_id. is_improved is the rule of standards 7.3."""
+    recent = last_school_days(study, current, days=MOMENTUM_DAYS)
+    before = last_school_days(study, current, days=MOMENTUM_DAYS, back=MOMENTUM_DAYS)
+    columns = ["student_id", "enrolled_units", "absent_units"]
+    both = recent[columns].merge(before[columns], on="student_id", suffixes=("", "_before"))
+    enough = MOMENTUM_DAYS * UNITS_PER_DAY
+    both = both[(both["enrolled_units"] >= enough) & (both["enrolled_units_before"] >= enough)].copy()
+    now, then = both["enrolled_units"].astype(object), both["enrolled_units_before"].astype(object)
+    fall = both["absent_units_before"].astype(object) * now - both["absent_units"].astype(object) * then
+    fell = [100 * f >= POINTS * n * t for f, n, t in zip(fall, now, then, strict=True)]
+    both["is_improved"] = pd.Series(fell, index=both.index, dtype=bool) | _better_band(study, both)
+    return both
+
+
+def _better_band(study, both: pd.DataFrame) -> pd.Series:
+    order = {name: place for place, name in enumerate(("satisfactory", "at_risk", "moderate", "severe", "extreme"))}
+    before = both[["student_id"]].assign(enrolled_units=both["enrolled_units_before"], absent_units=both["absent_units_before"])
+    now = band(both[["student_id", "enrolled_units", "absent_units"]], study.rules)["band"].map(order)
+    then = band(before, study.rules)["band"].map(order)
+    return (now < then).set_axis(both.index)
+
+
+def celebrate(study, current: pd.DataFrame, year: pd.DataFrame) -> pd.DataFrame:
+    """Improved students, those who had missed most before first."""
+    better = momentum(study, current).query("is_improved")
+    better = better.assign(gain=better["absent_units_before"] - better["absent_units"])
+    found = better.merge(year[["student_id", "absent_units", "enrolled_units"]], on="student_id", suffixes=("", "_year"))
+    matched = found["student_id"].isin(active_assignments(study)["student_id"])
+    return (found.assign(is_matched=matched).sort_values(["is_matched", "gain", "student_id"], ascending=[False, False, True])
+            .drop(columns="is_improved").reset_index(drop=True))
+
+
+def pulse(study, current: pd.DataFrame) -> pd.DataFrame:
+    """Last 10 school days and the run up to the last one. Grain: student_id."""
+    recent = last_school_days(study, current, days=PULSE_DAYS)
+    runs = running_streaks(study, current)
+    both = current[["student_id"]].merge(recent[["student_id", "enrolled_units", "absent_units"]], on="student_id", how="left")
+    both = both.merge(runs, on="student_id", how="left")
+    both[["enrolled_units", "absent_units", "run"]] = both[["enrolled_units", "absent_units", "run"]].fillna(0)
+    return both.astype({"enrolled_units": "int64", "absent_units": "int64", "run": "int64"})
+
+
+def running_streaks(study, current: pd.DataFrame) -> pd.DataFrame:
+    """School days in a row missed up to the school's last day. Grain: student_id. Columns: run, run_from, run_to."""
+    found = streaks(study)
+    found = found[found["is_current"]] if len(found) else found
+    found = found[["student_id", "n_days", "start", "end"]].rename(columns={"n_days": "run", "start": "run_from", "end": "run_to"})
+    return found[found["student_id"].isin(current["student_id"])].drop_duplicates("student_id")
+
+
+def watch(study, current: pd.DataFrame) -> pd.DataFrame:
+    """Three or more of the last ten school days, or three or more in a row now."""
+    seen = pulse(study, current)
+    found = seen[(seen["absent_units"] >= PULSE_MISSED * UNITS_PER_DAY) | (seen["run"] >= RUN)]
+    return found.sort_values(["run", "absent_units", "student_id"], ascending=[False, False, True]).reset_index(drop=True)
+
+
+def reach_out_first(study, current: pd.DataFrame, year: pd.DataFrame) -> pd.DataFrame:
+    """Students who hardly attend: half of the year or more missed, or none of the last ten school days attended."""
+    seen = pulse(study, current).rename(columns={"enrolled_units": "recent_enrolled", "absent_units": "recent_absent"})
+    both = seen.merge(year[["student_id", "enrolled_units", "absent_units"]], on="student_id")
+    half = (both["enrolled_units"] >= ENOUGH_DAYS * UNITS_PER_DAY) & (2 * both["absent_units"] >= both["enrolled_units"])
+    away = (both["recent_enrolled"] >= PULSE_DAYS * UNITS_PER_DAY) & (both["recent_absent"] >= both["recent_enrolled"])
+    both = both.assign(is_half=half, is_away=away)[half | away]
+    return both.sort_values(["absent_units", "student_id"], ascending=[False, True]).reset_index(drop=True)
+
+
+def decide(study, current: pd.DataFrame, year: pd.DataFrame) -> pd.DataFrame:
+    """Steady mentoring for eight weeks and no gain yet: another kind of help is due."""
+    if not {"assignment", "contact"} <= study.can:
+        return _none("mentor_id", "weeks", "contacts_a_week")
+    pairs = active_assignments(study).sort_values("begin_date").drop_duplicates("student_id")
+    pairs = pairs[pairs["begin_date"] <= study.as_of - pd.Timedelta(weeks=DECIDE_WEEKS)]
+    pairs = pairs[pairs["student_id"].isin(current["student_id"])]
+    weeks = matched_weeks(study)
+    dose = weeks.groupby("student_id")["n_contacts"].mean().rename("contacts_a_week").reset_index()
+    found = pairs[["student_id", "mentor_id", "begin_date"]].merge(dose[dose["contacts_a_week"] >= DOSE], on="student_id")
+    found = _since_match(study, found)
+    return found[found["is_stuck"]].sort_values(["absent_since", "student_id"], ascending=[False, True]).reset_index(drop=True)
+
+
+def _since_match(study, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Add days missed before and since the match; stuck means 10 % or more since, and no smaller share than before."""
+    from evalkit.panel import window_panel
+
+    since = window_panel(study, pairs[["student_id"]].assign(start=pairs["begin_date"], end=study.as_of))
+    first = pd.Timestamp(study.school_year - 1, 7, 1)
+    before = window_panel(study, pairs[["student_id"]].assign(start=first, end=pairs["begin_date"] - pd.Timedelta(days=1)))
+    keep = ["student_id", "enrolled_units", "absent_units"]
+    both = pairs.merge(since[keep], on="student_id").merge(before[keep], on="student_id", how="left", suffixes=("_since", "_before"))
+    both = both.rename(columns={"absent_units_since": "absent_since", "enrolled_units_since": "enrolled_since",
+                                "absent_units_before": "absent_before", "enrolled_units_before": "enrolled_before"})
+    both = _with_prior(study, both.fillna({"absent_before": 0, "enrolled_before": 0}))
+    now = both["absent_since"].astype(float) / both["enrolled_since"].astype(float).where(both["enrolled_since"] > 0)
+    then = both["absent_before"].astype(float) / both["enrolled_before"].astype(float).where(both["enrolled_before"] > 0)
+    line = 10 * both["absent_since"] >= both["enrolled_since"]
+    weeks = ((study.as_of - both["begin_date"]).dt.days // 7).astype("int64")
+    return both.assign(is_stuck=line & (both["enrolled_since"] > 0) & ~(now < then), weeks=weeks)
+
+
+def _with_prior(study, both: pd.DataFrame) -> pd.DataFrame:
+    """Where under 15 days lie before the match, last year's days stand in for them."""
+    prior = study.table("prior_year")
+    prior = prior[prior["days_enrolled_units"].notna() & prior["days_absent_units"].notna()]
+    prior = prior[prior["school_year"].astype(str).str.strip() == str(study.school_year - 1)]
+    prior = prior.groupby("student_id")[["days_enrolled_units", "days_absent_units"]].sum()
+    short = both["enrolled_before"] < BASELINE_DAYS * UNITS_PER_DAY
+    for column, source in (("enrolled_before", "days_enrolled_units"), ("absent_before", "days_absent_units")):
+        last_year = both["student_id"].map(prior[source]).astype("float64").fillna(0)
+        both[column] = both[column].astype("float64").mask(short, last_year)
+    return both
+
+
+def no_family_contact(study, current: pd.DataFrame) -> pd.DataFrame:
+    """Active pairings past their tenth school day whose family has not been met."""
+    if not {"assignment", "contact"} <= study.can:
+        return _none("mentor_id", "begin_date")
+    met = family_introductions(study)
+    active = met["end_date"].isna() | (met["end_date"] >= study.as_of)
+    due = met[(met["state"] == "missing") & active & met["student_id"].isin(current["student_id"])]
+    return due.sort_values(["begin_date", "student_id"]).drop_duplicates("student_id")[["student_id", "mentor_id", "begin_date"]]
+
+
+def asked_for_help(study, window: Window) -> pd.DataFrame:
+    """Students for whom a mentor asked the team since the last review."""
+    rows = escalations(study, window.start, window.end)
+    rows = rows.sort_values("date").drop_duplicates("student_id", keep="last")
+    return rows[["student_id", "mentor_id", "date"]].reset_index(drop=True)
+
+
+def newly_flagged(study, window: Window) -> pd.DataFrame:
+    """Students whose first early-warning sign (W2, M1, M2, 2m) fell after the last review."""
+    flags = early_warning(study)
+    first = flags.sort_values(["flagged_on", "flag"]).drop_duplicates("student_id") if len(flags) else flags
+    return _since(first, "flagged_on", window)
+
+
+def crossed_10(study, window: Window) -> pd.DataFrame:
+    """Students who first reached 10 % of days missed after the last review."""
+    return _since(first_crossing(study), "crossed_on", window)
+
+
+def _since(frame: pd.DataFrame, column: str, window: Window) -> pd.DataFrame:
+    frame = frame[frame[column].notna()]
+    after = frame[column] > window.before if window.before is not None else pd.Series(True, index=frame.index)
+    return frame[after & (frame[column] <= window.end)].sort_values([column, "student_id"]).reset_index(drop=True)
+
+
+def _none(*columns: str) -> pd.DataFrame:
+    return pd.DataFrame({"student_id": pd.Series(dtype="str"), **{c: pd.Series(dtype=object) for c in columns}})
+
+
+def review_lists(study, window: Window) -> dict[str, pd.DataFrame]:
+    """Every list of the review, by name. With totals only, the lists that need dated absences are empty."""
+    if "daily" not in study.can:
+        return {name: _none() for name in LISTS}
+    current, year = current_students(study), student_panel(study)
+    return {"celebrate": celebrate(study, current, year), "watch": watch(study, current),
+            "decide": decide(study, current, year), "reach_out_first": reach_out_first(study, current, year),
+            "no_family_contact": no_family_contact(study, current), "escalations": asked_for_help(study, window),
+            "newly_flagged": newly_flagged(study, window), "crossed_10": crossed_10(study, window)}

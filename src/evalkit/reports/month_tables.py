@@ -1,0 +1,161 @@
+"""Page 2 of the review: the team's lists as tables, five rows each, with names. Only a team copy ever calls this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from evalkit.measures import days_left
+from evalkit.programme import active_assignments
+from evalkit.render.blocks import Column, Table
+from evalkit.reports.month_facts import Facts
+from evalkit.reports.month_lists import RULES
+from evalkit.rules import UNITS_PER_DAY
+from evalkit.wording import count_words, date_words, grade_words, number, plural
+
+SHOWN = 5
+IN_WORKBOOK = "The rest are in the workbook, sorted the same way."
+
+
+@dataclass(frozen=True)
+class ListText:
+    """How one list is titled; note stands after the count of rows shown."""
+
+    name: str
+    title: Callable[[int, int], str]
+    note: str = ""
+
+
+def _celebrate_title(shown: int, n: int) -> str:
+    return f"Celebrate: {plural(n, 'student')} with a personal gain"
+
+
+LIST_TEXTS = (
+    ListText("celebrate", _celebrate_title, "Improvement is the student's own; it does not measure the program."),
+    ListText("watch", lambda shown, n: f"Watch: a call now helps {plural(n, 'student')} stay on track",
+             "Students who can still end the year under 10% come first."),
+    ListText("decide", lambda shown, n: f"Decide: steady mentoring, no gain yet, so try something else ({n})",
+             "The plan changes, not the student. Bring one idea for each."),
+    ListText("reach_out_first", lambda shown, n: f"Reach out first: a home visit before a mentor ({n})",
+             "A person checks the address and phone first."),
+)
+
+
+class People:
+    """Names and places of students, read once for one team page (identity is read nowhere else)."""
+
+    def __init__(self, study) -> None:
+        identity = study.table("identity").drop_duplicates("student_id").set_index("student_id")
+        first = identity["preferred_name"].fillna(identity["first_name"])
+        initial = identity["last_name"].fillna("").str[:1]
+        self.names = {key: f"{name} {letter}." if letter else name
+                      for key, name, letter in zip(first.index, first, initial, strict=True) if isinstance(name, str)}
+        students = study.table("student").set_index("student_id")
+        self.grades = students["grade_level"].map(grade_words).to_dict()
+        self.mentors = active_assignments(study).drop_duplicates("student_id", keep="last").set_index("student_id")["mentor_id"].to_dict()
+        self.study = study
+
+    def name(self, student: str) -> str:
+        return self.names.get(student, student)
+
+    def mentor(self, student: str) -> str:
+        return f"Mentor {self.mentors[student]}" if student in self.mentors else "No mentor yet"
+
+
+def list_frame(study, facts: Facts, name: str, people: People) -> pd.DataFrame:
+    """One list as it is shown and as it goes to the workbook. Grain: student_id."""
+    rows = facts.lists[name]
+    year = facts.now.set_index("student_id")
+    left = days_left(study).set_index("student_id")["days_left"].to_dict()
+    schools = _schools(study, facts)
+    frame = pd.DataFrame({
+        "student_id": rows["student_id"], "student": [people.name(s) for s in rows["student_id"]],
+        "place": [f"{people.grades.get(s, '?')}, {study.school_name(schools.get(s, ''))}" for s in rows["student_id"]],
+        "seen": [_seen(name, row) for row in rows.itertuples()],
+        "missed": [_missed(year, s) for s in rows["student_id"]],
+        "left": [_left(name, left.get(s)) for s in rows["student_id"]],
+        "next": [_next(name, row, people) for row in rows.itertuples()]})
+    if name == "watch":
+        order = [0 if (left.get(s) is not None and left.get(s) >= 0) else 1 for s in rows["student_id"]]
+        frame = frame.assign(order=order).sort_values("order", kind="stable").drop(columns="order")
+    return frame.reset_index(drop=True)
+
+
+def _schools(study, facts: Facts) -> Mapping[str, str]:
+    from evalkit.reports.month_windows import current_students
+
+    return current_students(study).set_index("student_id")["school_id"].to_dict()
+
+
+def _units(value) -> str:
+    days = float(value) / UNITS_PER_DAY
+    return number(days, 0 if days.is_integer() else 1)
+
+
+def _missed(year: pd.DataFrame, student: str) -> str:
+    if student not in year.index:
+        return "–"
+    row = year.loc[student]
+    return f"{_units(row['absent_units'])} of {_units(row['enrolled_units'])}"
+
+
+def _left(name: str, left) -> str:
+    if name == "reach_out_first":
+        return "First goal: one day back"
+    if left is None or pd.isna(left):
+        return "–"
+    return plural(int(left), "day") if left >= 0 else "Goal: 2 or fewer a month"
+
+
+def _seen(name: str, row) -> str:
+    if name == "celebrate":
+        return f"{_units(row.absent_units)} of last 20 days ({_units(row.absent_units_before)} of the 20 before)"
+    if name == "watch":
+        if row.run >= 3:
+            return f"{row.run} in a row, {date_words(row.run_from, year=False)} to {date_words(row.run_to, year=False)}"
+        return f"{_units(row.absent_units)} of last 10, no run"
+    if name == "decide":
+        return (f"Matched {row.weeks} weeks, {number(row.contacts_a_week, 1)} contacts a week; missed "
+                f"{_units(row.absent_since)} of {_units(row.enrolled_since)} since")
+    if name == "reach_out_first":
+        return "Not seen in the last 10 days" if row.is_away else "Missed half of the year or more"
+    return ""
+
+
+def _next(name: str, row, people: People) -> str:
+    mentor = people.mentor(row.student_id)
+    if name == "celebrate":
+        return mentor if mentor != "No mentor yet" else "Homeroom"
+    if mentor == "No mentor yet":
+        return "No mentor yet: match" if name == "watch" else "Team: home visit"
+    if name == "watch":
+        return f"{mentor}: call today" if row.run >= 3 else f"{mentor}: check in"
+    return f"{mentor} and team" if name == "decide" else "Team: home visit"
+
+
+def list_table(frame: pd.DataFrame, text: ListText) -> Table:
+    """The table of one list: at most five rows, the count of all, and the rule under it."""
+    shown = min(SHOWN, len(frame))
+    who = "Shout-out from" if text.name == "celebrate" else "Next step"
+    columns = (Column("student", "Student"), Column("place", "Grade, school"), Column("seen", "What we see"),
+               Column("missed", "Missed this year", "number_text"), Column("left", "Can still miss", unit="and end under 10%"),
+               Column("next", who))
+    rest = f"Shown: {shown} of {len(frame)}. {IN_WORKBOOK if len(frame) > shown else ''}".strip()
+    return Table(title=text.title(shown, len(frame)), measure=RULES[text.name], data=frame, columns=columns,
+                 note=f"{rest} {text.note}".strip(), most_rows=SHOWN, key=text.name)
+
+
+def empty_list(text: ListText) -> str:
+    """What stands in place of an empty list."""
+    label = text.name.replace("_", " ").capitalize()
+    return f"**{label}:** no students this time. Rule: {RULES[text.name][0].lower()}{RULES[text.name][1:]}"
+
+
+def workbook(study, facts: Facts, people: People) -> dict[str, pd.DataFrame]:
+    """Every list in full for tables.xlsx."""
+    return {name: list_frame(study, facts, name, people) for name in facts.lists if len(facts.lists[name])}
+
+
+__all__ = ["LIST_TEXTS", "People", "count_words", "empty_list", "list_frame", "list_table", "workbook"]
