@@ -134,6 +134,11 @@ def sweep(folder: Path) -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def hidden_folder(parent: Path, prefix: str) -> Path:
+    """A new hidden folder (mode 0700) beside what will become of it."""
+    return Path(tempfile.mkdtemp(dir=parent, prefix=prefix, suffix=".part"))
+
+
 def remove_leftovers(folder: Path, prefix: str) -> None:
     """Remove hidden .part and .old entries that begin with `prefix`, for a caller that holds the lock of that name."""
     for path in Path(folder).iterdir():
@@ -148,6 +153,7 @@ def held(path: Path, *, what: str) -> Iterator[None]:
     A file system without locks (some network drives) lets the block run: the rename at the end is still whole.
     """
     try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         lock = Path(path).open("a+b")  # noqa: SIM115 - closed by the with below
     except OSError as problem:
         raise UserError(f"The output folder could not be written: {problem.strerror}.",

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -101,13 +100,10 @@ def _ask_params(report: str, values: Mapping[str, Any]) -> None:
 @contextlib.contextmanager
 def _staging(home: Path, label: str) -> Iterator[Path]:
     """A hidden folder to write in, and the right to write it: a second run of the same report is told who holds it."""
-    with _refused_when_unwritable():
-        home.mkdir(parents=True, exist_ok=True)
-        lock = files.held(home / f".{label}.lock", what=f"The report {label}")
-    with lock:
+    with files.held(home / f".{label}.lock", what=f"The report {label}"):
         files.remove_leftovers(home, f".{label}-")
         with _refused_when_unwritable():
-            staging = Path(tempfile.mkdtemp(dir=home, prefix=f".{label}-", suffix=".part"))
+            staging = files.hidden_folder(home, f".{label}-")
         try:
             yield staging
         finally:
@@ -153,26 +149,16 @@ def _place(staging: Path, report: str, study_name: str, asked: Mapping[str, Any]
 
 def _finish(folder: Path, executed: Any, values: Mapping[str, Any]) -> None:
     """Add the executed notebook for the team, complete the manifest, and check every file against it."""
-    from evalkit.render.folder import complete_manifest
+    from evalkit.render.folder import faults, seal
 
-    extra = []
     if values.get("audience", "team") == "team":
         text = json.dumps(strip_notebook(executed, values), indent=1, ensure_ascii=False, sort_keys=True)
-        extra.append(files.write_text(folder / "notebook.ipynb", text + "\n", private=True))
-    complete_manifest(folder, extra)
-    wrong = wrong_files(folder)
+        files.write_text(folder / "notebook.ipynb", text + "\n", private=True)
+        seal(folder)
+    wrong = faults(folder)
     if wrong:
         raise UserError("The finished folder does not match its manifest.", culprits=wrong,
                         remedy="Run the report again; if it happens twice, please report it.")
-
-
-def wrong_files(folder: Path) -> list[str]:
-    """Files of a finished folder that its MANIFEST.json does not describe, or describes otherwise."""
-    outputs = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))["outputs"]
-    stated = {name: entry["sha256"] if isinstance(entry, dict) else entry for name, entry in outputs.items()}
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"MANIFEST.json"}
-    changed = [name for name in sorted(there & set(stated)) if files.sha256(folder / name) != stated[name]]
-    return [*changed, *sorted(there ^ set(stated))]
 
 
 def strip_notebook(executed: Any, values: Mapping[str, Any]) -> dict[str, Any]:

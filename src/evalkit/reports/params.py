@@ -98,11 +98,11 @@ def folder_of(*, study_name: str, report: str, period: str, school: str = "", au
 
 
 def definitions_line(rules: Rules) -> str:
-    """The definition in force, in a sentence for masthead and footer."""
+    """The definition in force, one line for the footer."""
     share = f"{100 * rules.threshold:g}%"
     edge = f"{share} or more" if rules.inclusive else f"more than {share}"
     least = f", with at least {rules.min_days_enrolled} days enrolled" if rules.min_days_enrolled else ""
-    return f"Chronically absent: missed {edge} of the days enrolled, for any reason{least}."
+    return f"**Chronically absent:** missed {edge} of the days enrolled, for any reason{least}."
 
 
 def make_context(study: Study, params: Params, report_title: str) -> Context:
@@ -113,17 +113,16 @@ def make_context(study: Study, params: Params, report_title: str) -> Context:
     as_of = f"{study.as_of:%Y-%m-%d}"
     period = params.month or as_of
     return Context(
-        report=report, report_title=report_title, study=study.folder.resolve().name, program=study.name,
+        report=report, report_title=report_title, study=study.name, program=_program(study.config.mentor_term),
         audience=params.audience, as_of=as_of, period=period,
         last_day=f"{max(study.complete_through.values(), default=study.as_of):%Y-%m-%d}",
         school=study.school_name(params.school) if params.school else "", language=study.config.language or "en",
-        is_sample=_is_made_up(study), definitions=definitions_line(study.rules), rules=study.rules.to_dict(),
+        is_sample=study.config.is_sample, definitions=definitions_line(study.rules), rules=study.rules.to_dict(),
         inputs=study.inputs, row_account=study.account.to_dict(),
-        seed=next((plan.seed for plan in study.config.analyses), 0),
-        folder=folder_of(study_name=study.folder.resolve().name, report=report, period=period, school=params.school,
-                         audience=params.audience))
+        seed=next((plan.seed for plan in study.config.analyses), 0), folder=study.folder.resolve().name)
 
 
-def _is_made_up(study: Study) -> bool:
-    """`evalkit simulate` leaves the planted truth beside the tables: such a study is a sample, and its pages say so."""
-    return any(study.folder.glob("truth*"))
+def _program(mentor_term: str) -> str:
+    """The programme's name in the masthead: the study's own word for a mentor, in the plural."""
+    term = mentor_term.strip()
+    return f"{term[:1].upper()}{term[1:]}" + ("" if term.endswith("s") else "s")
