@@ -13,21 +13,22 @@ _CODE = {name: k for k, name in enumerate(s.CODE_NAMES)}
 HALF = np.array([s.CODES[name][2] for name in s.CODE_NAMES])
 
 
-def own_barriers(rng: np.random.Generator, roster: Roster) -> np.ndarray:
-    """Each student's main barrier, as an index into settings.BARRIERS, by the level's weights."""
+def own_barriers(rng: np.random.Generator, roster: Roster, *, alike: bool = False) -> np.ndarray:
+    """Each student's main barrier, as an index into settings.BARRIERS, by the level's weights (alike: one level's)."""
     weights = np.array([row[:3] for row in s.BARRIERS.values()], dtype=float)
     main = np.empty(roster.n, dtype=int)
     for level in range(3):
         rows = np.flatnonzero(roster.level == level)
-        main[rows] = rng.choice(len(weights), rows.size, p=weights[:, level] / weights[:, level].sum())
+        share = weights[:, 1 if alike else level]
+        main[rows] = rng.choice(len(weights), rows.size, p=share / share.sum())
     return main
 
 
-def unknown_shares(roster: Roster) -> np.ndarray:
+def unknown_shares(roster: Roster, *, alike: bool = False) -> np.ndarray:
     """Share of absences without a reason by school: a fifth, and two fifths in the first high school (assumption)."""
     share = np.full(len(roster.school_id), s.UNKNOWN_REASON_SHARE - 0.04)
     high = np.flatnonzero(roster.school_level == 2)
-    if high.size and len(share) > 1:
+    if high.size and len(share) > 1 and not alike:
         share[high[0]] = 0.42
     return share
 
@@ -40,23 +41,24 @@ def draw_codes(
     school: np.ndarray,
     barrier: np.ndarray,
     planted: Planted,
+    alike: bool,
 ) -> np.ndarray:
     """A local code for every absence. The student's own barrier gives two of five; planted reasons come first."""
     n = len(rows)
-    code = np.empty(n, dtype=np.int16)
+    code: np.ndarray = np.empty(n, dtype=np.int16)
     level = roster.level[rows]
     for number, name in enumerate(s.LEVELS):
-        weights = s.KNOWN_WEIGHTS[name]
+        weights = s.KNOWN_WEIGHTS["middle" if alike else name]
         names = np.array([_CODE[key] for key in weights])
         share = np.array(list(weights.values()), dtype=float)
         here = level == number
         code[here] = rng.choice(names, int(here.sum()), p=share / share.sum())
     own = np.array([_CODE.get(row[3], -1) for row in s.BARRIERS.values()])[barrier[rows]]
     code = np.where((own >= 0) & (rng.random(n) < 0.4), own, code)
-    unknown = rng.random(n) < unknown_shares(roster)[school]
+    unknown = rng.random(n) < unknown_shares(roster, alike=alike)[school]
     code = np.where(unknown, rng.choice([_CODE[c] for c in s.UNKNOWN_CODES], n, p=s.UNKNOWN_WEIGHTS), code)
-    for who, when, reason, share in planted.reasons:
-        touched = np.isin(rows, who) & np.isin(days, when) & (rng.random(n) < share)
+    for who, when, reason, strength in planted.reasons:
+        touched = np.isin(rows, who) & np.isin(days, when) & (rng.random(n) < strength)
         code = np.where(touched, _CODE[reason], code)
     return code
 
@@ -68,11 +70,13 @@ def absence_rows(
     school_on: np.ndarray,
     barrier: np.ndarray,
     planted: Planted,
+    *,
+    alike: bool = False,
 ) -> pd.DataFrame:
     """One row per absence: row (student), day, school, code (index), days (1 or 0.5)."""
     rows, days = np.nonzero(absent & (school_on >= 0))
     school = school_on[rows, days]
-    code = draw_codes(rng, roster, rows, days, school, barrier, planted)
+    code = draw_codes(rng, roster, rows, days, school, barrier, planted, alike)
     return pd.DataFrame({"row": rows, "day": days, "school": school, "code": code, "days": HALF[code]})
 
 

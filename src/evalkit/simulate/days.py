@@ -11,7 +11,7 @@ N_INCOMPLETE = 10
 
 
 def make_days(school_year: int) -> pd.DataFrame:
-    """One row per weekday from the Monday after Labor Day on until 180 school days are reached: date, day_type, is_instructional."""
+    """A row per weekday from the Monday after Labor Day until 180 school days: date, day_type, is_instructional."""
     dates = pd.bdate_range(_nth(school_year - 1, 9, 0, 1) + pd.Timedelta(days=7), periods=260)
     day_type = pd.Series("instructional", index=dates)
     day_type[dates.isin(_holidays(school_year))] = "holiday"

@@ -43,7 +43,7 @@ STREAMS = (
 
 @dataclass
 class Truth:
-    """What was planted. summary: settings and the true effect; students: a row per mentored student; planted: patterns."""
+    """What was planted. summary: settings and true effect; students: a row per mentored student; planted: patterns."""
 
     summary: dict[str, Any]
     students: pd.DataFrame
@@ -147,9 +147,9 @@ def _write_down(
     options: Options,
 ) -> District:
     """Give mentors, run the treated path, and make every table."""
-    barrier = attendance.own_barriers(rng["barriers"], roster)
+    barrier = attendance.own_barriers(rng["barriers"], roster, alike=options.alike)
     prior_events = attendance.absence_rows(
-        rng["prior_codes"], roster, before.absent, before.spans.school_on, barrier, Planted()
+        rng["prior_codes"], roster, before.absent, before.spans.school_on, barrier, Planted(), alike=options.alike
     )
     prior = attendance.totals_table(prior_events, before.spans.school_on, roster, options.school_year - 1, prior=True)
     prior_rate = (
@@ -160,7 +160,9 @@ def _write_down(
     )
     untreated = this.absent
     treated, expected = _with_programme(this, starts, roster, options)
-    events = attendance.absence_rows(rng["codes"], roster, treated, this.spans.school_on, barrier, planted)
+    events = attendance.absence_rows(
+        rng["codes"], roster, treated, this.spans.school_on, barrier, planted, alike=options.alike
+    )
     truth = _truth(rng, roster, this, starts, untreated, treated, expected, events, barrier, planted, options)
     tables = District(
         _attendance_tables(rng, roster, lasting, this, before, treated, events, prior_events, planted, options)
@@ -207,7 +209,9 @@ def _truth(
 ) -> Truth:
     extra = np.zeros_like(untreated)
     extra[starts.row] = untreated[starts.row] & ~treated[starts.row]
-    lost = attendance.absence_rows(rng["untreated_codes"], roster, extra, this.spans.school_on, barrier, planted)
+    lost = attendance.absence_rows(
+        rng["untreated_codes"], roster, extra, this.spans.school_on, barrier, planted, alike=options.alike
+    )
     observed = _as_days(events, starts.row, this.q.shape, roster.n)
     without = np.where(untreated[starts.row], observed + _as_days(lost, starts.row, this.q.shape, roster.n), 0)
     last = len(this.dates) - days.N_INCOMPLETE - 1

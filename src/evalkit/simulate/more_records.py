@@ -145,10 +145,7 @@ def school_table(roster: Roster, complete: pd.Timestamp) -> pd.DataFrame:
     n = len(roster.school_id)
     level = np.array(s.LEVELS)[roster.school_level]
     kind = np.array(["Elementary School", "Middle School", "High School"])[roster.school_level]
-    name = [
-        f"{SCHOOL_NAMES[k % len(SCHOOL_NAMES)]}{f' {k // len(SCHOOL_NAMES) + 1}' if k >= len(SCHOOL_NAMES) else ''} {kind[k]}"
-        for k in range(n)
-    ]
+    name = [_school_name(k, kind[k]) for k in range(n)]
     return pd.DataFrame(
         {
             "school_id": roster.school_id,
@@ -160,6 +157,11 @@ def school_table(roster: Roster, complete: pd.Timestamp) -> pd.DataFrame:
             "programme_school": roster.is_programme,
         }
     )
+
+
+def _school_name(k: int, kind: str) -> str:
+    again = f" {k // len(SCHOOL_NAMES) + 1}" if k >= len(SCHOOL_NAMES) else ""
+    return f"{SCHOOL_NAMES[k % len(SCHOOL_NAMES)]}{again} {kind}"
 
 
 def meeting_tables(

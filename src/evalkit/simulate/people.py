@@ -149,10 +149,8 @@ def lasting_differences(rng: np.random.Generator, roster: Roster, options: Optio
     grade_part = flat * _grade_offsets()[roster.grade]
     grade_part = grade_part - grade_part.mean()
     school_part = flat * rng.normal(0, 0.15, options.n_schools)[roster.school]
-    own = flat * sum(roster.groups[name] * s.GROUP_LOGIT[name] for name in ("disability_idea", "foster"))
-    home = flat * sum(
-        roster.groups[name] * s.GROUP_LOGIT[name] for name in ("econ_disadvantaged", "homeless", "english_learner")
-    )
+    own = flat * _group_part(roster, "disability_idea", "foster")
+    home = flat * _group_part(roster, "econ_disadvantaged", "homeless", "english_learner")
     n_homes = roster.household.max() + 1
     home_sd = np.sqrt(max(s.HOUSEHOLD_SHARE * total - np.var(home), 0.05 * total))
     own_variance = (1 - s.HOUSEHOLD_SHARE) * total - np.var(grade_part) - np.var(school_part) - np.var(own)
@@ -165,6 +163,10 @@ def lasting_differences(rng: np.random.Generator, roster: Roster, options: Optio
         + rng.normal(0, np.sqrt(max(own_variance, 0.1 * total)), roster.n)
     )
     return a - a.mean(), grade_part
+
+
+def _group_part(roster: Roster, *names: str) -> np.ndarray:
+    return np.sum([roster.groups[name] * s.GROUP_LOGIT[name] for name in names], axis=0)
 
 
 def _grade_offsets() -> np.ndarray:

@@ -14,7 +14,7 @@ from evalkit.simulate.people import Roster
 
 @dataclass
 class Planted:
-    """What was planted: a multiplier's cells, siblings who copy each other, reasons forced, and the list for the truth."""
+    """What was planted: cells with a multiplier, siblings who copy each other, reasons, and the list for the truth."""
 
     factors: list[tuple[np.ndarray, np.ndarray, float]] = field(default_factory=list)
     reasons: list[tuple[np.ndarray, np.ndarray, str, float]] = field(default_factory=list)

@@ -81,7 +81,8 @@ def treated_chances(
     """Rows touched by the programme and their chances of absence under it.
 
     The chance is multiplied after the begin date so that the mean over the mentored students' enrolled days after it is
-    `effect_days` per 180 days (`day_share`: days per absence, half days count as halves). Siblings get `spillover` times the proportional change from the earliest begin date on.
+    `effect_days` per 180 days (`day_share`: days per absence, half days count as halves). Siblings get `spillover`
+    times the proportional change from the earliest begin date on.
     """
     begin = starts.begin_day(roster.n)
     home_begin = np.full(roster.household.max() + 1, 10_000)

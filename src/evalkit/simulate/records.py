@@ -208,7 +208,7 @@ def _team_rows(rng: np.random.Generator, mentors: np.ndarray, dates: pd.Datetime
 def barrier_table(
     rng: np.random.Generator, roster: Roster, starts: Starts, main: np.ndarray, dates: pd.DatetimeIndex, last: int
 ) -> pd.DataFrame:
-    """Barriers of mentored students: the main one for 85 %, a second for a third; found two to thirty days after the start."""
+    """Barriers of mentored students: the main one for 85 %, a second for a third; found 1-24 days after the start."""
     names = np.array(list(s.BARRIERS))
     found = rng.random(len(starts.row)) < 0.85
     first = pd.DataFrame(
@@ -248,7 +248,7 @@ RESOURCES = (
 
 
 def resource_table(complete: pd.Timestamp) -> pd.DataFrame:
-    """The resource list: some entries not checked for more than half a year, one no longer there, no help for some barriers."""
+    """The resource list: some entries unchecked for half a year, one no longer there, no help for some barriers."""
     return pd.DataFrame(
         {
             "resource_id": [row[0] for row in RESOURCES],

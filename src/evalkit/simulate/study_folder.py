@@ -22,7 +22,8 @@ method = "nearest"
 distance = "logit"
 baseline = "landmark"
 exact = ["school_id"]
-covariates = ["prior_absence_rate", "pre_absence_rate", "grade_level", "english_learner", "disability_idea", "econ_disadvantaged"]
+covariates = ["prior_absence_rate", "pre_absence_rate", "grade_level", "english_learner", "disability_idea",
+              "econ_disadvantaged"]
 ratio = 2
 replace = false
 caliper = 0.2
@@ -73,9 +74,8 @@ def _csv(frame: pd.DataFrame) -> str:
 
 def _settings(name: str, mentor_term: str, summary: dict[str, Any], is_sample: bool) -> str:
     return (
-        f'[study]\nname = "{name}"\nschool_year = {summary["school_year"]}\nmentor_term = "{mentor_term}"\nlanguage = "en"\n'
-        + ("is_sample = true\n" if is_sample else "")
-        + "\n"
+        f'[study]\nname = "{name}"\nschool_year = {summary["school_year"]}\nmentor_term = "{mentor_term}"\n'
+        'language = "en"\n' + ("is_sample = true\n" if is_sample else "") + "\n"
         '[rules]\npreset = "attendance_works"\n\n[privacy]\nmin_cell = 10\n' + _PLAN
     )
 
