@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import pandas as pd
 
-from evalkit.panel import absences, enrolled_spans, school_days
+from evalkit.panel import DayBook, absences, enrolled_spans, open_days, school_days
 
 DAY_COLUMNS = ["student_id", "mentor_id", "school_id", "date", "day_number", "absent_units", "units"]
+
+_BOOKS: dict[int, tuple[object, DayBook]] = {}
+
+
+def book_of(study) -> DayBook:
+    """The study's day book, laid out once: a review asks the same days a hundred times. The last three are kept."""
+    found = _BOOKS.get(id(study))
+    if found is None or found[0] is not study:
+        while len(_BOOKS) >= 3:
+            _BOOKS.pop(next(iter(_BOOKS)))
+        found = _BOOKS[id(study)] = (study, open_days(study))
+    return found[1]
 
 
 def active_assignments(study, on=None) -> pd.DataFrame:
@@ -31,7 +43,7 @@ def year_days(study) -> pd.DataFrame:
 
     Grain: school_id x date. Columns: day_number, units.
     """
-    days = school_days(study)
+    days = school_days(study, book=book_of(study)) if "attendance_event" in study.can else pd.DataFrame()
     if days.empty:
         return pd.DataFrame({"school_id": pd.Series(dtype="str"), "date": pd.Series(dtype="datetime64[us]"),
                              "day_number": pd.Series(dtype="int64"), "units": pd.Series(dtype="int64")})
@@ -45,10 +57,13 @@ def matched_days(study, start=None, end=None) -> pd.DataFrame:
     Grain: student_id x date. absent_units is what was missed of the day's units. Where two mentors share a student the
     later pairing is named.
     """
-    spans, days = enrolled_spans(study), school_days(study)
     pairs = assignments(study)
-    if spans.empty or days.empty or pairs.empty:
-        return pd.DataFrame(columns=DAY_COLUMNS)
+    if "attendance_event" not in study.can or pairs.empty:
+        return _no_days()
+    book = book_of(study)
+    spans, days = enrolled_spans(study, book=book), school_days(study, book=book)
+    if spans.empty or days.empty:
+        return _no_days()
     days = _window(days, start, min(_or(end, study.as_of), study.as_of))
     spans = spans[spans["student_id"].isin(pairs["student_id"])]
     keys = ["school_id", "calendar_code"] if "calendar_code" in spans.columns else ["school_id"]
@@ -58,10 +73,16 @@ def matched_days(study, start=None, end=None) -> pd.DataFrame:
     joined = grid.merge(pairs[["student_id", "mentor_id", "begin_date", "end_date"]], on="student_id")
     inside = (joined["date"] >= joined["begin_date"]) & (joined["end_date"].isna() | (joined["date"] <= joined["end_date"]))
     joined = joined[inside].sort_values(["student_id", "date", "begin_date"]).drop_duplicates(["student_id", "date"], keep="last")
-    missed = absences(study)[["student_id", "date", "absent_units"]]
+    missed = absences(study, book=book)[["student_id", "date", "absent_units"]]
     joined = joined.merge(missed, on=["student_id", "date"], how="left")
     joined["absent_units"] = joined["absent_units"].fillna(0).astype("int64")
     return joined[DAY_COLUMNS].reset_index(drop=True)
+
+
+def _no_days() -> pd.DataFrame:
+    kinds = dict.fromkeys(DAY_COLUMNS, "str") | {"date": "datetime64[us]"} | dict.fromkeys(
+        ("day_number", "absent_units", "units"), "int64")
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
 
 def held_contacts(study, start=None, end=None, *, attempts: bool = False) -> pd.DataFrame:

@@ -8,15 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from evalkit.measures import band, same_day_last_year
-from evalkit.panel import student_panel
-from evalkit.programme import Element, fidelity
+from evalkit.measures import BANDS, add_rates, band, prior_rates, same_day_last_year, school_measures
+from evalkit.measures import CHRONIC_BANDS as CHRONIC
+from evalkit.panel import has_days, student_panel
+from evalkit.programme import Element, book_of, fidelity
 from evalkit.reports.impact_line import Impact, impact_to_date
 from evalkit.reports.month_lists import LISTS, review_lists
 from evalkit.reports.month_windows import Window, review_window
 
-BANDS = ("satisfactory", "at_risk", "moderate", "severe", "extreme")
-CHRONIC = ("moderate", "severe", "extreme")
 NO_DENOMINATOR = ("The study holds no enrollment, so days enrolled are not known; the tables enrollment and calendar would "
                   "switch this on.")
 
@@ -69,13 +68,14 @@ def _make(study, period: str) -> Facts:
 
 
 def banded(study) -> pd.DataFrame:
-    """Students with any enrolled day, with band. Grain: student_id."""
-    return _banded(student_panel(study), study)
-
-
-def _banded(panel: pd.DataFrame, study) -> pd.DataFrame:
+    """Students with any enrolled day, with band and is_chronic. Grain: student_id."""
+    panel = student_panel(study, book=_book(study))
     panel = panel[panel["enrolled_units"].notna() & (panel["enrolled_units"] > 0)]
-    return band(panel, study.rules).reset_index(drop=True)
+    return add_rates(panel, rules=study.rules).reset_index(drop=True)
+
+
+def _book(study):
+    return book_of(study) if has_days(study) else None
 
 
 def measure_rows(study) -> list[dict[str, Any]]:
@@ -83,14 +83,23 @@ def measure_rows(study) -> list[dict[str, Any]]:
 
     A student counts at every school where enrolled, with that school's days, and once in the last row.
     """
-    if "rates" not in study.can:
-        return _rows_without_rates(study)
-    by_school = _banded(student_panel(study, by_school=True), study)
-    rows = [_row(school, part) for school, part in by_school.groupby("school_id", sort=True)]
+    table = school_measures(study, book=_book(study)).drop(columns=["n_not_judged"])
+    rows = [{key: _plain(value) for key, value in row.items()} for row in table.to_dict("records")]
     known = {row["school_id"] for row in rows}
-    empty = by_school.iloc[:0]
-    rows += [_row(school, empty) for school in _schools(study) if school not in known]
-    return [*sorted(rows, key=lambda row: row["school_id"]), _row(None, banded(study))]
+    blank = {"n_students": 0, "n_enrolled_days": 0, "n_absent_days": 0, "ada": None, "n_chronic": 0,
+             **{f"n_{name}": 0 for name in BANDS}}
+    rows += [{"school_id": school, **blank} for school in _schools(study) if school not in known]
+    rows = sorted(rows, key=lambda row: (row["school_id"] is None, row["school_id"] or ""))
+    return [row | _why(study, row) for row in rows]
+
+
+def _why(study, row: dict[str, Any]) -> dict[str, Any]:
+    if row["ada"] is not None:
+        return {}
+    if row["n_students"] == 0:
+        return {"n_enrolled_days": 0, "n_absent_days": 0, "n_chronic": 0, **{f"n_{name}": 0 for name in BANDS},
+                "reason": "No student has an enrolled day yet."}
+    return {"reason": NO_DENOMINATOR}
 
 
 def _schools(study) -> list[str]:
@@ -98,48 +107,35 @@ def _schools(study) -> list[str]:
     return sorted(str(school) for school in ids if not study.school or school == study.school)
 
 
-def _row(school: Any, students: pd.DataFrame) -> dict[str, Any]:
-    from evalkit.rules import UNITS_PER_DAY
-
-    enrolled, absent = int(students["enrolled_units"].sum()), int(students["absent_units"].sum())
-    counts = students["band"].value_counts()
-    row = {"school_id": school, "n_students": len(students), "n_enrolled_days": _days(enrolled / UNITS_PER_DAY),
-           "n_absent_days": _days(absent / UNITS_PER_DAY), "ada": 1 - absent / enrolled if enrolled else None,
-           "n_chronic": int(students["is_chronic"].sum()) if "is_chronic" in students else
-           sum(int(counts.get(name, 0)) for name in CHRONIC)}
-    row |= {f"n_{name}": int(counts.get(name, 0)) for name in BANDS}
-    return row | ({} if enrolled else {"reason": "No student has an enrolled day yet."})
+def _plain(value: Any) -> Any:
+    if pd.isna(value):
+        return None
+    value = value.item() if hasattr(value, "item") else value
+    return int(value) if isinstance(value, float) and value.is_integer() and value > 1 else value
 
 
-def _days(value: float) -> float | int:
-    return int(value) if float(value).is_integer() else value
-
-
-def _rows_without_rates(study) -> list[dict[str, Any]]:
-    """Counts where days enrolled are unknown: absences are true, every share is withheld with the reason."""
-    from evalkit.panel import absences
-    from evalkit.rules import UNITS_PER_DAY
-
-    missed = absences(study)
-    schools = sorted({*missed["school_id"].dropna().unique(), *_schools(study)})
-    def row(school, part):
-        values = dict.fromkeys(("n_enrolled_days", "ada", "n_chronic", *(f"n_{name}" for name in BANDS)))
-        students = study.table("student")["student_id"].nunique() if school is None else part["student_id"].nunique()
-        return {"school_id": school, "n_students": int(students), **values,
-                "n_absent_days": _days(int(part["absent_units"].sum()) / UNITS_PER_DAY), "reason": NO_DENOMINATOR}
-    return [*(row(school, missed[missed["school_id"] == school]) for school in schools), row(None, missed)]
-
-
-def last_year_bands(study) -> Mapping[str, Any]:
-    """Last year on the same school day (else the whole of last year): n, counts by band, ada, and what it is."""
-    found = same_day_last_year(study)
-    return found if isinstance(found, Mapping) else {}
+def last_year_bands(study) -> dict[str, Any]:
+    """Last year on the same school day, else the whole of last year: n, bands, ada, by_school, and words for it."""
+    same = same_day_last_year(study, book=_book(study)) if has_days(study) else None
+    if same is not None:
+        whole = same[same["school_id"].isna()].iloc[0]
+        shares = {row.school_id: row.n_chronic / row.n_students for row in same.itertuples()
+                  if isinstance(row.school_id, str) and row.n_students}
+        return {"n": int(whole["n_students"]), "bands": {name: int(whole[f"n_{name}"]) for name in BANDS}, "ada": whole["ada"],
+                "by_school": shares, "when": "on the same school day last year", "label": "Last year, same school day"}
+    prior = prior_rates(study)
+    if prior.empty:
+        return {}
+    counts = band(prior, rules=study.rules).value_counts()
+    ada = 1 - prior["absent_units"].sum() / prior["enrolled_units"].sum()
+    return {"n": int(counts.sum()), "bands": {name: int(counts.get(name, 0)) for name in BANDS}, "ada": float(ada),
+            "by_school": {}, "when": "in the whole of last year", "label": "Last year, whole year"}
 
 
 def flows(facts: Facts) -> dict[str, int]:
     """Students who moved over the 10 % line since the last review, and who joined or left the roll."""
-    before = facts.before.set_index("student_id")["band"].isin(CHRONIC)
-    now = facts.now.set_index("student_id")["band"].isin(CHRONIC)
+    before = facts.before.set_index("student_id")["is_chronic"].eq(True).fillna(False).astype(bool)
+    now = facts.now.set_index("student_id")["is_chronic"].eq(True).fillna(False).astype(bool)
     both = before.index.intersection(now.index)
     was, is_now = before.loc[both], now.loc[both]
     return {"n_back_under": int((was & ~is_now).sum()), "n_crossed": int((~was & is_now).sum()),

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from evalkit.measures import band, early_warning, first_crossing, streaks
-from evalkit.panel import student_panel
-from evalkit.programme import active_assignments, escalations, family_introductions, matched_weeks
-from evalkit.reports.month_windows import Window, current_students, last_school_days
+from evalkit.measures import BANDS, band, early_warning, first_crossing, is_chronic, prior_rates, recent_window
+from evalkit.panel import spells, student_panel, window_panel
+from evalkit.programme import active_assignments, book_of, escalations, family_introductions, matched_weeks
+from evalkit.reports.month_windows import Window
 from evalkit.rules import UNITS_PER_DAY
 
 POINTS = 3
@@ -35,32 +35,38 @@ RULES = {
 LISTS = tuple(RULES)
 
 
-def momentum(study, current: pd.DataFrame) -> pd.DataFrame:
-    """Last 20 school days beside the 20 before. Grain: student_id. is_improved is the rule of standards 7.3."""
-    recent = last_school_days(study, current, days=MOMENTUM_DAYS)
-    before = last_school_days(study, current, days=MOMENTUM_DAYS, back=MOMENTUM_DAYS)
-    columns = ["student_id", "enrolled_units", "absent_units"]
-    both = recent[columns].merge(before[columns], on="student_id", suffixes=("", "_before"))
-    enough = MOMENTUM_DAYS * UNITS_PER_DAY
-    both = both[(both["enrolled_units"] >= enough) & (both["enrolled_units_before"] >= enough)].copy()
-    now, then = both["enrolled_units"].astype(object), both["enrolled_units_before"].astype(object)
-    fall = both["absent_units_before"].astype(object) * now - both["absent_units"].astype(object) * then
-    fell = [100 * f >= POINTS * n * t for f, n, t in zip(fall, now, then, strict=True)]
-    both["is_improved"] = pd.Series(fell, index=both.index, dtype=bool) | _better_band(study, both)
-    return both
+def on_roll(study) -> pd.DataFrame:
+    """Students enrolled on their school's latest day, with their last 10 school days. Grain: student_id."""
+    return recent_window(study, days=PULSE_DAYS, book=book_of(study))
 
 
-def _better_band(study, both: pd.DataFrame) -> pd.Series:
-    order = {name: place for place, name in enumerate(("satisfactory", "at_risk", "moderate", "severe", "extreme"))}
-    before = both[["student_id"]].assign(enrolled_units=both["enrolled_units_before"], absent_units=both["absent_units_before"])
-    now = band(both[["student_id", "enrolled_units", "absent_units"]], study.rules)["band"].map(order)
-    then = band(before, study.rules)["band"].map(order)
-    return (now < then).set_axis(both.index)
+def gains(study) -> pd.DataFrame:
+    """Last 20 school days beside the 20 before, 20 enrolled days in both. Grain: student_id.
+
+    is_improved is the rule of standards 7.3: the share fell by 3 points or more, or the band is a better one.
+    """
+    book = book_of(study)
+    columns = ["student_id", "enrolled_units", "absent_units", "n_days"]
+    now = recent_window(study, days=MOMENTUM_DAYS, book=book)[columns]
+    before = recent_window(study, days=MOMENTUM_DAYS, skip=MOMENTUM_DAYS, book=book)[columns]
+    both = now.merge(before, on="student_id", suffixes=("", "_before"))
+    both = both[(both["n_days"] >= MOMENTUM_DAYS) & (both["n_days_before"] >= MOMENTUM_DAYS)].reset_index(drop=True)
+    return both.assign(is_improved=improved(both, study.rules))
 
 
-def celebrate(study, current: pd.DataFrame, year: pd.DataFrame) -> pd.DataFrame:
+def improved(both: pd.DataFrame, rules) -> pd.Series:
+    """The rule of standards 7.3 on two periods (enrolled_units, absent_units and the same with _before), in integers."""
+    values = both[["absent_units", "enrolled_units", "absent_units_before", "enrolled_units_before"]].astype(object)
+    fell = [100 * (a0 * e - a * e0) >= POINTS * e * e0 for a, e, a0, e0 in values.itertuples(index=False)]
+    order = {name: place for place, name in enumerate(BANDS)}
+    now = band(both[["enrolled_units", "absent_units"]], rules=rules).map(order)
+    before = both[["enrolled_units_before", "absent_units_before"]].set_axis(["enrolled_units", "absent_units"], axis=1)
+    return pd.Series(fell, index=both.index, dtype=bool) | (now < band(before, rules=rules).map(order))
+
+
+def celebrate(study, year: pd.DataFrame) -> pd.DataFrame:
     """Improved students, those who had missed most before first."""
-    better = momentum(study, current).query("is_improved")
+    better = gains(study).query("is_improved")
     better = better.assign(gain=better["absent_units_before"] - better["absent_units"])
     found = better.merge(year[["student_id", "absent_units", "enrolled_units"]], on="student_id", suffixes=("", "_year"))
     matched = found["student_id"].isin(active_assignments(study)["student_id"])
@@ -69,21 +75,11 @@ def celebrate(study, current: pd.DataFrame, year: pd.DataFrame) -> pd.DataFrame:
 
 
 def pulse(study, current: pd.DataFrame) -> pd.DataFrame:
-    """Last 10 school days and the run up to the last one. Grain: student_id."""
-    recent = last_school_days(study, current, days=PULSE_DAYS)
-    runs = running_streaks(study, current)
-    both = current[["student_id"]].merge(recent[["student_id", "enrolled_units", "absent_units"]], on="student_id", how="left")
-    both = both.merge(runs, on="student_id", how="left")
-    both[["enrolled_units", "absent_units", "run"]] = both[["enrolled_units", "absent_units", "run"]].fillna(0)
-    return both.astype({"enrolled_units": "int64", "absent_units": "int64", "run": "int64"})
-
-
-def running_streaks(study, current: pd.DataFrame) -> pd.DataFrame:
-    """School days in a row missed up to the school's last day. Grain: student_id. Columns: run, run_from, run_to."""
-    found = streaks(study)
-    found = found[found["is_current"]] if len(found) else found
-    found = found[["student_id", "n_days", "start", "end"]].rename(columns={"n_days": "run", "start": "run_from", "end": "run_to"})
-    return found[found["student_id"].isin(current["student_id"])].drop_duplicates("student_id")
+    """Last 10 school days and the run of days missed up to the last one. Grain: student_id."""
+    runs = spells(study, book=book_of(study))
+    runs = runs[runs["is_current"]].rename(columns={"n_days": "run", "first_date": "run_from", "last_date": "run_to"})
+    both = current.merge(runs[["student_id", "run", "run_from", "run_to"]], on="student_id", how="left")
+    return both.assign(run=both["run"].fillna(0).astype("int64"))
 
 
 def watch(study, current: pd.DataFrame) -> pd.DataFrame:
@@ -98,7 +94,7 @@ def reach_out_first(study, current: pd.DataFrame, year: pd.DataFrame) -> pd.Data
     seen = pulse(study, current).rename(columns={"enrolled_units": "recent_enrolled", "absent_units": "recent_absent"})
     both = seen.merge(year[["student_id", "enrolled_units", "absent_units"]], on="student_id")
     half = (both["enrolled_units"] >= ENOUGH_DAYS * UNITS_PER_DAY) & (2 * both["absent_units"] >= both["enrolled_units"])
-    away = (both["recent_enrolled"] >= PULSE_DAYS * UNITS_PER_DAY) & (both["recent_absent"] >= both["recent_enrolled"])
+    away = (both["n_days"] >= PULSE_DAYS) & (both["recent_absent"] >= both["recent_enrolled"])
     both = both.assign(is_half=half, is_away=away)[half | away]
     return both.sort_values(["absent_units", "student_id"], ascending=[False, True]).reset_index(drop=True)
 
@@ -119,11 +115,11 @@ def decide(study, current: pd.DataFrame, year: pd.DataFrame) -> pd.DataFrame:
 
 def _since_match(study, pairs: pd.DataFrame) -> pd.DataFrame:
     """Add days missed before and since the match; stuck means 10 % or more since, and no smaller share than before."""
-    from evalkit.panel import window_panel
-
-    since = window_panel(study, pairs[["student_id"]].assign(start=pairs["begin_date"], end=study.as_of))
+    book = book_of(study)
+    since = window_panel(study, pairs[["student_id"]].assign(start=pairs["begin_date"], end=study.as_of), book=book)
     first = pd.Timestamp(study.school_year - 1, 7, 1)
-    before = window_panel(study, pairs[["student_id"]].assign(start=first, end=pairs["begin_date"] - pd.Timedelta(days=1)))
+    before = window_panel(study, pairs[["student_id"]].assign(start=first, end=pairs["begin_date"] - pd.Timedelta(days=1)),
+                          book=book)
     keep = ["student_id", "enrolled_units", "absent_units"]
     both = pairs.merge(since[keep], on="student_id").merge(before[keep], on="student_id", how="left", suffixes=("_since", "_before"))
     both = both.rename(columns={"absent_units_since": "absent_since", "enrolled_units_since": "enrolled_since",
@@ -131,19 +127,17 @@ def _since_match(study, pairs: pd.DataFrame) -> pd.DataFrame:
     both = _with_prior(study, both.fillna({"absent_before": 0, "enrolled_before": 0}))
     now = both["absent_since"].astype(float) / both["enrolled_since"].astype(float).where(both["enrolled_since"] > 0)
     then = both["absent_before"].astype(float) / both["enrolled_before"].astype(float).where(both["enrolled_before"] > 0)
-    line = 10 * both["absent_since"] >= both["enrolled_since"]
+    since = both[["enrolled_since", "absent_since"]].set_axis(["enrolled_units", "absent_units"], axis=1)
+    line = is_chronic(since, rules=study.rules).eq(True).fillna(False)
     weeks = ((study.as_of - both["begin_date"]).dt.days // 7).astype("int64")
     return both.assign(is_stuck=line & (both["enrolled_since"] > 0) & ~(now < then), weeks=weeks)
 
 
 def _with_prior(study, both: pd.DataFrame) -> pd.DataFrame:
     """Where under 15 days lie before the match, last year's days stand in for them."""
-    prior = study.table("prior_year")
-    prior = prior[prior["days_enrolled_units"].notna() & prior["days_absent_units"].notna()]
-    prior = prior[prior["school_year"].astype(str).str.strip() == str(study.school_year - 1)]
-    prior = prior.groupby("student_id")[["days_enrolled_units", "days_absent_units"]].sum()
+    prior = prior_rates(study).set_index("student_id")
     short = both["enrolled_before"] < BASELINE_DAYS * UNITS_PER_DAY
-    for column, source in (("enrolled_before", "days_enrolled_units"), ("absent_before", "days_absent_units")):
+    for column, source in (("enrolled_before", "enrolled_units"), ("absent_before", "absent_units")):
         last_year = both["student_id"].map(prior[source]).astype("float64").fillna(0)
         both[column] = both[column].astype("float64").mask(short, last_year)
     return both
@@ -168,14 +162,14 @@ def asked_for_help(study, window: Window) -> pd.DataFrame:
 
 def newly_flagged(study, window: Window) -> pd.DataFrame:
     """Students whose first early-warning sign (W2, M1, M2, 2m) fell after the last review."""
-    flags = early_warning(study)
+    flags = early_warning(study, book=book_of(study))
     first = flags.sort_values(["flagged_on", "flag"]).drop_duplicates("student_id") if len(flags) else flags
     return _since(first, "flagged_on", window)
 
 
 def crossed_10(study, window: Window) -> pd.DataFrame:
     """Students who first reached 10 % of days missed after the last review."""
-    return _since(first_crossing(study), "crossed_on", window)
+    return _since(first_crossing(study, book=book_of(study)), "crossed_on", window)
 
 
 def _since(frame: pd.DataFrame, column: str, window: Window) -> pd.DataFrame:
@@ -192,8 +186,8 @@ def review_lists(study, window: Window) -> dict[str, pd.DataFrame]:
     """Every list of the review, by name. With totals only, the lists that need dated absences are empty."""
     if "daily" not in study.can:
         return {name: _none() for name in LISTS}
-    current, year = current_students(study), student_panel(study)
-    return {"celebrate": celebrate(study, current, year), "watch": watch(study, current),
+    current, year = on_roll(study), student_panel(study, book=book_of(study))
+    return {"celebrate": celebrate(study, year), "watch": watch(study, current),
             "decide": decide(study, current, year), "reach_out_first": reach_out_first(study, current, year),
             "no_family_contact": no_family_contact(study, current), "escalations": asked_for_help(study, window),
             "newly_flagged": newly_flagged(study, window), "crossed_10": crossed_10(study, window)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from evalkit.panel import absences, enrolled_spans
+from evalkit.programme import book_of
 from evalkit.reports.month_windows import Window, reached_days
 from evalkit.rules import UNITS_PER_DAY
 from evalkit.vocabulary import categories, reason
@@ -14,7 +15,7 @@ UNKNOWN = ("no_reason", "unknown")
 
 def enrolled_by_day(study) -> pd.DataFrame:
     """Students enrolled on each reached school day. Grain: school_id x calendar_code x date. Columns: n, units."""
-    days, spans = reached_days(study), enrolled_spans(study)
+    days, spans = reached_days(study), enrolled_spans(study, book=book_of(study))
     keys = [key for key in ("school_id", "calendar_code") if key in spans.columns and key in days.columns]
     steps = pd.concat([spans[[*keys, "first_day_number"]].rename(columns={"first_day_number": "day_number"}).assign(step=1),
                        spans[[*keys, "last_day_number"]].rename(columns={"last_day_number": "day_number"})
@@ -31,7 +32,7 @@ def by_weekday(study) -> pd.DataFrame:
     if enrolled.empty:
         return pd.DataFrame(columns=["weekday", "absent_days", "enrolled_days", "share", "n_students"])
     out_of = (enrolled["n"] * enrolled["units"]).groupby(enrolled["date"].dt.dayofweek).sum() / UNITS_PER_DAY
-    rows = absences(study)
+    rows = absences(study, book=book_of(study))
     missed = rows.groupby(rows["date"].dt.dayofweek)["absent_units"].sum() / UNITS_PER_DAY
     people = rows[rows["absent_units"] > 0].groupby(rows["date"].dt.dayofweek)["student_id"].nunique()
     table = pd.DataFrame({"enrolled_days": out_of, "absent_days": missed, "n_students": people}).dropna(subset=["enrolled_days"])
@@ -45,14 +46,14 @@ def by_month(study) -> pd.DataFrame:
     if enrolled.empty:
         return pd.DataFrame(columns=["month", "absent_days", "enrolled_days", "share"])
     out_of = (enrolled["n"] * enrolled["units"]).groupby(enrolled["date"].dt.strftime("%Y-%m")).sum() / UNITS_PER_DAY
-    rows = absences(study)
+    rows = absences(study, book=book_of(study))
     missed = rows.groupby(rows["date"].dt.strftime("%Y-%m"))["absent_units"].sum() / UNITS_PER_DAY
     table = pd.DataFrame({"enrolled_days": out_of, "absent_days": missed}).fillna(0).rename_axis("month").reset_index()
     return table.assign(share=table["absent_days"] / table["enrolled_days"].where(table["enrolled_days"] > 0))
 
 
 def window_absences(study, start, end) -> pd.DataFrame:
-    rows = absences(study)
+    rows = absences(study, book=book_of(study))
     return rows[(rows["date"] >= start) & (rows["date"] <= end) & (rows["absent_units"] > 0)]
 
 

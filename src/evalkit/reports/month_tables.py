@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from evalkit.measures import days_left
-from evalkit.programme import active_assignments
+from evalkit.programme import active_assignments, book_of
 from evalkit.render.blocks import Column, Table
 from evalkit.reports.month_facts import Facts
 from evalkit.reports.month_lists import RULES
@@ -68,8 +68,8 @@ def list_frame(study, facts: Facts, name: str, people: People) -> pd.DataFrame:
     """One list as it is shown and as it goes to the workbook. Grain: student_id."""
     rows = facts.lists[name]
     year = facts.now.set_index("student_id")
-    left = days_left(study).set_index("student_id")["days_left"].to_dict()
-    schools = _schools(study, facts)
+    left = days_left(study, book=book_of(study)).set_index("student_id")["days_left"].to_dict()
+    schools = facts.now.set_index("student_id")["school_id"].to_dict()
     frame = pd.DataFrame({
         "student_id": rows["student_id"], "student": [people.name(s) for s in rows["student_id"]],
         "place": [f"{people.grades.get(s, '?')}, {study.school_name(schools.get(s, ''))}" for s in rows["student_id"]],
@@ -81,12 +81,6 @@ def list_frame(study, facts: Facts, name: str, people: People) -> pd.DataFrame:
         order = [0 if (left.get(s) is not None and left.get(s) >= 0) else 1 for s in rows["student_id"]]
         frame = frame.assign(order=order).sort_values("order", kind="stable").drop(columns="order")
     return frame.reset_index(drop=True)
-
-
-def _schools(study, facts: Facts) -> Mapping[str, str]:
-    from evalkit.reports.month_windows import current_students
-
-    return current_students(study).set_index("student_id")["school_id"].to_dict()
 
 
 def _units(value) -> str:
