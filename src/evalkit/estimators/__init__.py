@@ -57,8 +57,8 @@ def estimate_or_reason(panel: pd.DataFrame | None, comparison: Any = None, **opt
     except UserError as refusal:
         reason = f"{refusal.what} {refusal.remedy}".strip()
         return no_estimate(reason, estimator=str(options.get("estimator", "regression_adjusted")),
-                           outcome=str(options.get("outcome", "absence_rate")), comparison=str(options.get("name") or ""),
-                           estimand=str(options.get("estimand") or "ATT"),
+                           outcome=str(options.get("outcome", "absence_rate")),
+                           comparison=str(options.get("name") or ""), estimand=str(options.get("estimand") or "ATT"),
                            exploratory=bool(options.get("exploratory", False)))
 
 

@@ -56,17 +56,18 @@ def choose_clusters(sample: Sample, asked: str | tuple[str, ...] | None, *,
     return ("subclass", "student_id") if repeated else ("subclass",)
 
 
-def infer(fit: Fit, contrast: Array, sample: Sample, ask: Request) -> Uncertainty:
-    """The interval of a contrast by the standard errors asked for."""
+def infer(fit: Fit, contrast: Array, sample: Sample, ask: Request, *, value: float | None = None) -> Uncertainty:
+    """The interval of a contrast by the standard errors asked for; `value` where it is no plain sum of coefficients."""
+    value = float(contrast @ fit.coef) if value is None else value
     must_be_one_of("standard_errors", ask.standard_errors, STANDARD_ERRORS, error=UserError)
     kind = "HC1" if ask.standard_errors == "robust" else ask.standard_errors
     columns = choose_clusters(sample, ask.clustered_by)
     if kind in HC_KINDS:
         note = (f"Standard errors take each row alone ({kind}); clustered_by is not used with them.",)
-        return _t_interval(fit, contrast, robust_error(fit, contrast, kind), ask, "", kind,
+        return _t_interval(value, robust_error(fit, contrast, kind), ask, "", kind,
                            note if ask.clustered_by else ())
     if not columns:
-        return _t_interval(fit, contrast, robust_error(fit, contrast, "HC2"), ask, "", "HC2",
+        return _t_interval(value, robust_error(fit, contrast, "HC2"), ask, "", "HC2",
                            ("No clusters were named and no matched sets are known: each row stands alone (HC2).",))
     codes = [cluster_codes(sample.frame[column]) for column in columns]
     _refuse_few(codes[0], columns[0])
@@ -74,7 +75,7 @@ def infer(fit: Fit, contrast: Array, sample: Sample, ask: Request) -> Uncertaint
         return _wild(fit, contrast, codes, ask, columns)
     pair = (cluster_error(fit, contrast, codes[0], kind) if len(codes) == 1
             else two_way_error(fit, contrast, codes[0], codes[1], kind))
-    return _t_interval(fit, contrast, pair, ask, " and ".join(columns), kind, ())
+    return _t_interval(value, pair, ask, " and ".join(columns), kind, ())
 
 
 def cluster_codes(column: pd.Series) -> NDArray[np.intp]:
@@ -90,10 +91,9 @@ def _refuse_few(codes: NDArray[np.intp], name: str) -> None:
                         remedy='Cluster by the matched set (clustered_by = "subclass") and say "for this school".')
 
 
-def _t_interval(fit: Fit, contrast: Array, pair: tuple[float, float], ask: Request, by: str, kind: str,
+def _t_interval(value: float, pair: tuple[float, float], ask: Request, by: str, kind: str,
                 caveats: tuple[str, ...]) -> Uncertainty:
     error, df = pair
-    value = float(contrast @ fit.coef)
     if not np.isfinite(error) or error <= 0 or not np.isfinite(df) or df < _LEAST_DF:
         return Uncertainty(None, df if np.isfinite(df) else None, None, None, None, by, kind,
                            reason=_no_interval(kind, by, df), caveats=caveats)

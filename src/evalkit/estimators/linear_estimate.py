@@ -29,7 +29,7 @@ def from_fit(fit: Fit, sample: Sample, ask: Request, *, contrast: Array | None =
     if contrast is None:
         _refuse_lost_treatment(fit)
         contrast = fit.unit_contrast("treated")
-    found = infer(fit, contrast, sample, ask)
+    found = infer(fit, contrast, sample, ask, value=value)
     point = float(contrast @ fit.coef) if value is None else value
     sure = found.standard_error is not None
     dropped = ((f"Left out as combinations of other columns: {', '.join(fit.dropped)}.",) if fit.dropped else ())

@@ -66,9 +66,10 @@ class Estimate:
 def no_estimate(reason: str, *, estimator: str, outcome: str, comparison: str = "", estimand: str = "ATT",
                 n_treated: int = 0, n_comparison: int = 0, exploratory: bool = False, unit: str = "") -> Estimate:
     """An Estimate without a number, that says why and what would mend it."""
-    return Estimate(comparison=comparison, estimator=estimator, estimand=estimand, outcome=outcome, unit=unit, value=None,
-                    standard_error=None, ci_low=None, ci_high=None, p_value=None, df=None, n_treated=n_treated,
-                    n_comparison=n_comparison, clustered_by="", exploratory=exploratory, reason=reason)
+    return Estimate(comparison=comparison, estimator=estimator, estimand=estimand, outcome=outcome, unit=unit,
+                    value=None, standard_error=None, ci_low=None, ci_high=None, p_value=None, df=None,
+                    n_treated=n_treated, n_comparison=n_comparison, clustered_by="", exploratory=exploratory,
+                    reason=reason)
 
 
 def plain(value: Any) -> Any:

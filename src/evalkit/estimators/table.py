@@ -29,6 +29,8 @@ class Method:
 _LINEAR = ("CR2", "CR0", "CR1", "CR1S", "CR3", "wild_bootstrap", "robust", "HC0", "HC1", "HC2", "HC3")
 _GLM = tuple(kind for kind in _LINEAR if kind != "wild_bootstrap")
 
+_PANEL = ("unit_id", "time", "first_treated")
+
 _ROWS = (
     Method("regression_adjusted", "Regression-adjusted difference", "regression_adjusted",
            "Ho, Imai, King & Stuart 2007, doi:10.1093/pan/mpl013", standard_errors=_LINEAR),
@@ -36,6 +38,24 @@ _ROWS = (
            standard_errors=_LINEAR),
     Method("did", "Difference-in-differences, two periods", "did", "Daw & Hatfield 2018, doi:10.1111/1475-6773.12993",
            options=("before", "selected_on"), standard_errors=_LINEAR),
+    Method("poisson", "Poisson for days, with enrolled days as exposure", "poisson",
+           "Gourieroux, Monfort & Trognon 1984, doi:10.2307/1913472", options=("exposure",), standard_errors=_GLM),
+    Method("logistic", "Logistic, as a difference in shares", "logistic",
+           "McCullagh & Nelder 1989, Generalized Linear Models, 2nd ed.", standard_errors=_GLM),
+    Method("callaway_santanna", "Staggered starts, group-time effects", "callaway_santanna",
+           "Callaway & Sant'Anna 2021, doi:10.1016/j.jeconom.2020.12.001", shape="panel",
+           options=(*_PANEL, "control_group", "method", "base_period", "aggregate", "anticipation", "first_event",
+                    "last_event", "draws"), standard_errors=("analytic", "bootstrap")),
+    Method("did2s", "Staggered starts, two-stage", "did2s", "Gardner 2022, arXiv:2207.05943", shape="panel",
+           options=_PANEL, standard_errors=("CR0",)),
+    Method("sun_abraham", "Staggered starts, interaction-weighted event study", "sun_abraham",
+           "Sun & Abraham 2021, doi:10.1016/j.jeconom.2020.09.006", shape="panel", options=_PANEL,
+           standard_errors=("CR1S",)),
+    Method("twfe", "Two-way fixed effects", "twfe", "Goodman-Bacon 2021, doi:10.1016/j.jeconom.2021.03.014",
+           shape="panel", options=_PANEL, standard_errors=("CR1S",), caution="misleads when starts are staggered"),
+    Method("panel_poisson", "Poisson for days with student and month effects", "panel_poisson",
+           "Wooldridge 1999, doi:10.1016/S0304-4076(98)00033-5", shape="panel", options=(*_PANEL, "exposure"),
+           standard_errors=("CR1S",)),
 )
 
 ESTIMATORS: dict[str, Method] = {row.name: row for row in _ROWS}

@@ -1,0 +1,79 @@
+"""Unit and period effects taken out exactly: units by demeaning, periods as columns (few periods, many units).
+
+Frisch & Waugh 1933. Clustered errors with the small-sample factor of fixest: G/(G-1) * (n-1)/(n-K), where effects
+nested in the clusters are not counted in K.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import UserError
+from evalkit.estimators.aggregate import cluster_sums
+from evalkit.estimators.linear import Array, Fit, weighted_least_squares
+from evalkit.estimators.panel_data import PanelData
+
+
+@dataclass(frozen=True)
+class WithinFit:
+    """fit: the regression after unit means are out; n_shown: its leading columns of interest."""
+
+    fit: Fit
+    n_shown: int
+    covariance: Array
+    df: float
+
+    @property
+    def coef(self) -> Array:
+        return self.fit.coef[: self.n_shown]
+
+
+def demean(values: Array, unit: NDArray[np.int64], weight: Array) -> Array:
+    """Weighted unit means taken out of every column."""
+    table = values if values.ndim == 2 else values[:, None]
+    total = np.bincount(unit, weight)
+    means = np.column_stack([np.bincount(unit, weight * column) for column in table.T]) / total[:, None]
+    return (table - means[unit]).reshape(values.shape)
+
+
+def period_columns(time: NDArray[np.int64], n_periods: int) -> Array:
+    """A column per period but the first."""
+    return (time[:, None] == np.arange(1, n_periods)[None, :]).astype(float)
+
+
+def fit_within(data: PanelData, columns: Array, names: tuple[str, ...], *, outcome: Array | None = None,
+               weight: Array | None = None) -> WithinFit:
+    """Weighted regression of the outcome on `columns` with unit and period effects, errors by the panel's clusters."""
+    y, w = (data.y if outcome is None else outcome), (data.weight if weight is None else weight)
+    periods = period_columns(data.time, data.n_periods)
+    design = demean(np.hstack([columns, periods]), data.unit, w)
+    fit = weighted_least_squares(design, demean(y, data.unit, w), w,
+                                 (*names, *(f"period {index}" for index in range(1, data.n_periods))))
+    lost = [name for name in names if name in fit.dropped]
+    if lost:
+        raise UserError("Unit and period effects leave nothing to tell the treated from the others by.", culprits=lost,
+                        remedy="There must be units not treated in the same periods.")
+    shown = len(names)
+    clusters = data.clusters[data.unit]
+    factor, df = small_sample(len(y), fit.rank, clusters, nested=_nested(data))
+    sums = cluster_sums(fit.scores, clusters)
+    covariance = factor * (fit.bread @ (sums.T @ sums) @ fit.bread)[:shown, :shown]
+    return WithinFit(fit, shown, covariance, df)
+
+
+def _nested(data: PanelData) -> bool:
+    """Units sit whole in their cluster: always so here, where a unit has one cluster."""
+    return len(data.clusters) == data.n_units
+
+
+def small_sample(n: int, rank: int, clusters: NDArray[np.int64], *, nested: bool = True) -> tuple[float, float]:
+    """fixest's factor and its t degrees of freedom, clusters - 1."""
+    n_clusters = len(np.unique(clusters))
+    if n_clusters < 2:
+        raise UserError("All units are in one cluster, so its standard error cannot be had.",
+                        remedy="Cluster by the student.")
+    counted = rank + 1 if nested else rank
+    return n_clusters / (n_clusters - 1) * (n - 1) / (n - counted), float(n_clusters - 1)
