@@ -14,7 +14,7 @@ _HOMES = {
     "open_study": "study", "Study": "study", "Rules": "rules", "attendance_panel": "panel",
     "choose_comparison": "comparison", "landmark_comparison": "comparison", "Comparison": "comparison",
     "estimate": "estimators", "Estimate": "estimators", "run_checks": "checks", "CheckResult": "checks",
-    "publish": "render", "Section": "render.blocks", "Released": "disclosure", "release_table": "disclosure",
+    "publish": "render.publish", "Section": "render.blocks", "Released": "disclosure", "release_table": "disclosure",
     "run_report": "run", "UserError": "errors",
 }
 __all__ = ["__version__", *sorted(_HOMES)]

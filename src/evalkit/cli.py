@@ -75,11 +75,12 @@ def simulate(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Wher
              seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 20260,
              preset: Annotated[str, typer.Option(help="pre, post, elementary or high_school.")] = "post") -> None:
     """Make up a district with a known effect, its truth stored beside it."""
-    from evalkit.simulate import simulate_study
+    from evalkit.simulate import simulate_district, write_study
 
     with _progress("Making up a district"):
-        simulate_study(folder, n_students=students, n_schools=schools, effect_days=effect_days, seed=seed,
-                       preset=preset)
+        district = simulate_district(n_students=students, n_schools=schools, effect_days=effect_days, seed=seed,
+                                     preset=preset)
+        write_study(folder, district, is_sample=True)
     say(f"Wrote a made-up study into {_shown(folder)}. Try: evalkit check {_shown(folder)}")
 
 

@@ -169,8 +169,8 @@ def held(path: Path, *, what: str) -> Iterator[None]:
             yield
         finally:
             lock.truncate(0)
-    with contextlib.suppress(OSError):
-        Path(path).unlink()
+            with contextlib.suppress(OSError):
+                Path(path).unlink()
 
 
 def _lock(file: Any) -> bool:

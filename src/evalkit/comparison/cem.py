@@ -8,7 +8,7 @@ import numpy as np
 
 from evalkit.comparison.distances import COVARIATE_DISTANCES, metric_columns
 from evalkit.comparison.exact import crossed, sets_with_both
-from evalkit.comparison.matched import _by_metric
+from evalkit.comparison.matched import by_metric
 from evalkit.comparison.nearest import Pairs
 from evalkit.comparison.problem import Problem, Result, nobody, result_of_pairs, weights_of_subclasses
 from evalkit.errors import UsageError, UserError, must_be_one_of
@@ -96,7 +96,7 @@ def one_to_one(problem: Problem, subclass: np.ndarray) -> Pairs:
         return _nearest_row(inside)
     must_be_one_of("k2k_distance", rule, COVARIATE_DISTANCES)
     metric = metric_columns(problem.columns, problem.treated, np.ones(len(subclass), dtype=bool), distance=rule)
-    return _by_metric(replace(inside, metric=metric))
+    return by_metric(replace(inside, metric=metric))
 
 
 def _nearest_row(problem: Problem) -> Pairs:

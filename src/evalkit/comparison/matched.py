@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
-
 import numpy as np
 
-from evalkit.comparison.nearest import (Pairs, match_nearest, rank_treated, start_search, variable_ratio)
+from evalkit.comparison.nearest import Pairs, match_nearest, match_rounds, rank_treated, start_search, variable_ratio
 from evalkit.comparison.problem import Problem, Result, result_of_pairs
 from evalkit.errors import UsageError
 
 
 def nearest(problem: Problem) -> Result:
     """Greedy nearest neighbours, 1:k. Every caliper is checked again on the pairs that come out."""
-    pairs = _by_metric(problem) if problem.metric is not None else _by_score(problem)
+    pairs = by_metric(problem) if problem.metric is not None else _by_score(problem)
     assert_calipers(problem, pairs)
     return result_of_pairs(problem, pairs, replace=bool(problem.plan["replace"]))
 
@@ -30,7 +28,7 @@ def partners_wanted(problem: Problem, focal: np.ndarray) -> np.ndarray:
                           least=int(plan["min_controls"] or 1), most=int(plan["max_controls"]))
 
 
-def _choosing_order(problem: Problem, focal: np.ndarray) -> np.ndarray:
+def choosing_order(problem: Problem, focal: np.ndarray) -> np.ndarray:
     scores = np.zeros(len(focal)) if problem.score is None else problem.score[focal]
     order = str(problem.plan["order"])
     return rank_treated(scores, order="smallest" if order == "closest" else order,
@@ -41,93 +39,71 @@ def _by_score(problem: Problem) -> Pairs:
     focal = problem.focal_rows()
     search = start_search(problem.score, focal, problem.partner_rows(), strata=problem.strata,
                           calipers=problem.calipers, width=problem.width)
-    return match_nearest(search, _choosing_order(problem, focal), partners_wanted(problem, focal),
+    return match_nearest(search, choosing_order(problem, focal), partners_wanted(problem, focal),
                          replace=bool(problem.plan["replace"]), closest=problem.plan["order"] == "closest")
 
 
-def _by_metric(problem: Problem) -> Pairs:
-    """Covariate distance: strata one after the other, each focal row against all free partners at once."""
-    focal = problem.focal_rows()
-    order, wanted = _choosing_order(problem, focal), partners_wanted(problem, focal)
-    partners = problem.partner_rows()
-    taken: list[np.ndarray] = []
-    for code in np.unique(problem.strata[focal]):
-        inside = order[problem.strata[focal[order]] == code]
-        there = partners[problem.strata[partners] == code]
-        if len(there):
-            taken += _MetricStratum(problem, focal, there, wanted).match(inside)
-    rows = np.array(taken, dtype=np.int64).reshape(-1, 3)
-    return Pairs(focal[rows[:, 0]], rows[:, 1], rows[:, 2])
+def by_metric(problem: Problem) -> Pairs:
+    """Covariate distance: each focal row in turn against all free partners of its stratum at once."""
+    focal, partners = problem.focal_rows(), problem.partner_rows()
+    taken = match_rounds(MetricFinder(problem, focal, partners), choosing_order(problem, focal),
+                         partners_wanted(problem, focal), replace=bool(problem.plan["replace"]),
+                         closest=problem.plan["order"] == "closest")
+    return Pairs(focal[taken[:, 0]], partners[taken[:, 1]], taken[:, 2])
 
 
-class _MetricStratum:
-    """Free partners of one stratum; `match` gives (focal place, partner row, round)."""
+class MetricFinder:
+    """Free partners by stratum, and squared covariate distances to them; ties go to the first row."""
 
-    def __init__(self, problem: Problem, focal: np.ndarray, partners: np.ndarray, wanted: np.ndarray) -> None:
-        self.problem, self.focal, self.partners, self.wanted = problem, focal, partners, wanted
+    def __init__(self, problem: Problem, focal: np.ndarray, partners: np.ndarray) -> None:
+        self.problem, self.focal, self.partners = problem, focal, partners
         self.free = np.ones(len(partners), dtype=bool)
-        self.replace = bool(problem.plan["replace"])
-        self.mine: dict[int, list[int]] = {}
+        by_stratum = np.argsort(problem.strata[partners], kind="stable")
+        codes = problem.strata[partners][by_stratum]
+        cuts = np.flatnonzero(np.diff(codes)) + 1
+        groups = np.split(by_stratum, cuts) if len(codes) else []
+        self.places = {int(problem.strata[partners[group[0]]]): group for group in groups}
 
-    def gaps(self, i: int) -> np.ndarray:
-        """Squared distance to every partner; infinite where taken, already mine, or outside a caliper."""
+    def _gaps(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Places of the row's stratum and squared distances; infinite where taken or outside a caliper."""
         row, problem = self.focal[i], self.problem
-        difference = problem.metric[self.partners] - problem.metric[row]
+        places = self.places.get(int(problem.strata[row]), np.zeros(0, dtype=np.int64))
+        places = places[self.free[places]]
+        rows = self.partners[places]
+        difference = problem.metric[rows] - problem.metric[row]
         gaps = np.einsum("ij,ij->i", difference, difference)
-        allowed = self.free.copy()
-        allowed[self.mine.get(i, [])] = False
+        gaps[~self._allowed(row, rows)] = np.inf
+        return places, gaps
+
+    def _allowed(self, row: int, rows: np.ndarray) -> np.ndarray:
+        problem = self.problem
+        allowed = np.ones(len(rows), dtype=bool)
         if problem.score is not None and np.isfinite(problem.width):
-            allowed &= np.abs(problem.score[self.partners] - problem.score[row]) <= problem.width
+            gap = np.abs(problem.score[rows] - problem.score[row])
+            allowed &= gap <= problem.width if problem.width >= 0 else gap > -problem.width
         for caliper in problem.calipers:
-            allowed &= caliper.allows(row, self.partners)
-        return np.where(allowed, gaps, np.inf)
+            allowed &= caliper.allows(row, rows)
+        return allowed
 
-    def take(self, i: int, place: int) -> None:
-        self.mine.setdefault(i, []).append(place)
-        if not self.replace:
-            self.free[place] = False
+    def nearest(self, i: int) -> int:
+        places, gaps = self._gaps(i)
+        best = int(gaps.argmin()) if len(gaps) else -1
+        return int(places[best]) if best >= 0 and np.isfinite(gaps[best]) else -1
 
-    def match(self, order: np.ndarray) -> list[tuple[int, int, int]]:
-        out: list[tuple[int, int, int]] = []
-        waiting = [int(i) for i in order]
-        for k in range(1, int(self.wanted[order].max(initial=0)) + 1):
-            waiting = [i for i in waiting if self.wanted[i] >= k]
-            closest = self.problem.plan["order"] == "closest"
-            found = self._closest(waiting) if closest else self._ordered(waiting)
-            out += [(i, int(self.partners[place]), k) for i, place in found]
-            matched = {i for i, _ in found}
-            waiting = [i for i in waiting if i in matched]
-        return out
+    def nearest_many(self, i: int, count: int) -> list[int]:
+        places, gaps = self._gaps(i)
+        near = np.argsort(gaps, kind="stable")[:count]
+        return places[near[np.isfinite(gaps[near])]].tolist()
 
-    def _ordered(self, waiting: list[int]) -> list[tuple[int, int]]:
-        found = []
-        for i in waiting:
-            gaps = self.gaps(i)
-            place = int(gaps.argmin())
-            if np.isfinite(gaps[place]):
-                self.take(i, place)
-                found.append((i, place))
-        return found
+    def gap(self, i: int, partner: int) -> float:
+        difference = self.problem.metric[self.partners[partner]] - self.problem.metric[self.focal[i]]
+        return float(difference @ difference)
 
-    def _closest(self, waiting: list[int]) -> list[tuple[int, int]]:
-        heap: list[tuple[float, int, int]] = []
-        for i in waiting:
-            self._queue(heap, i)
-        found = []
-        while heap:
-            _, i, place = heapq.heappop(heap)
-            if self.free[place]:
-                self.take(i, place)
-                found.append((i, place))
-            else:
-                self._queue(heap, i)
-        return found
+    def is_free(self, partner: int) -> bool:
+        return bool(self.free[partner])
 
-    def _queue(self, heap: list[tuple[float, int, int]], i: int) -> None:
-        gaps = self.gaps(i)
-        place = int(gaps.argmin())
-        if np.isfinite(gaps[place]):
-            heapq.heappush(heap, (float(gaps[place]), i, place))
+    def take(self, partner: int) -> None:
+        self.free[partner] = False
 
 
 def assert_calipers(problem: Problem, pairs: Pairs) -> None:

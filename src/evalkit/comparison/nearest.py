@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -86,23 +87,39 @@ def start_search(scores: np.ndarray, treated: np.ndarray, partners: np.ndarray, 
 def match_nearest(search: Search, order: np.ndarray, ratio: np.ndarray, *, replace: bool = False,
                   closest: bool = False) -> Pairs:
     """Partners of every treated row. order: places within search.treated; ratio: partners wanted, by treated row."""
+    taken = match_rounds(ScoreFinder(search), order, ratio, replace=replace, closest=closest)
+    return Pairs(search.treated[taken[:, 0]], search.partners[taken[:, 1]], taken[:, 2])
+
+
+class Finder(Protocol):
+    """Who is still free. i: place of a treated row; partner: place of a partner."""
+
+    def nearest(self, i: int) -> int: ...
+    def nearest_many(self, i: int, count: int) -> list[int]: ...
+    def gap(self, i: int, partner: int) -> float: ...
+    def is_free(self, partner: int) -> bool: ...
+    def take(self, partner: int) -> None: ...
+
+
+def match_rounds(finder: Finder, order: np.ndarray, ratio: np.ndarray, *, replace: bool,
+                 closest: bool) -> np.ndarray:
+    """Rows of (treated place, partner place, round). Without replacement: k rounds, one partner each per round."""
     taken: list[tuple[int, int, int]] = []
-    finder = _Finder(search)
     waiting, wanted = order.tolist(), ratio.tolist()
     if replace:
         for i in waiting:
             taken += [(i, partner, k) for k, partner in enumerate(finder.nearest_many(i, wanted[i]), start=1)]
-        return _pairs(search, taken)
+        return np.array(taken, dtype=np.int64).reshape(-1, 3)
     for k in range(1, max(wanted, default=0) + 1):
         waiting = [i for i in waiting if wanted[i] >= k]
         found = _closest_round(finder, waiting) if closest else _ordered_round(finder, waiting)
         taken += [(i, partner, k) for i, partner in found]
         matched = {i for i, _ in found}
         waiting = [i for i in waiting if i in matched]
-    return _pairs(search, taken)
+    return np.array(taken, dtype=np.int64).reshape(-1, 3)
 
 
-def _ordered_round(finder: _Finder, waiting: list[int]) -> list[tuple[int, int]]:
+def _ordered_round(finder: Finder, waiting: list[int]) -> list[tuple[int, int]]:
     found = []
     for i in waiting:
         partner = finder.nearest(i)
@@ -112,7 +129,7 @@ def _ordered_round(finder: _Finder, waiting: list[int]) -> list[tuple[int, int]]
     return found
 
 
-def _closest_round(finder: _Finder, waiting: list[int]) -> list[tuple[int, int]]:
+def _closest_round(finder: Finder, waiting: list[int]) -> list[tuple[int, int]]:
     """The closest pair of all goes first; who loses a partner looks again and queues with the new distance."""
     heap = []
     for i in waiting:
@@ -132,12 +149,7 @@ def _closest_round(finder: _Finder, waiting: list[int]) -> list[tuple[int, int]]
     return found
 
 
-def _pairs(search: Search, taken: list[tuple[int, int, int]]) -> Pairs:
-    rows = np.array(taken, dtype=np.int64).reshape(-1, 3)
-    return Pairs(search.treated[rows[:, 0]], search.partners[rows[:, 1]], rows[:, 2])
-
-
-class _Finder:
+class ScoreFinder:
     """Free partners by place, with links to the next free one on either side (plain lists: faster one at a time)."""
 
     def __init__(self, search: Search) -> None:

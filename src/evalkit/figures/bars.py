@@ -27,16 +27,22 @@ def band_bars(data: pd.DataFrame, *, label: str = "label", shares: Sequence[str]
     give the share beyond it. A row with a missing share shows the word "hidden" instead of a bar.
     """
     frame = need(data, "band_bars", label, *shares)
+    known_rows = frame.dropna(subset=list(shares))
 
     def paint(canvas: Canvas) -> float:
-        first = next((row for row in frame[list(shares)].to_numpy() if not pd.isna(row).any()), None)
-        y = _band_heads(canvas, first, words) if first is not None else 0.0
-        keyed = first is not None and y == 0.0
+        first = frame[list(shares)].iloc[0]
+        y = 0.0 if first.isna().any() else _band_heads(canvas, first.to_numpy(), words)
+        keyed = y == 0.0 and len(known_rows) > 0
+        told = {i for i, s in enumerate(shares) if len(known_rows) and all(_fits(v, canvas.width) for v in known_rows[s])}
         for i in range(len(frame)):
-            y = _band_row(canvas, y, frame.iloc[i], label, shares, missed, hidden, newest=i == len(frame) - 1)
+            y = _band_row(canvas, y, frame.iloc[i], label, shares, missed, hidden, told, newest=i == len(frame) - 1)
         return _band_key(canvas, y, words) if keyed else y
 
     return draw("band_bars", widths, paint)
+
+
+def _fits(share: float, width: float) -> bool:
+    return text_width(percent(share, 1)) + 2 <= width * share
 
 
 def _band_heads(canvas: Canvas, row: Any, words: Sequence[str]) -> float:
@@ -53,8 +59,8 @@ def _band_heads(canvas: Canvas, row: Any, words: Sequence[str]) -> float:
     return 36.0
 
 
-def _band_row(canvas: Canvas, y: float, row: Any, label: str, shares: Sequence[str], missed: str, hidden: str, *,
-              newest: bool) -> float:
+def _band_row(canvas: Canvas, y: float, row: Any, label: str, shares: Sequence[str], missed: str, hidden: str,
+              told: set[int], *, newest: bool) -> float:
     weight, tall = (700, 28.0) if newest else (400, 20.0)
     values = [row[s] for s in shares]
     if any(is_missing(v) for v in values):
@@ -64,7 +70,7 @@ def _band_row(canvas: Canvas, y: float, row: Any, label: str, shares: Sequence[s
         return y + 25 + tall + 20
     beyond = float(sum(values[2:]))
     y = _band_line(canvas, y, str(row[label]), f"{percent(beyond, 1)} {missed}", weight)
-    _band_boxes(canvas, y, [float(v) for v in values], tall)
+    _band_boxes(canvas, y, [float(v) for v in values], tall, told)
     tick = canvas.width * (1 - beyond)
     canvas.line(min(max(tick, 1.25), canvas.width - 1.25), y - 4, min(max(tick, 1.25), canvas.width - 1.25), y + tall + 4,
                 width=2.5)
@@ -83,14 +89,14 @@ def _band_line(canvas: Canvas, y: float, left: str, right: str, weight: int) -> 
     return y + 42
 
 
-def _band_boxes(canvas: Canvas, y: float, values: list[float], tall: float) -> None:
+def _band_boxes(canvas: Canvas, y: float, values: list[float], tall: float, told: set[int]) -> None:
+    """The segments; a band carries its number in every bar or in none."""
     x = 0.0
     for i, value in enumerate(values):
         wide = canvas.width * value
         canvas.rect(x + 0.4, y, wide - 0.4, tall, fill=BANDS[i], stroke=DEEP)
-        text = percent(value, 1)
-        if text_width(text) + 2 <= wide:
-            canvas.text(x + wide / 2, y + tall / 2 + 4.6, text, color=BAND_TEXT[i], anchor="middle")
+        if i in told:
+            canvas.text(x + wide / 2, y + tall / 2 + 4.6, percent(value, 1), color=BAND_TEXT[i], anchor="middle")
         x += wide
 
 

@@ -36,7 +36,7 @@ def execute(notebook: Path, parameters: Mapping[str, Any], *, kernel: str = "aut
     must_be_one_of("kernel", kernel, KERNELS)
     plain = inprocess.can_run(json.loads(notebook.read_text(encoding="utf-8")))
     with _quiet():
-        if kernel == "fast" or (kernel == "auto" and plain and "ipykernel" not in sys.modules):
+        if kernel == "fast" or (kernel == "auto" and plain):
             return _papermill(notebook, parameters, engine_name=_FAST)
         return _in_stock_kernel(notebook, parameters)
 

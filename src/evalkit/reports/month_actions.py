@@ -40,7 +40,7 @@ def actions_table(study, facts: Facts) -> Table | Paragraph:
     done = int((table["state"] == "done").sum())
     shown = pd.DataFrame({"what": table["what"], "owner": table["owner"], "due_on": table["due_on"],
                           "state": table["state"].map({"open": "Open", "done": "Done", "dropped": "Dropped"}),
-                          "closed_on": table["closed_on"]})
+                          "closed_on": table["closed_on"].where(table["closed_on"] <= study.as_of)})
     columns = (Column("what", "Action"), Column("owner", "Owner"), Column("due_on", "Due", "date"),
                Column("state", "Status", "status"), Column("closed_on", "Closed", "date"))
     n = len(table)

@@ -13,7 +13,7 @@ from evalkit.reports import month_patterns
 from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.month_facts import BANDS, CHRONIC, Facts
 from evalkit.reports.month_glance import band_rows, window_words
-from evalkit.wording import date_words, listed, month_words, number, percent, say, share_title, string_table
+from evalkit.wording import count_words, date_words, listed, month_words, number, percent, say, share_title, string_table
 
 COUNTS = ("n_chronic", *(f"n_{name}" for name in BANDS))
 
@@ -152,13 +152,23 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | None:
     columns = (Column("school", "School"), Column("n_chronic", "Missed 10% or more", "integer", "students"),
                Column("n", "All", "integer", "students"), Column("value", "Share", "percent1"))
     measure = gate.fixed(f"Share of students who missed 10% or more of days, {date_words(facts.window.end)}")
-    title = gate.fixed("Schools side by side")
+    title = gate.fixed(_schools_title(frame))
     if not is_whole(table):
         return Table(title, measure, table, columns, note=gate.fixed(table.rule), key="schools")
     shown = table.frame.assign(label=table.frame["school"], before=frame["before"])
     alt = listed(f"{row.school} {percent(row.value, 1)}" for row in frame.itertuples()) + "."
     return Figure(title, measure, figures.school_dots(shown), gate.fixed(alt), table, columns, key="schools",
                   note=gate.fixed("Schools stand in the order of their ids. They are not ranked: intervals overlap."))
+
+
+def _schools_title(frame: pd.DataFrame) -> str:
+    """Says "below" or "above" only for schools whose whole interval lies on one side of last year's share."""
+    known = frame[frame["before"].notna()]
+    below, above = int((known["ci_high"] < known["before"]).sum()), int((known["ci_low"] > known["before"]).sum())
+    if known.empty or not (below or above):
+        return "No school is clearly off its share of last year" if len(known) else "Schools side by side"
+    parts = [f"{count_words(n)} {way}" for n, way in ((below, "below"), (above, "above")) if n]
+    return f"Against last year's share: {listed(parts)}, of {count_words(len(known))} schools"
 
 
 def reasons_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:
@@ -229,7 +239,7 @@ def fidelity_table(facts: Facts, gate: Gate) -> Table | Callout:
     if known.empty:
         return Callout(title, (gate.fixed(facts.elements[0].off or "No student is matched yet."),), tone="caution")
     table = gate.table("fidelity", known, keys=("what", "counted"), counts=("n", "of", "n_before", "of_before"),
-                       shares={"share": ("n", "of"), "before": ("n_before", "of_before")}, parts={"of": ("n",)} if False else None)
+                       shares={"share": ("n", "of"), "before": ("n_before", "of_before")})
     off = sorted({element.off for element in facts.elements if element.off})
     columns = (Column("what", "What mentors do"), Column("share", window_words(facts).capitalize(), "percent", "% done"),
                Column("before", "Before", "percent", "% done"), Column("n", "Done", "integer"), Column("of", "Of", "integer"),
@@ -323,10 +333,10 @@ def mentor_tables(study, facts: Facts, gate: Gate) -> dict[str, Any]:
 def definitions(study, facts: Facts, gate: Gate) -> Row:
     """What the words on these pages mean."""
     share = f"{100 * study.rules.threshold:g}%"
-    left = (f"**As of** {date_words(facts.window.end)}. **Missed {share} or more** (chronic absence): days missed for any reason divided "
-            f"by days enrolled. Exactly {share} counts. Bands include their lower edge. Half days count as half.",)
-    right = ("**Same school day last year:** the same day number, not the same date. **Can still miss:** days that keep the whole year "
-             f"under {share}. **Similar students:** like absence before the match, no mentor.",)
+    left = ("**Bands** include their lower edge; exactly 10% is in the third. Half days count as half. **Same school day last year:** the "
+            "same day number, not the same date.",)
+    right = (f"**Can still miss:** days that keep the whole year under {share}. **Similar students:** same school, like absence before "
+             "the match, no mentor then.",)
     return Row(tuple((Paragraph(gate.fixed(text), "note"),) for text in (*left, *right)), (6, 6))
 
 

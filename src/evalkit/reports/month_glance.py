@@ -9,7 +9,7 @@ from evalkit.render.blocks import BulletList, Callout, CountList, Tile, Tiles
 from evalkit.reports.gate import Gate
 from evalkit.reports.month_facts import BANDS, CHRONIC, NO_DENOMINATOR, Facts, flows
 from evalkit.reports.month_patterns import reasons_known
-from evalkit.wording import IN_A_SENTENCE, MEANING, VERDICTS, date_words, listed, month_words, moved_title, number, percent
+from evalkit.wording import IN_A_SENTENCE, MEANING, VERDICTS, date_words, listed, month_words, moved_title, number, percent, plural
 
 LIST_WORDS = {
     "celebrate": "Celebrate: a personal gain, last 20 days against the 20 before",
@@ -43,7 +43,7 @@ def opening(study, facts: Facts, gate: Gate) -> tuple[str, str]:
                            else f"{window_words(facts).capitalize()}: where attendance stands")
     else:
         title = gate.fixed(f"{window_words(facts).capitalize()}: where the year begins")
-    return title, gate.fixed(" ".join([_moved(facts, moved, gate), _mentored(facts, gate), _check_ins(facts, gate)]).strip())
+    return title, gate.fixed(" ".join(filter(None, [_moved(facts, moved, gate), _mentored(facts, gate), _check_ins(facts, gate)])))
 
 
 def _opening_without_days(study, facts: Facts, gate: Gate) -> tuple[str, str]:
@@ -200,7 +200,7 @@ def _logs(study, facts: Facts, gate: Gate) -> str:
         return gate.fixed("Every mentor with a student wrote in the log.")
     if not gate.is_team:
         return ""
-    return f"{number(len(silent))} mentors with a student have no log this month. Their students count in the result."
+    return f"{plural(len(silent), 'mentor')} with a student wrote no log in this window. Their students count in the result."
 
 
 def _places(study, gate: Gate) -> str:
@@ -209,4 +209,4 @@ def _places(study, gate: Gate) -> str:
     table = caseloads(study)
     filled, open_places, over = int(table["n_students"].sum()), int(table["n_open"].sum()), int(table["is_over_cap"].sum())
     text = gate.text("{open:,} mentor places are open; {filled:,} are filled.", open=(open_places, None), filled=(filled, filled))
-    return gate.fixed(text + (f" {number(over)} mentors have more students than planned." if over and gate.is_team else ""))
+    return gate.fixed(text + (f" {plural(over, 'mentor has', 'mentors have')} more students than planned." if over and gate.is_team else ""))

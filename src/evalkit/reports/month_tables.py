@@ -13,10 +13,9 @@ from evalkit.render.blocks import Column, Table
 from evalkit.reports.month_facts import Facts
 from evalkit.reports.month_lists import RULES
 from evalkit.rules import UNITS_PER_DAY
-from evalkit.wording import count_words, date_words, grade_words, number, plural
+from evalkit.wording import grade_words, month_words, number, plural
 
 SHOWN = 5
-IN_WORKBOOK = "The rest are in the workbook, sorted the same way."
 
 
 @dataclass(frozen=True)
@@ -103,12 +102,16 @@ def _left(name: str, left) -> str:
     return plural(int(left), "day") if left >= 0 else "Goal: 2 or fewer a month"
 
 
+def _short(day: pd.Timestamp) -> str:
+    return f"{month_words(day)[:3]} {day.day}"
+
+
 def _seen(name: str, row) -> str:
     if name == "celebrate":
         return f"{_units(row.absent_units)} of last 20 days ({_units(row.absent_units_before)} of the 20 before)"
     if name == "watch":
         if row.run >= 3:
-            return f"{row.run} in a row, {date_words(row.run_from, year=False)} to {date_words(row.run_to, year=False)}"
+            return f"{row.run} in a row, {_short(row.run_from)} to {_short(row.run_to)}"
         return f"{_units(row.absent_units)} of last 10, no run"
     if name == "decide":
         return (f"Matched {row.weeks} weeks, {number(row.contacts_a_week, 1)} contacts a week; missed "
@@ -136,9 +139,8 @@ def list_table(frame: pd.DataFrame, text: ListText) -> Table:
     columns = (Column("student", "Student"), Column("place", "Grade, school"), Column("seen", "What we see"),
                Column("missed", "Missed this year", "number_text"), Column("left", "Can still miss", unit="and end under 10%"),
                Column("next", who))
-    rest = f"Shown: {shown} of {len(frame)}. {IN_WORKBOOK if len(frame) > shown else ''}".strip()
     return Table(title=text.title(shown, len(frame)), measure=RULES[text.name], data=frame, columns=columns,
-                 note=f"{rest} {text.note}".strip(), most_rows=SHOWN, key=text.name)
+                 note=text.note, most_rows=SHOWN, key=text.name)
 
 
 def empty_list(text: ListText) -> str:
@@ -152,4 +154,4 @@ def workbook(study, facts: Facts, people: People) -> dict[str, pd.DataFrame]:
     return {name: list_frame(study, facts, name, people) for name in facts.lists if len(facts.lists[name])}
 
 
-__all__ = ["LIST_TEXTS", "People", "count_words", "empty_list", "list_frame", "list_table", "workbook"]
+__all__ = ["LIST_TEXTS", "People", "empty_list", "list_frame", "list_table", "workbook"]
