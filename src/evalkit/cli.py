@@ -16,6 +16,7 @@ from evalkit.errors import INTERNAL_ERROR, WRONG_USAGE, UsageError, UserError, m
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Did the mentors help, what do we do this month, what do we celebrate.")
 LISTS = ("reports", "estimators", "checks", "measures", "sources")
+_INTERRUPTED, _STOPPED = 130, "Stopped. Nothing was half-written.\n"
 LATER = {
     "new": "the intake of exports", "batch": "runs of many schools", "audit": "the release ledger",
     "verify": "runs of many schools", "pool": "the pooling of sites", "papers": "sheets and letters",
@@ -238,12 +239,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _main(arguments: Sequence[str] | None) -> int:
     try:
         code = app(args=list(arguments) if arguments is not None else None, prog_name="evalkit", standalone_mode=False)
+        if code == _INTERRUPTED:
+            sys.stderr.write(_STOPPED)
         return int(code or 0)
     except UserError as problem:
         return refuse(problem)
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("Stopped. Nothing was half-written.\n")
-        return 130
+        sys.stderr.write(_STOPPED)
+        return _INTERRUPTED
     except Exception as problem:
         if hasattr(problem, "format_message"):
             problem.show()  # type: ignore[attr-defined]

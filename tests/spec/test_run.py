@@ -96,7 +96,8 @@ def test_a_cell_that_needs_a_kernel_gets_the_stock_one(place):
 @pytest.mark.parametrize("kernel", ["fast", "stock"])
 @pytest.mark.parametrize("kind", [UserError, DisclosureStop])
 def test_a_refusal_in_a_cell_arrives_as_itself(place, kernel, kind):
-    write_notebook(place, f'from evalkit.errors import {kind.__name__}\nraise {kind.__name__}("No rows.", remedy="Add.")')
+    name = kind.__name__
+    write_notebook(place, f'from evalkit.errors import {name}\nraise {name}("No rows.", remedy="Add.")')
     with pytest.raises(kind) as refused:
         run_report("tiny", "data", out="reports", kernel=kernel)
     assert refused.value.screen() == "No rows.\nWhat to do: Add."

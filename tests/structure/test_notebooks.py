@@ -8,7 +8,7 @@ from importlib import import_module
 import pytest
 from source_tree import PACKAGE, ROOT
 
-from evalkit.kernels.notebooks import parameters_source, parse_parameters
+from evalkit.kernels.notebooks import read_parameters
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FORBIDDEN = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.Lambda, ast.ListComp,
@@ -46,7 +46,7 @@ def test_a_notebook_carries_no_outputs_and_no_traces(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_parameters_cell_equals_the_reports_params(path):
-    cell = parse_parameters(parameters_source(json.loads(path.read_text(encoding="utf-8"))), path.name)
+    cell = read_parameters(path)
     params = import_module(f"evalkit.reports.{path.stem}").Params
     stated = {p.name: (p.kind, p.default) for p in cell}
     wanted = {f.name: (str(getattr(f.type, "__name__", f.type)), f.default) for f in fields(params)}
@@ -61,7 +61,7 @@ def test_params_are_passed_on_one_to_one(path):
     call = next(node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)
                 and getattr(node.func, "attr", "") == "Params")
     passed = {k.arg: ast.unparse(k.value) for k in call.keywords}
-    names = [p.name for p in parse_parameters(parameters_source(json.loads(path.read_text(encoding="utf-8"))), path.name)]
+    names = [parameter.name for parameter in read_parameters(path)]
     assert passed == {name: name for name in names}
 
 

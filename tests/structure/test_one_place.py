@@ -12,7 +12,8 @@ HOMES = {
     "nbformat": {"run", "kernels"},
     "statsmodels": ESTIMATION, "linearmodels": ESTIMATION, "pyfixest": ESTIMATION, "sklearn": ESTIMATION,
     "scipy": ESTIMATION | {"selection", "disclosure", "evidence", "simulate"},
-    "typer": {"cli"}, "rich": {"cli"}, "click": {"cli"}, "typst": {"render"}, "jinja2": {"render"}, "xlsxwriter": {"render"},
+    "typer": {"cli"}, "rich": {"cli"}, "click": {"cli"},
+    "typst": {"render"}, "jinja2": {"render"}, "xlsxwriter": {"render"},
     "python_calamine": {"sources"}, "openpyxl": {"sources"}, "zipfile": {"sources", "render", "files"},
     "duckdb": {"engine"}, "polars": {"engine"}, "pyspark": {"engine"},
     **{name: set() for name in ("requests", "httpx", "aiohttp", "urllib.request", "socket", "http", "ftplib", "smtplib",
@@ -52,8 +53,8 @@ def away_from_home(module: Module) -> list[str]:
 
 def printing(module: Module) -> list[str]:
     wrong = [f"line {line}" for line, name, _ in calls(module) if name in ("print", "pprint")]
-    wrong += [f"line {node.lineno}: sys.{node.attr}" for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)
-              and node.attr in ("stdout", "stderr") and getattr(node.value, "id", "") == "sys"]
+    wrong += [f"line {node.lineno}: sys.{node.attr}" for node in ast.walk(module.tree)
+              if isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr") and getattr(node.value, "id", "") == "sys"]
     return [] if module.room == "cli" else wrong
 
 
@@ -89,7 +90,7 @@ def _is_buffer(node: ast.expr) -> bool:
 
 def acting_at_import(module: Module) -> list[str]:
     """Only definitions, constants and imports stand at the top of a module."""
-    allowed = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    allowed = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.ClassDef)
     wrong = [f"line {node.lineno}: {type(node).__name__}" for node in module.tree.body
              if not isinstance(node, allowed) and not _is_harmless(node)]
     if module.room in ("cli", "__main__"):
