@@ -1,0 +1,326 @@
+"""A study: validated tables, its rules, the date it is read as of, and what it can show."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evalkit.config import Config
+from evalkit.errors import UsageError, UserError, nearest
+from evalkit.rules import Rules
+from evalkit.schemas import empty_frame, tables
+from evalkit.sources import StudyTables, read_study
+from evalkit.sources.account import Account
+from evalkit.sources.codes import end_year_of
+
+HAPPENED = {
+    "attendance_event": "date", "attendance_period": "date", "attendance_total": "period_end", "enrollment": "entry_date",
+    "assignment": "begin_date", "contact": "date", "barrier": "identified_date", "referral": "made_date",
+    "recognition": "date", "team_meeting": "date", "action": "decided_on", "plan_change": "changed_on", "insight": "date",
+    "service": "scheduled_date", "survey": "asked_on", "success_plan": "made_on", "observation": "date", "outcome": "date",
+}
+"""The column that says when a row's matter happened: a row after the study's `as_of` is not used."""
+
+LATER = {
+    "enrollment": (("exit_date", ("exit_type",)),), "assignment": (("end_date", ("end_reason",)),),
+    "barrier": (("resolved_date", ("status",)),), "referral": (("outcome_date", ("outcome",)),),
+    "action": (("closed_on", ("status",)),),
+}
+"""What was written on a row later: after `as_of` it is not known yet, nor what came with it."""
+
+SWITCHES = {
+    "rates": ("Attendance rates and shares chronically absent are off", "enrollment and calendar, or attendance_total"),
+    "daily": ("Days of the week, streaks and first crossings are off", "attendance_event with calendar and enrollment"),
+    "prior_year": ("Last year's attendance is off", "prior_year"),
+    "reasons": ("Reasons for absence are off", "barrier, or a code_table with the column pattern"),
+    "assignment": ("Everything about mentored students is off", "assignment"),
+    "unmentored": ("Comparison with students who have no mentor is off", "student and attendance of the whole roster"),
+    "comparison_schools": ("Comparison with other schools is off", "school (programme_school) and their students"),
+    "mentor": ("Mentors' caseloads and training are off", "mentor"),
+    "contact": ("Contacts with students and families are off", "contact"),
+    "barrier": ("Barriers that mentors heard of are off", "barrier"),
+    "referral": ("Referrals to resources are off", "referral"),
+    "resource": ("The list of resources is off", "resource"),
+    "school": ("School names are off", "school"),
+    "identity": ("Students' names on team pages are off", "identity"),
+}
+"""Capability -> what is off without it, and the table that would switch it on."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study whose tables are valid. `can` names what they bear; `tables` hold nothing after `as_of`.
+
+    complete_through: school_id -> the last day its attendance counts as complete. remarks: what was inferred, assumed
+    or estimated. inputs: file -> sha256 and rows. school: the one school it is narrowed to, or "".
+    """
+
+    folder: Path
+    name: str
+    config: Config
+    rules: Rules
+    school_year: int
+    tables: Mapping[str, pd.DataFrame]
+    account: Account
+    as_of: pd.Timestamp
+    complete_through: Mapping[str, pd.Timestamp]
+    can: frozenset[str]
+    remarks: tuple[str, ...]
+    inputs: Mapping[str, Mapping[str, Any]]
+    school: str = ""
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    _all: StudyTables | None = field(default=None, repr=False, compare=False)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A canonical table; an empty frame with all its columns where the study has none."""
+        return self.tables[name] if name in self.tables else empty_frame(name)
+
+    def at(self, date: Any) -> Study:
+        """The study as it was known on `date`."""
+        if self._all is None:
+            raise UserError("This study cannot be set back in time.", remedy="Open it with open_study.")
+        return _study(self.folder, self._all, as_of=pd.Timestamp(date), school=self.school)
+
+    def lacks(self, *capabilities: str) -> tuple[str, ...]:
+        """A sentence for each capability the study lacks: what is off, and the table that would switch it on."""
+        asked = capabilities or tuple(SWITCHES)
+        return tuple(self._off(name) for name in asked if name not in self.can)
+
+    def _off(self, name: str) -> str:
+        if name in self.withheld:
+            return self.withheld[name]
+        what, by = SWITCHES.get(name, (f"What needs {name} is off", name))
+        return f"{what}: the study has no usable data for it. To switch it on: {by}."
+
+    def school_name(self, school_id: str) -> str:
+        """The school's name as reports show it; its id where the study has no name."""
+        schools = self.table("school")
+        found = schools.loc[schools["school_id"] == school_id, "name"].dropna()
+        return str(found.iloc[0]) if len(found) else str(school_id)
+
+
+def open_study(folder: str | Path, *, as_of: str | dt.date | None = None, month: str | None = None,
+               school: str | None = None) -> Study:
+    """Read and validate the study in `folder`.
+
+    as_of: the last day whose data are used (default: the last complete day). month: "2026-01" = as of that month's last
+    school day (or the last complete day, if earlier). school: one school's id. Refuses, with every culprit, a study that
+    cannot be read; sets single bad rows aside and counts them in `account`.
+    """
+    if as_of and month:
+        raise UsageError("month and as_of were both given.", remedy="Give one of them: a month is its last school day.")
+    folder = Path(folder)
+    read = read_study(folder)
+    whole = _study(folder, read, as_of=None, school="")
+    moment = _month_end(whole, month) if month else _date(as_of) if as_of else None
+    if moment is not None and moment < _first_day(read):
+        raise UserError("The study holds no attendance up to that date.",
+                        remedy=f"Choose a date on or after {_first_day(read):%Y-%m-%d}.")
+    if school:
+        _must_have_school(whole, school)
+    return whole if moment is None and not school else _study(folder, read, as_of=moment, school=school or "")
+
+
+def _study(folder: Path, read: StudyTables, *, as_of: pd.Timestamp | None, school: str) -> Study:
+    year, inferred = school_year_of(read)
+    given = dict(read.tables)
+    through = complete_through(given, read.config.rules, year)
+    moment = as_of if as_of is not None else max(through.values(), default=_last_day(given))
+    known = up_to(given, moment)
+    if school:
+        known = of_school(known, school)
+        through = {name: day for name, day in through.items() if name == school}
+    through = {name: min(day, moment) for name, day in through.items()}
+    can = capabilities(known, read, year)
+    remarks = (*read.remarks, *inferred, *_not_submitted(known, through))
+    return Study(folder=folder, name=read.config.name, config=read.config, rules=read.config.rules, school_year=year,
+                 tables=known, account=read.account, as_of=moment, complete_through=through, can=can, remarks=remarks,
+                 inputs=read.inputs, school=school, withheld=read.capabilities_off, _all=read)
+
+
+def _date(value: str | dt.date) -> pd.Timestamp:
+    try:
+        if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+            raise ValueError
+        return pd.Timestamp(value).normalize()
+    except ValueError:
+        raise UsageError("as_of is not a date evalkit can read.", remedy="Write it as YYYY-MM-DD, for example 2026-01-30.") from None
+
+
+def _month_end(study: Study, month: str) -> pd.Timestamp:
+    """The month's last school day, or the last complete day if that is earlier."""
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
+        raise UsageError("month is not a month evalkit can read.", remedy="Write it as YYYY-MM, for example 2026-01.")
+    first = pd.Timestamp(f"{month}-01")
+    last = first + pd.offsets.MonthEnd(0)
+    calendar = study.table("calendar")
+    days = calendar.loc[calendar["is_instructional"].fillna(False).astype(bool) & calendar["date"].between(first, last), "date"]
+    end = days.max() if len(days) else last
+    return min(end, study.as_of) if study.as_of >= first else end
+
+
+def _first_day(read: StudyTables) -> pd.Timestamp:
+    found = [read.tables[name][column].min() for name, column in
+             (("attendance_event", "date"), ("attendance_total", "period_start")) if name in read.tables]
+    return min(found, default=pd.Timestamp(1990, 1, 1))
+
+
+def _last_day(given: Mapping[str, pd.DataFrame]) -> pd.Timestamp:
+    found = [given[name][HAPPENED[name]].max() for name in ("attendance_event", "attendance_total") if name in given]
+    return max(found, default=pd.Timestamp(2000, 1, 1))
+
+
+def _must_have_school(study: Study, school: str) -> None:
+    schools = sorted(_schools(study.tables))
+    if school not in schools:
+        near = nearest(school, schools)
+        raise UsageError("The study has no school with this id.",
+                         remedy=(f'Did you mean "{near}"? ' if near else "") + f"It has: {', '.join(schools[:20])}.")
+
+
+def _schools(given: Mapping[str, pd.DataFrame]) -> set[str]:
+    names = ("school", "enrollment", "attendance_event", "attendance_total")
+    return set().union(*(given[name]["school_id"].dropna().unique() for name in names if name in given))
+
+
+def school_year_of(read: StudyTables) -> tuple[int, tuple[str, ...]]:
+    """The reported school year: as study.toml says, else the latest that the attendance holds (and a remark)."""
+    if read.config.school_year:
+        return read.config.school_year, ()
+    for name in ("attendance_event", "attendance_total", "enrollment"):
+        if name in read.tables:
+            years, counts = np.unique(end_year_of(read.tables[name][HAPPENED[name]]), return_counts=True)
+            year = int(max(years[counts >= 0.02 * counts.sum()]))
+            return year, (f"study.toml states no school_year: {year - 1}-{year % 100:02d} is taken from the dates.",)
+    return 0, ()
+
+
+def complete_through(given: Mapping[str, pd.DataFrame], rules: Rules, year: int) -> dict[str, pd.Timestamp]:
+    """school_id -> last complete day: as ruled, as its school row says, else its last date with any event."""
+    schools = _schools(given)
+    if rules.complete_through:
+        return dict.fromkeys(sorted(schools), _date(rules.complete_through))
+    last: dict[str, pd.Timestamp] = {}
+    for name in ("attendance_event", "attendance_total"):
+        if name in given:
+            rows = given[name]
+            here = rows[end_year_of(rows[HAPPENED[name]]) <= year]
+            for school, day in here.groupby("school_id")[HAPPENED[name]].max().items():
+                last[str(school)] = max(day, last.get(str(school), day))
+    if "school" in given:
+        stated = given["school"].dropna(subset=["complete_through"])
+        last |= dict(zip(stated["school_id"], stated["complete_through"], strict=True))
+    return {school: last[school] for school in sorted(last) if school in schools}
+
+
+def _not_submitted(known: Mapping[str, pd.DataFrame], through: Mapping[str, pd.Timestamp]) -> tuple[str, ...]:
+    if "enrollment" not in known:
+        return ()
+    silent = sorted(set(known["enrollment"]["school_id"].unique()) - set(through))
+    return (f"{len(silent)} schools with students have sent no attendance: none of their days are counted.",) if silent else ()
+
+
+def up_to(given: Mapping[str, pd.DataFrame], as_of: pd.Timestamp) -> dict[str, pd.DataFrame]:
+    """The tables as they were known on `as_of`: later rows left out, later endings not known yet."""
+    known: dict[str, pd.DataFrame] = {}
+    for name, frame in given.items():
+        if name in HAPPENED:
+            later = frame[HAPPENED[name]] > as_of
+            frame = frame[~later].reset_index(drop=True) if later.any() else frame
+        for column, others in LATER.get(name, ()):
+            frame = _not_yet(frame, name, column, others, as_of)
+        if len(frame):
+            known[name] = frame
+    return known
+
+
+def _not_yet(frame: pd.DataFrame, name: str, column: str, others: tuple[str, ...], as_of: pd.Timestamp) -> pd.DataFrame:
+    """Blank an ending after `as_of` and what came with it; a status goes back to open."""
+    later = frame[column] > as_of
+    if not later.any():
+        return frame
+    frame = frame.copy()
+    frame.loc[later, column] = pd.NaT
+    for other in others:
+        frame.loc[later, other] = "open" if other == "status" else np.nan
+    return frame
+
+
+def of_school(known: Mapping[str, pd.DataFrame], school: str) -> dict[str, pd.DataFrame]:
+    """The tables narrowed to one school: its own rows, and all rows of the students who were ever enrolled there."""
+    names = ("enrollment", "attendance_event", "attendance_total")
+    students = set().union(*(known[name].loc[known[name]["school_id"] == school, "student_id"] for name in names if name in known))
+    assigned = known.get("assignment", empty_frame("assignment"))
+    mentors = set(assigned.loc[assigned["student_id"].isin(students), "mentor_id"])
+    found = {}
+    for name, frame in known.items():
+        columns = frame.columns
+        if name == "mentor":
+            frame = frame[(frame["school_id"] == school) | frame["mentor_id"].isin(mentors)]
+        elif name == "prior_year" or ("student_id" in columns and "school_id" not in columns):
+            frame = frame[frame["student_id"].isin(students) | (frame["mentor_id"].isin(mentors) & frame["student_id"].isna()
+                                                               if name == "contact" else False)]
+        elif "school_id" in columns:
+            frame = frame[frame["school_id"] == school]
+        if len(frame):
+            found[name] = frame.reset_index(drop=True)
+    return found
+
+
+def capabilities(known: Mapping[str, pd.DataFrame], read: StudyTables, year: int) -> frozenset[str]:
+    """What the tables bear: their names, and what follows from them together."""
+    can = {name for name in tables() if len(known.get(name, ()))}
+    if "attendance_event" in can:
+        can.add("daily")
+    if "attendance_total" in can:
+        can |= {"totals", "rates"}
+    if {"attendance_event", "enrollment", "calendar"} <= can:
+        can.add("rates")
+    if read.config and _has_unmentored(known):
+        can.add("unmentored")
+    if _has_comparison_schools(known):
+        can.add("comparison_schools")
+    if _has_reasons(known):
+        can.add("reasons")
+    if "estimated_calendar" in read.capabilities_off:
+        can.add("estimated_calendar")
+    return frozenset(can - {name for name in read.capabilities_off if name != "estimated_calendar"})
+
+
+def _has_unmentored(known: Mapping[str, pd.DataFrame]) -> bool:
+    """Some student with attendance was never assigned a mentor."""
+    if "assignment" not in known:
+        return False
+    names = [name for name in ("enrollment", "attendance_total") if name in known] or ["student"]
+    seen = set().union(*(known[name]["student_id"] for name in names if name in known))
+    return bool(seen - set(known["assignment"]["student_id"]))
+
+
+def _has_comparison_schools(known: Mapping[str, pd.DataFrame]) -> bool:
+    """A school with students that does not run the programme: as its row says, else one without any assignment."""
+    names = [name for name in ("enrollment", "attendance_total") if name in known]
+    if not names or "assignment" not in known:
+        return False
+    rows = known[names[0]][["student_id", "school_id"]]
+    if "school" in known and known["school"]["programme_school"].notna().any():
+        outside = known["school"].loc[~known["school"]["programme_school"].fillna(True).astype(bool), "school_id"]
+        return bool(rows["school_id"].isin(outside).any())
+    with_mentors = set(rows.loc[rows["student_id"].isin(known["assignment"]["student_id"]), "school_id"])
+    return bool(set(rows["school_id"]) - with_mentors)
+
+
+def _has_reasons(known: Mapping[str, pd.DataFrame]) -> bool:
+    if "barrier" in known:
+        return True
+    if "attendance_event" in known and known["attendance_event"]["reason_code"].notna().any():
+        return True
+    return "code_table" in known and bool(known["code_table"]["pattern"].notna().any())
+
+
