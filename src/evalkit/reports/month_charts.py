@@ -259,7 +259,7 @@ def help_table(study, gate: Gate) -> Table | None:
     states = made.assign(connected=made["state"].eq("connected"), waiting=made["state"].isin(["waitlisted", "unknown"]))
     table = states.groupby("pattern").agg(n=("referral_id", "size"), connected=("connected", "sum"), waiting=("waiting", "sum")).reset_index()
     table = table.sort_values(["waiting", "n", "pattern"], ascending=[False, False, True]).head(4)
-    table = table.assign(need=[month_patterns._label(p) for p in table["pattern"]], ended=table["n"] - table["connected"] - table["waiting"])
+    table = table.assign(need=[month_patterns.reason_label(p) for p in table["pattern"]], ended=table["n"] - table["connected"] - table["waiting"])
     released = gate.table("help", table[["need", "n", "connected", "waiting", "ended"]].reset_index(drop=True), keys=("need",),
                           counts=("n", "connected", "waiting", "ended"), parts={"n": ("connected", "waiting", "ended")})
     n = gate.text("{n:,} referrals wait for an answer", n=(int(states["waiting"].sum()), int(states["waiting"].sum())))

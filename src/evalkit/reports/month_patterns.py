@@ -68,12 +68,12 @@ def known_reasons(study, window: Window) -> pd.DataFrame:
     rows = window_absences(study, window.start, window.end)
     rows = rows[rows["pattern"].notna() & ~rows["pattern"].isin(UNKNOWN)]
     table = rows.groupby("pattern").agg(n=("student_id", "size"), n_students=("student_id", "nunique")).reset_index()
-    table["label"] = [_label(pattern) for pattern in table["pattern"]]
+    table["label"] = [reason_label(pattern) for pattern in table["pattern"]]
     table["share"] = table["n"] / max(1, len(rows))
     return table.sort_values(["n", "pattern"], ascending=[False, True]).reset_index(drop=True)
 
 
-def _label(pattern: str) -> str:
+def reason_label(pattern: str) -> str:
     found = reason(pattern)
     return found.label_en if found else pattern.replace("_", " ").capitalize()
 
