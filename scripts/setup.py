@@ -51,8 +51,8 @@ def demo() -> None:
 
 
 def test() -> None:
-    """All tests: the suite, then nbval on the executed notebooks."""
-    run(PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", "tests", "--nbval", *sys.argv[2:])
+    """All tests, nbval on the executed notebooks of tests/notebooks/expected included."""
+    run(PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", "--nbval", "--nbval-current-env", *sys.argv[2:])
 
 
 def lab() -> None:

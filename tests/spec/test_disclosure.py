@@ -158,7 +158,7 @@ def test_public_percentages_widen_as_groups_shrink(share, n, text):
 
 
 def test_row_order_does_not_change_what_is_hidden():
-    frame = pd.DataFrame({"school": list("abcdef") + ["all"], "n": [3, 12, 14, 25, 40, 60, 154]})
+    frame = pd.DataFrame({"school": [*"abcdef", "all"], "n": [3, 12, 14, 25, 40, 60, 154]})
     first = release(frame, total="all")
     order = np.random.default_rng(1).permutation(len(frame))
     second = release(frame.iloc[order], total="all")

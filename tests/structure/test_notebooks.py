@@ -65,6 +65,12 @@ def test_params_are_passed_on_one_to_one(path):
     assert passed == {name: name for name in names}
 
 
+def test_nbval_meets_only_the_executed_copies():
+    """`pytest --nbval` runs every notebook below tests/: a strict run of one without outputs would test nothing."""
+    others = [path for path in (ROOT / "tests").rglob("*.ipynb") if path.parent != ROOT / "tests/notebooks/expected"]
+    assert others == []
+
+
 def test_reports_and_notebooks_share_their_stems():
     def is_report(path):
         return any(isinstance(node, ast.ClassDef) and node.name == "Params"

@@ -54,7 +54,8 @@ def away_from_home(module: Module) -> list[str]:
 def printing(module: Module) -> list[str]:
     wrong = [f"line {line}" for line, name, _ in calls(module) if name in ("print", "pprint")]
     wrong += [f"line {node.lineno}: sys.{node.attr}" for node in ast.walk(module.tree)
-              if isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr") and getattr(node.value, "id", "") == "sys"]
+              if isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr")
+              and getattr(node.value, "id", "") == "sys"]
     return [] if module.room == "cli" else wrong
 
 
