@@ -90,7 +90,7 @@ def _values(rows: TableRows, field: Field, config: Config, unmapped: dict[str, C
     """A column that holds no dates, and its exact integer column where it has one."""
     column = _merged(rows, field.name)
     extra = {plain(key): str(value) for key, value in dict(config.codes.get(field.name, {})).items()} if field.choices else {}
-    comma = uses_decimal_comma(column.values) or any(file.decimal_comma for file in rows.files)
+    comma = field.kind in ("num", "int") and (uses_decimal_comma(column.values) or any(f.decimal_comma for f in rows.files))
     reader = reader_for(field, width=config.id_width, decimal_comma=comma, extra=extra)
     cells = [reader(value) for value in column.values]
     _mark(rows, field, column, cells)

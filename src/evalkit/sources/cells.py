@@ -48,9 +48,11 @@ def _stripped(text: str) -> tuple[str, str]:
 
 def read_id(text: str, *, width: int = 0) -> Cell:
     """An id: its text, zeros kept, NFC, plain letters only. width: pad numeric ids with zeros, when asked."""
+    if text.isascii() and text.isalnum() and not width:
+        return Cell(text)
     value, mend = _stripped(text)
     if not value:
-        return Cell(mend=mend if text else "")
+        return Cell()
     composed = unicodedata.normalize("NFC", value)
     if any(unicodedata.category(letter) in ("Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp") for letter in composed):
         return Cell(fault="an id with control or invisible letters")

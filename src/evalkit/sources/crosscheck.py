@@ -98,8 +98,8 @@ def check_enrollment(tables: Tables, config: Config) -> list[str]:
     if config.exit_is_exclusive:
         frame["exit_date"] = frame["exit_date"] - pd.Timedelta(days=1)
         remarks.append("Exit dates are read as the first day away (exit_is_exclusive), so the last day is the day before.")
-    words = frame["exit_type"].fillna("").map(plain)
-    rows.set_aside(words.isin(NO_SHOW), "exit_type: a no-show or invalid enrolment, dropped", counts=False)
+    never_came = [word for word in frame["exit_type"].dropna().unique() if plain(word) in NO_SHOW]
+    rows.set_aside(frame["exit_type"].isin(never_came), "exit_type: a no-show or invalid enrolment, dropped", counts=False)
     nothing = frame["exit_date"] == frame["entry_date"] - pd.Timedelta(days=1) if config.exit_is_exclusive else None
     if nothing is not None:
         rows.set_aside(nothing, "exit_date: on the entry date, so no day in school", counts=False)
