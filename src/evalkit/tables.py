@@ -16,8 +16,10 @@ DECIMALS = {"integer": 0, "decimal1": 1, "decimal2": 2, "decimal3": 3, "signed0"
             "percent": 0, "percent1": 1}
 KINDS = (*DECIMALS, "text", "status", "number_text", "p_value", "date")
 _MONTHS = {
-    "en": "January February March April May June July August September October November December".split(),
-    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split(),
+    "en": ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+           "December"),
+    "es": ("enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre",
+           "noviembre", "diciembre"),
 }
 
 

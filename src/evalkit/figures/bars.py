@@ -42,13 +42,14 @@ def band_bars(data: pd.DataFrame, *, label: str = "label", shares: Sequence[str]
 
 
 def _fits(share: float, width: float) -> bool:
-    return text_width(percent(share, 1)) + 2 <= width * share
+    return text_width(percent(share, 1)) + 0.5 <= width * share
 
 
 def _band_heads(canvas: Canvas, row: Any, words: Sequence[str]) -> float:
     """Band names over the first bar, where all fit on two lines; else 0 and a key under the figure."""
     starts = [canvas.width * float(sum(row[:i])) for i in range(len(words))]
     wides = [text_width(w) for w in words]
+    starts[-2] = min(starts[-2], canvas.width - 8 - wides[-2])
     ends = [s + w for s, w in zip(starts, wides, strict=True)]
     if any(ends[i] + 6 > starts[i + 1] for i in range(len(words) - 2)) or ends[-2] > canvas.width:
         return 0.0

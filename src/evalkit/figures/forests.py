@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -42,19 +43,20 @@ def _columns(canvas: Canvas, labels: Sequence[str], counts: Sequence[str], texts
 
 
 def _ticks(canvas: Canvas, scale: Scale, ticks: Sequence[float], y: float, bottom: float, *, signed: bool = False,
-           share: bool = False, below: bool = False, zero: float | None = 0.0) -> None:
-    """Tick numbers above (or below) the plot, thin lines through it, and the ink line at `zero`."""
+           share: bool = False, below: bool = False, strips: Sequence[tuple[float, float]] = ()) -> None:
+    """Tick numbers above (or below) the plot, thin lines through it (or its `strips` only), and the ink line at zero."""
+    strips = strips or ((y, bottom),)
     step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
     texts = [tick_text(t, step, signed=signed, share=share) + ("%" if share else "") for t in ticks]
     keep = _fitting(canvas, [scale(t) for t in ticks], texts)
     for i, (tick, text) in enumerate(zip(ticks, texts, strict=True)):
-        if tick != zero:
-            canvas.line(scale(tick), y, scale(tick), bottom, color=GRID)
+        for top, end in strips if tick else ():
+            canvas.line(scale(tick), top, scale(tick), end, color=GRID)
         if i in keep:
             x, anchor = _inside(canvas, scale(tick), text)
             canvas.text(x, bottom + 18 if below else y - 8, text, color=SOFT, anchor=anchor)
-    if zero is not None and scale.low <= zero <= scale.high:
-        canvas.line(scale(zero), y, scale(zero), bottom, color=INK, width=1.3)
+    for top, end in strips if scale.low <= 0 <= scale.high else ():
+        canvas.line(scale(0), top, scale(0), end, color=INK, width=1.3)
 
 
 def _inside(canvas: Canvas, x: float, text: str, weight: int = 400) -> tuple[float, str]:
@@ -68,7 +70,7 @@ def _fitting(canvas: Canvas, at: Sequence[float], texts: Sequence[str]) -> set[i
     for every in (1, 2, 4, 8):
         picked = list(range(0, len(at), every))
         spans = [(_inside(canvas, at[i], texts[i])[0], text_width(texts[i]) / 2) for i in picked]
-        if all(b[0] - b[1] - (a[0] + a[1]) >= 5 for a, b in zip(spans, spans[1:], strict=False)):
+        if all(b[0] - b[1] - (a[0] + a[1]) >= 5 for a, b in pairwise(spans)):
             return set(picked)
     return {0}
 
@@ -141,7 +143,7 @@ def _look(canvas: Canvas, scale: Scale, y: float, row: Any, columns: tuple[str, 
     if newest:
         text = words(float(row[value]))
         x, anchor = _inside(canvas, scale.clip(float(row[value])), text, 700)
-        canvas.text(x, y - 10, text, weight=700, anchor=anchor)
+        canvas.text(x, y - 10, text, weight=700, anchor=anchor, halo=True)
 
 
 def interval_forest(data: pd.DataFrame, *, label: str = "label", value: str = "value", low: str = "ci_low",
@@ -177,13 +179,15 @@ def _forest(canvas: Canvas, frame: pd.DataFrame, columns: tuple[str, str, str, s
     scale = Scale(lo, hi, 8 if stacked else at.left + 6, canvas.width - 8 if stacked else at.right)
     top = _TICK_ROW + (17 if any(sides) else 0)
     rows, y = _row_places(frame[label].map(str).tolist(), groups, top, at.label_width, stacked)
-    if overall:
-        canvas.rect(scale.clip(overall[1]), top, scale.clip(overall[2]) - scale.clip(overall[1]), y - top, fill=PALE_BLUE)
+    strips = [(at_y - 8, at_y + 9) for at_y, _ in rows] if stacked else [(top, y)]
+    for start, end in strips if overall else ():
+        canvas.rect(scale.clip(overall[1]), start, scale.clip(overall[2]) - scale.clip(overall[1]), end - start,
+                    fill=PALE_BLUE)
     if any(sides):
         _side_words(canvas, scale, sides)
-    _ticks(canvas, scale, ticks, top, y, signed=signed)
-    if overall:
-        canvas.line(scale(overall[0]), top, scale(overall[0]), y, color=BLUE, width=1.5, dash="4 3")
+    _ticks(canvas, scale, ticks, top, y, signed=signed, strips=strips)
+    for start, end in strips if overall else ():
+        canvas.line(scale(overall[0]), start, scale(overall[0]), end, color=BLUE, width=1.5, dash="4 3")
     for i, (at_y, lines) in enumerate(rows):
         _forest_row(canvas, scale, at, at_y, lines, frame.iloc[i], columns, words[i], counts[i] if counts else "", stacked)
     return y + 4
@@ -255,9 +259,10 @@ def _ratio_axis(canvas: Canvas, scale: Scale, ticks: Sequence[float], sides: tup
     for i, tick in enumerate(ticks):
         canvas.line(scale(tick), top, scale(tick), bottom, color=INK if tick == 1 else GRID, width=1.3 if tick == 1 else 1)
         if i in keep or tick == 1:
-            canvas.text(scale(tick), top - 8, texts[i], color=SOFT, anchor="middle")
+            x, anchor = _inside(canvas, scale(tick), texts[i])
+            canvas.text(x, top - 8, texts[i], color=SOFT, anchor=anchor)
     one, (less, more) = scale(1.0), (text_width(s) for s in sides)
-    if one - 7 - less >= 0 and one + 7 + more <= canvas.width:
+    if any(sides) and one - 7 - less >= 0 and one + 7 + more <= canvas.width:
         canvas.text(one - 7, 14, sides[0], color=SOFT, anchor="end")
         canvas.text(one + 7, 14, sides[1], color=SOFT)
 
@@ -285,7 +290,8 @@ def benchmark_forest(data: pd.DataFrame, *, label: str = "label", detail: str = 
         for i, (at_y, _) in enumerate(places):
             if frame[kind].iloc[i] == "program":
                 canvas.rect(0, at_y - 2, canvas.width, _benchmark_tall(places, i, y), fill=PALE_BLUE)
-        _ticks(canvas, scale, ticks, _TICK_ROW, y, zero=0.0)
+        strips = [(at_y + LINE * len(lines) + 1, at_y + LINE * len(lines) + 24) for at_y, lines in places]
+        _ticks(canvas, scale, ticks, _TICK_ROW, y, strips=strips)
         for i, (at_y, lines) in enumerate(places):
             _benchmark_row(canvas, scale, at_y, lines, frame.iloc[i], (value, low, high, kind), texts[i])
         return y + 4
@@ -360,7 +366,7 @@ def _limit_words(canvas: Canvas, scale: Scale, inner: float, outer: float) -> No
     at = (-outer, -inner, inner, outer)
     texts = [number(v, 2) for v in at]
     spans = [(scale(v) - text_width(t) / 2, scale(v) + text_width(t) / 2) for v, t in zip(at, texts, strict=True)]
-    whole = all(b[0] - a[1] >= 4 for a, b in zip(spans, spans[1:], strict=False))
+    whole = all(b[0] - a[1] >= 4 for a, b in pairwise(spans))
     for v, text in zip(at, texts, strict=True):
         if whole or abs(v) == outer:
             x, anchor = _inside(canvas, scale(v), text)

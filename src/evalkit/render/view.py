@@ -104,7 +104,8 @@ def _texts(value: Any) -> Iterable[str]:
         yield value
 
 
-def _foot(context: b.Context, sections: list[b.Section], said: dict[str, str]) -> list[list[View]]:
+def _foot(context: b.Context, sections: list[b.Section], said: dict[str, str]) -> list[list[list[View]]]:
+    """The footer's lines in two columns of about equal length."""
     language = context.language
     first = f"**{said['as_of']}** {tables.long_date(context.as_of, language)}."
     if context.last_day:
@@ -114,7 +115,13 @@ def _foot(context: b.Context, sections: list[b.Section], said: dict[str, str]) -
     hidden = {data.rule for section in sections for data in _shown_data(section)
               if isinstance(data, Released) and bool(data.hidden.to_numpy().any())}
     lines += [f"**{said['hidden']}**: {rule}" for rule in sorted(hidden)]
-    return [runs(line) for line in lines]
+    whole, cut, so_far = sum(map(len, lines)), len(lines), 0
+    for i, line in enumerate(lines):
+        so_far += len(line)
+        if 2 * so_far >= whole:
+            cut = i + 1
+            break
+    return [[runs(line) for line in part] for part in (lines[:cut], lines[cut:])]
 
 
 def _shown_data(section: b.Section) -> Iterable[Any]:
