@@ -1,0 +1,184 @@
+"""Why: how many absences have a reason at all, which reasons sit where, which come together.
+
+Excused and unexcused are legal words, never reasons. A student may have several reasons, so shares are of students and
+do not add up to 100 %. A mentor's own entry (barrier table) stands beside the code's reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evalkit.patterns.calendar import COLUMNS
+from evalkit.patterns.grid import DayGrid, group_members
+
+UNKNOWN = ("no_reason", "unknown", "")
+COVERAGE_NEEDED = 0.60
+"""Reasons are compared only where at least six of ten absences have one."""
+MIN_WITH_REASON = 5.0
+
+
+def is_known(pattern: pd.Series) -> pd.Series:
+    """Whether a reason is one: recorded, and not "no reason"."""
+    return pattern.notna() & ~pattern.isin(UNKNOWN)
+
+
+def coverage(absences: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """How many absences have a reason, by school, month or both. Grain: `by`. n_absences, n_known, share (0-1)."""
+    missed = absences[absences["absent_units"] > 0]
+    missed = missed.assign(known=is_known(missed["pattern"]))
+    table = missed.groupby(by)["known"].agg(n_absences="size", n_known="sum").reset_index()
+    table["n_known"] = table["n_known"].astype("int64")
+    return table.assign(
+        share=table["n_known"] / table["n_absences"], enough=table["n_known"] / table["n_absences"] >= COVERAGE_NEEDED
+    )
+
+
+def student_reasons(absences: pd.DataFrame, barriers: pd.DataFrame) -> pd.DataFrame:
+    """Which student has which reason. Grain: student_id x pattern; n (absences with it), from_mentor (bool)."""
+    missed = absences[(absences["absent_units"] > 0) & is_known(absences["pattern"])]
+    coded = missed.groupby(["student_id", "pattern"]).size().rename("n").reset_index()
+    said = (
+        barriers[["student_id", "pattern"]].drop_duplicates()
+        if len(barriers)
+        else pd.DataFrame(columns=["student_id", "pattern"])
+    )
+    table = coded.merge(said.assign(from_mentor=True), on=["student_id", "pattern"], how="outer")
+    return table.assign(n=table["n"].fillna(0).astype("int64"), from_mentor=table["from_mentor"].eq(True))
+
+
+def find_reasons(grid: DayGrid, absences: pd.DataFrame) -> pd.DataFrame:
+    """Reasons that a group's students have more often than other students with as many recorded reasons.
+
+    Grain: group x pattern (reason=...). Mantel-Haenszel risk ratio over strata of the number of absences with a reason
+    and (but for schools themselves) the school; groups below the coverage needed are left out. Only codes are compared:
+    mentors see a chosen group of students.
+    """
+    missed = absences[absences["absent_units"] > 0]
+    row = pd.Index(grid.students["student_id"]).get_indexer(missed["student_id"])
+    missed, row = missed[row >= 0], row[row >= 0]
+    known = is_known(missed["pattern"]).to_numpy()
+    n = len(grid.students)
+    n_known, n_all = np.bincount(row[known], minlength=n), np.bincount(row, minlength=n)
+    bins = np.searchsorted([1, 2, 3, 5, 8, 13, 21], n_known, side="right")
+    by_school = np.unique(bins * len(grid.school_ids) + grid.home, return_inverse=True)[1]
+    names = sorted(missed.loc[known, "pattern"].unique())
+    has = {name: np.bincount(row[(missed["pattern"] == name).to_numpy()], minlength=n) > 0 for name in names}
+    rows = []
+    for group, members in group_members(grid).items():
+        if n_known[members].sum() < COVERAGE_NEEDED * n_all[members].sum():
+            continue
+        inside = np.zeros(n, dtype=bool)
+        inside[members] = True
+        stratum = bins if group.startswith("school_id=") else by_school
+        for name in names:
+            found = mantel_haenszel(has[name], inside, stratum, used=n_known > 0)
+            if found is not None:
+                rows.append(
+                    {
+                        "kind": "reasons",
+                        "group": group,
+                        "pattern": f"reason={name}",
+                        "n_students": int((inside & (n_known > 0)).sum()),
+                        **found,
+                    }
+                )
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def mantel_haenszel(
+    has: np.ndarray, inside: np.ndarray, stratum: np.ndarray, *, used: np.ndarray
+) -> dict[str, float] | None:
+    """Risk ratio of `has`, inside against outside, over strata; Greenland-Robins interval, Mantel-Haenszel chi-square."""
+    from scipy import stats
+
+    k = int(stratum.max()) + 1
+    a, n1 = (np.bincount(stratum[mask], minlength=k).astype(float) for mask in (used & inside & has, used & inside))
+    c, n0 = (np.bincount(stratum[mask], minlength=k).astype(float) for mask in (used & ~inside & has, used & ~inside))
+    t, m1 = n1 + n0, a + c
+    good = (n1 > 0) & (n0 > 0)
+    expected = (n1 * m1 / np.maximum(t, 1))[good].sum()
+    spread = (n1 * n0 * m1 * (t - m1) / np.maximum(t**2 * (t - 1), 1))[good].sum()
+    left, right = (a * n0 / np.maximum(t, 1))[good].sum(), (c * n1 / np.maximum(t, 1))[good].sum()
+    if min(expected, n1[good].sum() - expected) < MIN_WITH_REASON or spread <= 0 or min(left, right) <= 0:
+        return None
+    seen = a[good].sum()
+    p = stats.chi2.sf(max(abs(seen - expected) - 0.5, 0) ** 2 / spread, 1)
+    var = ((m1 * n1 * n0 - a * c * t) / np.maximum(t**2, 1))[good].sum() / (left * right)
+    ratio, half = left / right, 1.96 * np.sqrt(max(var, 0))
+    return {
+        "rate_ratio": ratio,
+        "ci_low": ratio * np.exp(-half),
+        "ci_high": ratio * np.exp(half),
+        "p_value": float(p),
+        "n_absences": int(seen),
+        "n_days": 0,
+        "excess_days": float("nan"),
+    }
+
+
+def shares_by(reasons: pd.DataFrame, students: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Students with each reason by a column of `students` (student_id, column), shrunk toward everyone's share.
+
+    Grain: column x pattern. n_students with it, n_group, share, shrunk_share (beta-binomial, empirical Bayes).
+    """
+    known = students[["student_id", column]].dropna()
+    size = known.groupby(column).size().rename("n_group")
+    table = reasons.merge(known, on="student_id").groupby([column, "pattern"]).size().rename("n_students").reset_index()
+    full = pd.MultiIndex.from_product([size.index, sorted(reasons["pattern"].unique())], names=[column, "pattern"])
+    table = table.set_index([column, "pattern"]).reindex(full, fill_value=0).reset_index().merge(size, on=column)
+    table["share"] = table["n_students"] / table["n_group"]
+    pieces = [
+        part.assign(shrunk_share=shrink(part["n_students"].to_numpy(), part["n_group"].to_numpy()))
+        for _, part in table.groupby("pattern", sort=False)
+    ]
+    return pd.concat(pieces).sort_index() if pieces else table.assign(shrunk_share=[])
+
+
+def shrink(count: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Shares pulled toward the common share by how little each group knows: moment estimate of a beta prior."""
+    share = count.sum() / max(size.sum(), 1)
+    within = share * (1 - share) / size
+    between = max(float(np.average((count / size - share) ** 2 - within, weights=size)), 0.0)
+    prior = share * (1 - share) / between - 1 if between > 0 else 1e6
+    return (count + max(prior, 0) * share) / (size + max(prior, 0))
+
+
+def co_occurring(reasons: pd.DataFrame, *, least: int = 10) -> pd.DataFrame:
+    """Pairs of reasons that meet in one student. Grain: pattern x other; n_both, expected (if unrelated), lift."""
+    wide = reasons.assign(one=1).pivot_table(index="student_id", columns="pattern", values="one", fill_value=0)
+    if wide.empty:
+        return pd.DataFrame(columns=["pattern", "other", "n_both", "expected", "lift"])
+    matrix = wide.to_numpy() > 0
+    both = matrix.astype(int).T @ matrix.astype(int)
+    alone = matrix.sum(axis=0)
+    i, j = np.triu_indices(len(alone), 1)
+    table = pd.DataFrame(
+        {
+            "pattern": wide.columns[i],
+            "other": wide.columns[j],
+            "n_both": both[i, j],
+            "expected": alone[i] * alone[j] / len(wide),
+        }
+    )
+    table["lift"] = table["n_both"] / table["expected"]
+    return table[table["n_both"] >= least].sort_values("lift", ascending=False, ignore_index=True)
+
+
+def reason_months(absences: pd.DataFrame) -> pd.DataFrame:
+    """Students with each reason by month. Grain: month x pattern; n_students, n_month (with any known reason), share."""
+    missed = absences[(absences["absent_units"] > 0) & is_known(absences["pattern"])]
+    everyone = missed.groupby("month")["student_id"].nunique().rename("n_month")
+    table = missed.groupby(["month", "pattern"])["student_id"].nunique().rename("n_students").reset_index()
+    table = table.merge(everyone, on="month")
+    return table.assign(share=table["n_students"] / table["n_month"])
+
+
+def categories_of(patterns: pd.Series) -> pd.Series:
+    """The category of each reason, for tables."""
+    from evalkit.vocabulary import reason
+
+    found: dict[str, Any] = {name: reason(name) for name in patterns.unique()}
+    return patterns.map(lambda name: found[name].category if found[name] else "unknown")
