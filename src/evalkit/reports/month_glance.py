@@ -43,7 +43,7 @@ def opening(study, facts: Facts, gate: Gate) -> tuple[str, str]:
                            else f"{window_words(facts).capitalize()}: where attendance stands")
     else:
         title = gate.fixed(f"{window_words(facts).capitalize()}: where the year begins")
-    return title, gate.fixed(" ".join(filter(None, [_moved(facts, moved, gate), _mentored(facts, gate), _check_ins(facts, gate)])))
+    return title, gate.fixed(" ".join(filter(None, [_moved(facts, moved, gate), _mentored(facts, gate), _check_ins(study, facts, gate)])))
 
 
 def _opening_without_days(study, facts: Facts, gate: Gate) -> tuple[str, str]:
@@ -60,9 +60,12 @@ def _moved(facts: Facts, moved: dict[str, int], gate: Gate) -> str:
         row = facts.overall
         return gate.text("{n:,} of {of:,} students have missed 10% or more of their days so far.",
                          n=(row["n_chronic"], (row["n_chronic"], row["n_students"])), of=(row["n_students"], row["n_students"]))
-    since = date_words(facts.window.before, year=False)
-    return gate.text("{back:,} students are back below the 10% line since {since}; {over:,} crossed it.", words={"since": since},
-                     back=(moved["n_back_under"], moved["n_back_under"]), over=(moved["n_crossed"], moved["n_crossed"]))
+    since, back, over = date_words(facts.window.before, year=False), moved["n_back_under"], moved["n_crossed"]
+    if not back and not over:
+        return gate.fixed(f"Since {since} the same students stand on each side of the 10% line.") if gate.is_team else ""
+    verb = "student is" if back == 1 else "students are"
+    return gate.text("{back:,} {verb} back below the 10% line since {since}; {over:,} crossed it.", words={"since": since, "verb": verb},
+                     back=(back, back), over=(over, over), otherwise="A few students moved over the 10% line.")
 
 
 def _mentored(facts: Facts, gate: Gate) -> str:
@@ -72,8 +75,8 @@ def _mentored(facts: Facts, gate: Gate) -> str:
     return gate.text("Students with a mentor **{words}** beside similar students.", words={"words": IN_A_SENTENCE[look.verdict]})
 
 
-def _check_ins(facts: Facts, gate: Gate) -> str:
-    if not gate.is_team:
+def _check_ins(study, facts: Facts, gate: Gate) -> str:
+    if not gate.is_team or "daily" not in study.can:
         return ""
     n = len(set(facts.lists["watch"]["student_id"]) | set(facts.lists["reach_out_first"]["student_id"]))
     return f"{number(n)} {'student needs' if n == 1 else 'students need'} a check-in this week."
@@ -151,8 +154,11 @@ def _end(value: float | None) -> str | None:
     return None if value is None else f"{number(abs(value), 1)} days {'more' if value >= 0 else 'fewer'}"
 
 
-def list_counts(facts: Facts) -> CountList:
+def list_counts(study, facts: Facts) -> CountList | Callout:
     """How many students stand on each list (team only)."""
+    if "daily" not in study.can:
+        return Callout("Students, by list", ("Lists need dated absences; attendance_event, calendar and enrollment would switch them on.",),
+                       tone="caution")
     return CountList("This week's students, by list" if facts.window.period == "week" else "Students, by list",
                      tuple((number(len(facts.lists[name])), words) for name, words in LIST_WORDS.items()))
 

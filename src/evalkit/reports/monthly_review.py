@@ -37,7 +37,7 @@ def at_a_glance(study, params: Params) -> Section:
     top = Row(((bands,), (month_glance.verdict_callout(facts, gate),)), (8, 4))
     looks = month_charts.looks_figure(study, facts, gate)
     sound = month_glance.soundness(study, facts, gate)
-    cells = (((looks,), (month_glance.list_counts(facts),), (sound,)) if gate.is_team else ((looks,), (sound,)))
+    cells = (((looks,), (month_glance.list_counts(study, facts),), (sound,)) if gate.is_team else ((looks,), (sound,)))
     bottom = Row(cells, (4, 4, 4) if gate.is_team else (7, 5))
     return Section(_context(study, params), "at_a_glance", title, (month_glance.tiles(facts, gate), top, bottom), lead=lead,
                    is_opening=True, numbers=_numbers(study, facts, gate), off=tuple(map(gate.fixed, study.lacks())))
@@ -60,6 +60,9 @@ def lists(study, params: Params) -> Section:
     if not gate.is_team:
         text = gate.fixed("Lists of students are in the team's copy only.")
         return Section(_context(study, params), "lists", gate.fixed("Lists"), (Paragraph(text, "note"),))
+    if "daily" not in study.can:
+        text = "Lists need dated absences; attendance_event, calendar and enrollment would switch them on."
+        return Section(_context(study, params), "lists", "Lists", (Paragraph(text, "note"),))
     people, blocks = month_tables.People(study), []
     for text in month_tables.LIST_TEXTS:
         frame = month_tables.list_frame(study, facts, text.name, people)
