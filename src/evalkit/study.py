@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,12 @@ class Study:
 
     def school_name(self, school_id: str) -> str:
         """The school's name as reports show it; its id where the study has no name."""
-        schools = self.table("school")
-        found = schools.loc[schools["school_id"] == school_id, "name"].dropna()
-        return str(found.iloc[0]) if len(found) else str(school_id)
+        return self._school_names.get(str(school_id), str(school_id))
+
+    @cached_property
+    def _school_names(self) -> dict[str, str]:
+        schools = self.table("school").dropna(subset=["name"]).drop_duplicates("school_id")
+        return dict(zip(schools["school_id"].astype(str), schools["name"].astype(str), strict=True))
 
 
 def open_study(folder: str | Path, *, as_of: str | dt.date | None = None, month: str | None = None,
