@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from evalkit.errors import UserError
 from evalkit.estimators.inference import infer
 from evalkit.estimators.linear import Array, Fit
@@ -40,8 +42,18 @@ def from_fit(fit: Fit, sample: Sample, ask: Request, *, contrast: Array | None =
         df=found.df, n_treated=sample.n_treated, n_comparison=sample.n_comparison, clustered_by=found.clustered_by,
         standard_errors=found.kind, level=ask.level, reason=found.reason,
         caveats=sample.caveats + found.caveats + dropped,
-        details={"n_rows": fit.n, "sum_of_weights": float(sample.weights.sum()),
+        details={"n_rows": fit.n, "arms": arms(sample), "sum_of_weights": float(sample.weights.sum()),
                  **({} if sure else {"point_without_interval": point}), **found.details, **(details or {})})
+
+
+def arms(sample: Sample) -> dict[str, Any]:
+    """Weighted means and unweighted SDs of the outcome by arm: what effect sizes are made of."""
+    found: dict[str, Any] = {"is_binary": bool(np.isin(sample.y, (0.0, 1.0)).all())}
+    for arm, word in ((1, "treated"), (0, "comparison")):
+        rows = sample.treated == arm
+        found[f"mean_{word}"] = float(np.average(sample.y[rows], weights=sample.weights[rows]))
+        found[f"sd_{word}"] = float(sample.y[rows].std(ddof=1))
+    return found
 
 
 def _refuse_lost_treatment(fit: Fit) -> None:

@@ -1,0 +1,125 @@
+"""Effect sizes as the What Works Clearinghouse computes them, with the corrections for clusters.
+
+Procedures Handbook 4.1 appendices E and F, Standards and Procedures Handbook 5.0 appendix E; one-arm clustering by
+Hedges & Citkowitz 2015, doi:10.3758/s13428-014-0538-z. Signs follow the data: fewer absences is negative.
+"""
+
+from __future__ import annotations
+
+from math import isfinite, log, sqrt
+from typing import Any
+
+from scipy import stats
+
+SCHOOL_YEAR = 180
+ICC = {"achievement": 0.20, "attendance": 0.10}
+"""Intraclass correlations the WWC assumes where a study reports none (Procedures Handbook 4.1, appendix F)."""
+
+
+def omega(n: float) -> float:
+    """The small-sample factor 1 - 3 / (4N - 9)."""
+    return 1.0 - 3.0 / (4.0 * n - 9.0)
+
+
+def pooled_sd(sd_treated: float, sd_comparison: float, n_treated: int, n_comparison: int) -> float:
+    """Root of the pooled variance of the unadjusted outcome."""
+    squares = (n_treated - 1) * sd_treated**2 + (n_comparison - 1) * sd_comparison**2
+    return sqrt(squares / (n_treated + n_comparison - 2))
+
+
+def hedges_g(difference: float, sd_treated: float, sd_comparison: float, n_treated: int,
+             n_comparison: int) -> float | None:
+    """omega * difference / pooled SD; the difference may be adjusted, the SD never is. None where the SD is zero."""
+    spread = pooled_sd(sd_treated, sd_comparison, n_treated, n_comparison)
+    return omega(n_treated + n_comparison) * difference / spread if spread > 0 else None
+
+
+def did_g(change_treated: float, change_comparison: float, sd_after_treated: float, sd_after_comparison: float,
+          n_treated: int, n_comparison: int) -> float | None:
+    """Difference in changes over the pooled SD of the later measure (same measure before and after)."""
+    return hedges_g(change_treated - change_comparison, sd_after_treated, sd_after_comparison, n_treated, n_comparison)
+
+
+def cox_index(share_treated: float, share_comparison: float, n: int | None = None) -> float | None:
+    """Difference in log odds / 1.65, times omega when n is given. None where a share is 0 or 1 (never infinity)."""
+    if not (0 < share_treated < 1 and 0 < share_comparison < 1):
+        return None
+    odds = log(share_treated / (1 - share_treated)) - log(share_comparison / (1 - share_comparison))
+    return (1.0 if n is None else omega(n)) * odds / 1.65
+
+
+def g_from_t(t: float, n_treated: int, n_comparison: int) -> float:
+    """omega * t * sqrt((nT + nC) / (nT nC))."""
+    n = n_treated + n_comparison
+    return omega(n) * t * sqrt(n / (n_treated * n_comparison))
+
+
+def improvement_index(g: float) -> float:
+    """Percentile points an average comparison student would move: 100 * (Phi(g) - 0.5), in g's own direction."""
+    return 100.0 * (float(stats.norm.cdf(g)) - 0.5)
+
+
+def days_per_180(share: float) -> float:
+    """A difference in absence rate as days of a 180-day school year."""
+    return SCHOOL_YEAR * share
+
+
+def g_variance(g: float, n_treated: int, n_comparison: int, *, r2: float = 0.0, eta: float = 1.0,
+               h: float | None = None, n_covariates: int = 0) -> float:
+    """Sampling variance of g: (1/nT + 1/nC)(1 - R2) eta + g^2 / (2 (h - q))."""
+    freedom = (n_treated + n_comparison if h is None else h) - n_covariates
+    return (1 / n_treated + 1 / n_comparison) * (1 - r2) * eta + g**2 / (2 * freedom)
+
+
+def cluster_df(n: float, per_cluster: float, icc: float) -> float:
+    """Degrees of freedom h when both arms are clustered (WWC 5.0, equation E.21)."""
+    total = (n - 2) - 2 * (per_cluster - 1) * icc
+    rest = n - 2 * per_cluster
+    spread = (n - 2) * (1 - icc) ** 2 + per_cluster * rest * icc**2 + 2 * rest * icc * (1 - icc)
+    return total**2 / spread
+
+
+def cluster_corrected_t(g: float, n_treated: int, n_comparison: int, n_clusters: int, *,
+                        icc: float = ICC["attendance"]) -> dict[str, float]:
+    """t, corrected t, df and p of an effect whose analysis ignored that whole clusters were assigned (F.1.0-F.1.4)."""
+    n = n_treated + n_comparison
+    per_cluster = n / n_clusters
+    t = g / sqrt(n / (n_treated * n_comparison) + g**2 / (2 * n))
+    shrink = ((n - 2) - 2 * (per_cluster - 1) * icc) / ((n - 2) * (1 + (per_cluster - 1) * icc))
+    corrected, df = t * sqrt(shrink), cluster_df(n, per_cluster, icc)
+    return {"t": t, "t_corrected": corrected, "df": df, "p_value": float(2 * stats.t.sf(abs(corrected), df))}
+
+
+def one_arm_correction(n_treated: int, n_comparison: int, per_cluster: float, *,
+                       icc: float = ICC["attendance"]) -> dict[str, float]:
+    """eta, gamma and h when only the treated sit in clusters (students of one mentor)."""
+    n, rest = n_treated + n_comparison, n_treated - per_cluster
+    gamma = 1 - (n_comparison + per_cluster - 2) * icc / (n - 2)
+    total = (n - 2) * (1 - icc) + rest * icc
+    spread = (n - 2) * (1 - icc) ** 2 + rest * per_cluster * icc**2 + 2 * rest * (1 - icc) * icc
+    return {"eta": 1 + (per_cluster * n_comparison / n - 1) * icc, "gamma": gamma, "h": total**2 / spread}
+
+
+def two_arm_factor(n: int, per_cluster: float, icc: float) -> float:
+    """The bias factor of a cluster-level effect size, sqrt(1 - 2 (n - 1) icc / (N - 2))."""
+    return sqrt(1 - 2 * (per_cluster - 1) * icc / (n - 2))
+
+
+def effect_sizes(estimate: Any) -> dict[str, float | None]:
+    """The effect sizes of results.json for one Estimate; None for each that does not apply."""
+    arms = estimate.details.get("arms", {})
+    found: dict[str, float | None] = dict.fromkeys(("hedges_g", "cox_index", "improvement_index", "days_per_180"))
+    if estimate.value is None:
+        return found
+    if arms and arms.get("is_binary"):
+        found["cox_index"] = cox_index(arms["mean_treated"], arms["mean_comparison"],
+                                       estimate.n_treated + estimate.n_comparison)
+    elif arms:
+        found["hedges_g"] = hedges_g(estimate.value, arms["sd_treated"], arms["sd_comparison"], estimate.n_treated,
+                                     estimate.n_comparison)
+    size = found["hedges_g"] if found["hedges_g"] is not None else found["cox_index"]
+    if size is not None and isfinite(size):
+        found["improvement_index"] = improvement_index(size)
+    if estimate.unit == "share" and "rate" in estimate.outcome:
+        found["days_per_180"] = days_per_180(estimate.value)
+    return found

@@ -1,0 +1,133 @@
+"""What a reviewer of the What Works Clearinghouse or an ESSA panel could say: always "could ... if reviewed".
+
+Standards Handbook 4.1/5.0 group designs; ESSA non-regulatory guidance 2016 (revised 2023). evalkit rates nothing: it
+lists the conditions that a review would look at, which of them fail here, and what would mend each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+NEGLIGIBLE, ADJUSTABLE = 0.05, 0.25
+ESSA_STUDENTS, ESSA_SITES = 350, 2
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """What the reading rests on. Baseline g: pre-measures of the outcome -> g on the analytic sample, same weights."""
+
+    is_randomized: bool
+    baseline_g: dict[str, float | None]
+    adjusted_for: Sequence[str]
+    attrition: str = ""
+    n_students: int = 0
+    n_schools: int = 0
+    n_mentors: int | None = None
+    is_favorable: bool = False
+    is_significant: bool = False
+    arms_share_schools: bool = True
+    different_years: bool = False
+    n_treated_schools: int | None = None
+    n_comparison_schools: int | None = None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition of a standard: whether it holds, why not, and what would mend it."""
+
+    name: str
+    holds: bool
+    why: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class EvidenceReading:
+    """wwc, essa: a sentence each. reasons: each failed condition with its remedy."""
+
+    wwc: str
+    essa: str
+    reasons: tuple[str, ...]
+    conditions: tuple[Condition, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"wwc": self.wwc, "essa": self.essa, "reasons": list(self.reasons)}
+
+
+def baseline_category(g: float | None) -> str:
+    """ok (|g| <= 0.05), adjust (to 0.25), fail (above), unknown."""
+    if g is None or g != g:
+        return "unknown"
+    size = abs(g)
+    return "ok" if size <= NEGLIGIBLE else "adjust" if size <= ADJUSTABLE else "fail"
+
+
+def baseline_conditions(baseline_g: dict[str, float | None], adjusted_for: Sequence[str]) -> list[Condition]:
+    """Baseline equivalence of each pre-measure of the outcome; one above 0.25 fails the domain."""
+    if not baseline_g:
+        return [Condition("baseline", False, "No earlier absence rate was compared.",
+                          "Give the year before's or this year's absence rate before the start.")]
+    found = []
+    for name, g in baseline_g.items():
+        kind, shown = baseline_category(g), "not known" if g is None else f"{g:+.2f}"
+        holds = kind == "ok" or (kind == "adjust" and name in adjusted_for)
+        remedy = (f"Adjust for {name} in the regression." if kind == "adjust"
+                  else "Use a caliper, exact strata or more comparison students, so that groups start alike.")
+        found.append(Condition(f"baseline {name}", holds,
+                               "" if holds else f"Groups differ at the start on {name} (effect size {shown}).", remedy))
+    return found
+
+
+def read_evidence(facts: StudyFacts) -> EvidenceReading:
+    """The two readings and every failed condition with its remedy."""
+    base, shared = baseline_conditions(facts.baseline_g, facts.adjusted_for), _confounds(facts)
+    low = facts.is_randomized and facts.attrition == "low"
+    needed = shared if low else [*shared, *base]
+    meets = all(condition.holds for condition in needed)
+    wwc = ("could meet standards without reservations, if reviewed" if meets and low
+           else "could meet standards with reservations, if reviewed" if meets
+           else "would not meet standards as it stands")
+    size = _essa_conditions(facts)
+    everything = (*needed, *size)
+    reasons = tuple(f"{c.why} {c.remedy}".strip() for c in everything if not c.holds)
+    return EvidenceReading(wwc, _essa(meets, low, size, facts), reasons, everything)
+
+
+def _confounds(facts: StudyFacts) -> list[Condition]:
+    alone = [word for word, n in (("treated", facts.n_treated_schools), ("comparison", facts.n_comparison_schools))
+             if n == 1 and not facts.arms_share_schools]
+    return [
+        Condition("one school a side", not alone, f"The {' and '.join(alone)} students are all in one school, so the "
+                  "school and the programme cannot be told apart.", "Add a second school on each side."),
+        Condition("one mentor", facts.n_mentors is None or facts.n_mentors > 1,
+                  "All treated students have the same mentor, so the mentor and the programme cannot be told apart.",
+                  "Add a second mentor."),
+        Condition("same school year", not facts.different_years,
+                  "The groups are from different school years, which is a confound.",
+                  "Use a comparison from the same school year."),
+    ]
+
+
+def _essa_conditions(facts: StudyFacts) -> list[Condition]:
+    return [
+        Condition("favorable", facts.is_favorable and facts.is_significant,
+                  "The effect is not favorable and statistically significant.",
+                  "Nothing mends this but more students or a stronger programme."),
+        Condition("350 students", facts.n_students >= ESSA_STUDENTS,
+                  f"{facts.n_students} students, fewer than {ESSA_STUDENTS}.", "Pool sites (evalkit pool)."),
+        Condition("two sites", facts.n_schools >= ESSA_SITES, f"{facts.n_schools} school, fewer than {ESSA_SITES}.",
+                  "Add a school. (The 2016 guidance says two districts, the WWC two educational sites.)"),
+    ]
+
+
+def _essa(meets: bool, low: bool, size: list[Condition], facts: StudyFacts) -> str:
+    favorable, enough = size[0].holds, size[1].holds and size[2].holds
+    if not favorable:
+        return "could support a Tier 4 claim (a rationale, with this study as the test under way)"
+    if meets and enough:
+        return f"could support a Tier {1 if low else 2} claim, if reviewed"
+    if facts.adjusted_for or facts.is_randomized:
+        return "could support a Tier 3 claim, if reviewed"
+    return "could support a Tier 4 claim: the comparison has no statistical controls"
