@@ -16,7 +16,7 @@ from evalkit.errors import UserError, nearest
 from evalkit.schemas import Field, Table, dtype, table
 from evalkit.sources.cells import Cell, reader_for, uses_decimal_comma
 from evalkit.sources.dates import OPEN_END, is_ambiguous, orders_shown, read_dates
-from evalkit.sources.rows import RawFile, TableRows, TextColumn, blank_column, listed
+from evalkit.sources.rows import RawFile, TableRows, TextColumn, blank_column, listed, row_texts
 from evalkit.sources.text import plain_name
 from evalkit.vocabulary import plain
 
@@ -31,8 +31,11 @@ def known_names(name: str, config: Config) -> dict[str, str]:
     return known
 
 
-def read_table(name: str, files: Sequence[RawFile], config: Config) -> TableRows:
-    """The canonical rows of a table from all its files. Refuses missing columns, unsettled dates and unmapped codes."""
+def read_table(name: str, files: Sequence[RawFile], config: Config, *, lenient: frozenset[str] = frozenset()) -> TableRows:
+    """The canonical rows of a table from all its files. Refuses missing columns, unsettled dates and unmapped codes.
+
+    lenient: "table.column" names that a bundle may leave blank, because its standard does.
+    """
     schema = table(name)
     for file in files:
         _must_have_columns(file, schema, config)
@@ -50,7 +53,7 @@ def read_table(name: str, files: Sequence[RawFile], config: Config) -> TableRows
     if unmapped:
         raise unmapped_codes(name, unmapped, files[0].file)
     rows.frame = pd.DataFrame({column: columns[column] for column in schema.frame_columns})
-    _blank_keys(rows, schema)
+    _blank_keys(rows, schema, lenient)
     return rows
 
 
@@ -173,10 +176,10 @@ def _closed(read: Any, field: Field) -> Cell:
     return Cell(read.value, read.mend, read.fault)
 
 
-def _blank_keys(rows: TableRows, schema: Table) -> None:
+def _blank_keys(rows: TableRows, schema: Table, lenient: frozenset[str]) -> None:
     """Set aside rows with nothing in a column that must be filled."""
     for field in schema.fields:
-        if field.required and not field.blank_ok:
+        if field.required and not field.blank_ok and f"{schema.name}.{field.name}" not in lenient:
             rows.set_aside(rows.frame[field.name].isna(), f"{field.name}: blank")
     if schema.name == "calendar":
         rows.frame["calendar_code"] = rows.frame["calendar_code"].fillna(MAIN_CALENDAR)
@@ -205,7 +208,7 @@ def keep_one(rows: TableRows) -> None:
     is_notes = np.array([file.is_notes for file in rows.files])[rows.part[near]]
     order = pd.DataFrame({"note": is_notes, "place": np.where(is_notes, np.arange(len(near)), 0),
                           "full": frame.notna().sum(axis=1).to_numpy(),
-                          "text": frame.astype(str).agg("\x1f".join, axis=1).to_numpy()})
+                          "text": row_texts(frame)})
     best = order.sort_values(["note", "place", "full", "text"], ascending=False, kind="stable").index.to_numpy()
     ranked = frame.iloc[best]
     lost = np.zeros(len(rows.row), bool)

@@ -13,7 +13,7 @@ from evalkit.errors import UserError
 from evalkit.schemas import table as schema_table
 from evalkit.sources.canonical import shown
 from evalkit.sources.codes import code_rows, end_year_of
-from evalkit.sources.rows import TableRows, as_mask
+from evalkit.sources.rows import TableRows, as_mask, row_texts
 from evalkit.vocabulary import plain
 
 NO_SHOW = {"noshow", "invalidenrollment", "invalid"}
@@ -185,7 +185,9 @@ def check_events(tables: Tables, config: Config, *, strict_calendar: bool) -> li
     must_be_daily(rows)
     if strict_calendar:
         _on_school_days(tables, config)
-        _inside_span(tables)
+    else:
+        rows.set_aside(rows.frame["date"].dt.weekday >= 5, "date: on a Saturday or Sunday")
+    _inside_span(tables)
     _codes_have_meaning(tables, config)
     return _repeated_days(tables)
 
@@ -304,11 +306,11 @@ def _repeated_days(tables: Tables) -> list[str]:
     default = codes["counts_absent_units"].to_numpy("float64", na_value=np.nan)
     default = np.where(place >= 0, default[np.maximum(place, 0)] if len(default) else np.nan, np.nan)
     units = np.where(np.isnan(given), default, given)
-    content = frame.drop(columns=["as_of"]).astype(str).agg("\x1f".join, axis=1).to_numpy()
+    content = row_texts(frame.drop(columns=["as_of"]))
     order = pd.DataFrame({"as_of": frame["as_of"].fillna(pd.Timestamp(1900, 1, 1)).to_numpy(),
                           "units": np.nan_to_num(units, nan=-1.0), "content": content})
     ranked = order.sort_values(["as_of", "units", "content"], ascending=False, kind="stable")
-    groups = frame[key].astype(str).agg("\x1f".join, axis=1).to_numpy()[ranked.index]
+    groups = row_texts(frame[key])[ranked.index]
     first = ~pd.Series(groups).duplicated().to_numpy()
     winner = pd.Series(ranked.index[first], index=groups[first])
     best = winner[groups].to_numpy()

@@ -153,6 +153,14 @@ def as_mask(which: Any) -> np.ndarray:
     return np.asarray(which, dtype=bool)
 
 
+def row_texts(frame: pd.DataFrame) -> np.ndarray:
+    """Each row as one text, to put rows in an order that depends on nothing but their content."""
+    texts = np.full(len(frame), "", object)
+    for name in frame.columns:
+        texts = texts + "\x1f" + frame[name].astype("str").fillna("").to_numpy(object)
+    return texts
+
+
 def listed(items: Iterable[str], most: int = 6) -> str:
     """A short list in words: "a, b and 3 more"."""
     found = list(items)
