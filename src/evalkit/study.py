@@ -15,6 +15,7 @@ import pandas as pd
 
 from evalkit.config import Config
 from evalkit.errors import UsageError, UserError, nearest
+from evalkit.files import locate
 from evalkit.rules import Rules
 from evalkit.schemas import empty_frame, tables
 from evalkit.sources import StudyTables, read_study
@@ -120,7 +121,7 @@ def open_study(folder: str | Path, *, as_of: str | dt.date | None = None, month:
     """
     if as_of and month:
         raise UsageError("month and as_of were both given.", remedy="Give one of them: a month is its last school day.")
-    folder = Path(folder)
+    folder = locate(folder)
     read = read_study(folder)
     whole = _study(folder, read, as_of=None, school="")
     moment = _month_end(whole, month) if month else _date(as_of) if as_of else None

@@ -42,9 +42,9 @@ def publish(params: Any, sections: Sequence[Section]) -> Published:
     if staged is not None:
         _fill(staged, params, found)
         return Published(found, staged, "the run's folder")
-    out = str(getattr(params, "out", "") or "")
-    if not out:
+    if not (given := str(getattr(params, "out", "") or "")):
         return Published(found)
+    out = files.locate(given)
     target = run_folder.run_path(out, context, month=str(getattr(params, "month", "") or ""),
                                  school=str(getattr(params, "school", "") or ""))
     with files.whole_folder(target) as work:
