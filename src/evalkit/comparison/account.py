@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.comparison.balance import DENOMINATOR_OF, DENOMINATORS, balance_table
-from evalkit.comparison.covariates import all_level_columns
+from evalkit.comparison.covariates import all_level_columns, read_columns
 from evalkit.comparison.methods import Method
 from evalkit.comparison.problem import Problem, Result
 from evalkit.comparison.propensity import Fit
@@ -17,6 +17,7 @@ from evalkit.comparison.result import Comparison
 from evalkit.errors import UserError, must_be_one_of
 
 OUTSIDE = "the score lies outside the range of the other group"
+ALONE = "nobody of the other group has the same value of a covariate"
 NO_GROUP = "nobody of the other group is equal on the exact columns"
 NO_SET = "nobody of the other group is equal on the covariates"
 TOO_FAR = "nobody of the other group is within the caliper"
@@ -29,16 +30,16 @@ def build(frame: pd.DataFrame, problem: Problem, result: Result, weights: np.nda
     """The Comparison of a finished problem. place: canonical position of each input row."""
     reasons = reasons_unused(problem, result, method)
     if not (weights != 0).any() or not (weights[problem.treated == 1] != 0).any():
-        raise _nobody_left(problem, reasons)
+        raise nobody_left(problem, reasons)
     denominator = denominator or DENOMINATOR_OF[problem.estimand]
     must_be_one_of("denominator", denominator, DENOMINATORS)
     shown = result.extra.get("probability", problem.score)
     students = _students(frame, problem, result, weights, shown, place)
-    names, columns = _balance_columns(problem, shown)
-    balance = balance_table(names, columns, problem.treated, weights, denominator=denominator)
+    names, columns = balance_columns(problem)
+    balance = balance_of(problem, names, columns, weights, shown, denominator=denominator)
     remarks = (*problem.design.remarks, *result.remarks)
     details = {"sentence": _sentence(problem, method), "fit": fit, "id": id_column, "denominator": denominator,
-               "balance_columns": (names, columns), "treated": problem.treated, "weights": weights,
+               "balance_columns": (names, columns), "score": shown, "treated": problem.treated, "weights": weights,
                **{k: v for k, v in result.extra.items() if k != "probability"}}
     return Comparison(students, _dropped(frame, problem, reasons, place, id_column), balance,
                       flow_table(problem, weights), dict(problem.plan), _pairs(problem, result),
@@ -57,17 +58,26 @@ def _students(frame: pd.DataFrame, problem: Problem, result: Result, weights: np
                         distance=np.nan if shown is None else shown[place])
 
 
-def _balance_columns(problem: Problem, shown: np.ndarray | None) -> tuple[list[str], list[np.ndarray]]:
-    """The score, every covariate at all its levels, and exact or caliper columns that are no covariates."""
+def balance_columns(problem: Problem) -> tuple[list[str], list[np.ndarray]]:
+    """Every covariate at all its levels, and exact, caliper and mahvars columns that are no covariates."""
+    covariates = list(problem.plan["covariates"])
     names, columns = all_level_columns(problem.columns)
-    extra = [name for name in problem.frame.columns if name not in problem.plan["covariates"]]
-    if extra:
-        from evalkit.comparison.covariates import read_columns
-        more_names, more = all_level_columns(read_columns(problem.frame, extra))
-        names, columns = [*names, *more_names], [*columns, *more]
-    if shown is not None and not np.isnan(shown).any():
-        return ["distance", *names], [shown, *columns]
-    return names, columns
+    extra = [name for name in problem.frame.columns if name not in covariates]
+    more_names, more = all_level_columns(read_columns(problem.frame, extra))
+    return [*names, *more_names], [*columns, *more]
+
+
+def balance_of(problem: Problem, names: list[str], columns: list[np.ndarray], weights: np.ndarray,
+               shown: np.ndarray | None, *, denominator: str) -> pd.DataFrame:
+    """The balance table, the score first (over the rows that have one)."""
+    table = balance_table(names, columns, problem.treated, weights, denominator=denominator)
+    if shown is None:
+        return table
+    has = np.isfinite(shown)
+    first = balance_table(["distance"], [shown[has]], problem.treated[has], weights[has], denominator=denominator)
+    both = pd.concat([first, table], ignore_index=True)
+    both.attrs["denominator"] = denominator
+    return both
 
 
 def reasons_unused(problem: Problem, result: Result, method: Method) -> np.ndarray:
@@ -77,6 +87,7 @@ def reasons_unused(problem: Problem, result: Result, method: Method) -> np.ndarr
     if not unused.any():
         return reasons
     reasons[unused & ~problem.usable] = OUTSIDE
+    reasons[unused & problem.alone] = ALONE
     left = unused & problem.usable
     if method.name in ("exact", "cem", "subclass", "full") and result.pairs is None:
         reasons[left] = NO_SET if method.name != "full" else TOO_FAR
@@ -111,7 +122,7 @@ def _anybody_near(problem: Problem, row: int) -> bool:
     return bool(near.any())
 
 
-def _nobody_left(problem: Problem, reasons: np.ndarray) -> UserError:
+def nobody_left(problem: Problem, reasons: np.ndarray) -> UserError:
     mine = reasons[problem.focal == 1]
     if (mine == TOO_FAR).sum() * 2 > len(mine):
         return UserError("The caliper drops every treated student: nobody is within it.",
@@ -150,7 +161,9 @@ def _pairs(problem: Problem, result: Result) -> pd.DataFrame:
 def flow_table(problem: Problem, weights: np.ndarray) -> pd.DataFrame:
     """Students left at each step, by arm."""
     steps = [("in the data", np.ones(len(weights), dtype=bool))]
-    if not problem.usable.all():
+    if problem.alone.any():
+        steps.append(("with a like in the other group", ~problem.alone))
+    if (~problem.usable & ~problem.alone).any():
         steps.append(("in the common range of scores", problem.usable))
     if problem.plan["exact"]:
         steps.append(("in a group with both arms", problem.usable & _has_group(problem)))

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from evalkit.comparison import account
-from evalkit.comparison.covariates import (Column, Design, model_matrix, read_column, read_columns, require_columns,
-                                           strata_codes)
+from evalkit.comparison.covariates import (
+    Column,
+    Design,
+    model_matrix,
+    one_armed,
+    read_column,
+    read_columns,
+    require_columns,
+    strata_codes,
+    take,
+)
 from evalkit.comparison.distances import COVARIATE_DISTANCES, metric_columns
 from evalkit.comparison.methods import METHODS, Method
 from evalkit.comparison.nearest import ORDERS, Caliper
-from evalkit.comparison.problem import Problem, Result, normalized
+from evalkit.comparison.problem import Problem, normalized
 from evalkit.comparison.propensity import Fit, fit_propensity
 from evalkit.comparison.result import Comparison
 from evalkit.errors import UsageError, UserError, must_be_one_of
@@ -121,7 +130,7 @@ def _check_numbers(plan: Mapping[str, Any]) -> None:
         raise UsageError("ratio must be a whole number of partners, 1 or more.", remedy="For example ratio=3.")
     if least is not None and most is None:
         raise UsageError("min_controls needs max_controls.", remedy="Give both, or neither.")
-    if most is not None and not (least or 1) <= ratio <= most or most is not None and most <= (least or 1):
+    if (most is not None and not (least or 1) <= ratio <= most) or (most is not None and most <= (least or 1)):
         raise UsageError("ratio must lie between min_controls and max_controls.", remedy="For example 1, 2 and 4.")
     if plan["replace"] and most is not None:
         raise UsageError("A variable ratio cannot be combined with replacement.", remedy="Drop one of them.")
@@ -218,8 +227,10 @@ def make_problem(frame: pd.DataFrame, arms: np.ndarray, canonical: np.ndarray, p
     sorted_frame = frame[wanted].take(canonical)
     treated = arms[canonical]
     columns = read_columns(sorted_frame, plan["covariates"])
-    design = model_matrix(columns)
-    scored = _score(design, treated, plan, chosen)
+    modelled = chosen.name in ("entropy", "cbps") or (plan["distance"] in SCORES and chosen.needs != "nothing")
+    alone = one_armed(columns, treated) if modelled else np.zeros(len(treated), dtype=bool)
+    design = _design(columns, alone, treated)
+    scored = _score(design, treated, ~alone, plan, chosen)
     metric = _metric(sorted_frame, columns, treated, scored.usable, plan, chosen)
     focal = 1 - treated if plan["estimand"] == "ATC" else treated
     width, calipers = _calipers(sorted_frame, scored, plan)
@@ -227,30 +238,52 @@ def make_problem(frame: pd.DataFrame, arms: np.ndarray, canonical: np.ndarray, p
     score = probability if chosen.name == "none" else scored.score
     problem = Problem(treated, focal, columns, design, score, probability, metric,
                       strata_codes(sorted_frame, plan["exact"]), scored.usable, width, calipers, canonical,
-                      sorted_frame, plan)
+                      sorted_frame, plan, alone)
     return problem, scored.fit
 
 
-def _score(design: Design, treated: np.ndarray, plan: Mapping[str, Any], chosen: Method) -> Scored:
+def _design(columns: Sequence[Column], alone: np.ndarray, treated: np.ndarray) -> Design:
+    """The model matrix of the rows that can be compared, zeros for the others; what was set aside is said."""
+    if not alone.any():
+        return model_matrix(columns)
+    _require_arms(~alone, treated)
+    part = model_matrix([take(column, ~alone) for column in columns])
+    matrix = np.zeros((len(alone), len(part.names)), order="F")
+    matrix[~alone] = part.matrix
+    arms = [int((alone & (treated == arm)).sum()) for arm in (1, 0)]
+    said = (f"{arms[0]} treated and {arms[1]} other rows have a value of a text covariate (or lack a number) as nobody "
+            f"of the other group; they cannot be compared and were set aside.")
+    return Design(part.names, matrix, (*part.remarks, said))
+
+
+def _score(design: Design, treated: np.ndarray, rows: np.ndarray, plan: Mapping[str, Any], chosen: Method) -> Scored:
     """Fit the score where the method or the distance asks for one; discard by common support, maybe fit again."""
-    everybody = np.ones(len(treated), dtype=bool)
     if plan["distance"] not in SCORES or chosen.needs == "nothing":
-        return Scored(_fit_if_possible(design, treated) if chosen.name == "none" else None, None, everybody)
+        return Scored(_fit_if_possible(design, treated) if chosen.name == "none" else None, None, rows)
     if not design.names:
         raise UserError("No covariate differs between students, so no chance of being treated can be estimated.",
                         remedy='Name covariates that vary, or use method "exact" or "none".')
     link = "probit" if plan["distance"] == "probit" else "logit"
-    fit = fit_propensity(design, treated, link=link)
+    fit = _fit_rows(design, treated, rows, link)
     score = fit.linear if plan["distance"] == "logit" else fit.probability
-    usable = ~outside_support(score, treated, plan["discard"])
+    usable = rows & ~outside_support(score, treated, rows, plan["discard"])
     _require_arms(usable, treated)
     if plan["reestimate"] and not usable.all():
-        again = fit_propensity(Design(design.names, design.matrix[usable]), treated[usable], link=link)
-        linear, share = fit.linear.copy(), fit.probability.copy()
-        linear[usable], share[usable] = again.linear, again.probability
-        fit = Fit(again.names, again.coefficients, again.standard_errors, linear, share, again.deviance, again.link)
-        score = linear if plan["distance"] == "logit" else share
+        again = _fit_rows(design, treated, usable, link)
+        fit = replace(again, linear=np.where(usable, again.linear, fit.linear),
+                      probability=np.where(usable, again.probability, fit.probability))
+        score = fit.linear if plan["distance"] == "logit" else fit.probability
     return Scored(fit, score, usable)
+
+
+def _fit_rows(design: Design, treated: np.ndarray, rows: np.ndarray, link: str) -> Fit:
+    """Fit on some rows; the others have no score."""
+    if rows.all():
+        return fit_propensity(design, treated, link=link)
+    fit = fit_propensity(Design(design.names, design.matrix[rows]), treated[rows], link=link)
+    linear, share = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    linear[rows], share[rows] = fit.linear, fit.probability
+    return replace(fit, linear=linear, probability=share)
 
 
 def _fit_if_possible(design: Design, treated: np.ndarray) -> Fit | None:
@@ -261,10 +294,10 @@ def _fit_if_possible(design: Design, treated: np.ndarray) -> Fit | None:
         return None
 
 
-def outside_support(score: np.ndarray, treated: np.ndarray, rule: str) -> np.ndarray:
+def outside_support(score: np.ndarray, treated: np.ndarray, rows: np.ndarray, rule: str) -> np.ndarray:
     """Rows outside the other arm's range (treated, control) or outside the range both arms share (both)."""
-    low = [score[treated == arm].min() for arm in (0, 1)]
-    high = [score[treated == arm].max() for arm in (0, 1)]
+    low = [score[rows & (treated == arm)].min() for arm in (0, 1)]
+    high = [score[rows & (treated == arm)].max() for arm in (0, 1)]
     if rule == "both":
         return (score < max(low)) | (score > min(high))
     if rule == "treated":

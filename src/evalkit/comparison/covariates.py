@@ -6,7 +6,7 @@ and gets an indicator column; a missing text is a level of its own. Nothing is l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,12 +79,38 @@ def read_columns(frame: pd.DataFrame, names: Sequence[str]) -> list[Column]:
     return [read_column(frame[name], name=name) for name in names]
 
 
+def take(column: Column, rows: np.ndarray) -> Column:
+    """The column for some of the rows; levels that nobody has left are gone."""
+    absent = None if column.absent is None else column.absent[rows]
+    absent = absent if absent is not None and absent.any() else None
+    if not column.levels:
+        return Column(column.name, column.values[rows], absent=absent)
+    there, codes = np.unique(column.values[rows], return_inverse=True)
+    return Column(column.name, codes.astype(np.intp), tuple(column.levels[code] for code in there))
+
+
+def one_armed(columns: Sequence[Column], treated: np.ndarray) -> np.ndarray:
+    """Rows whose level of some factor (or missing number) nobody of the other arm has: no model can compare them."""
+    kept = np.ones(len(treated), dtype=bool)
+    factors = [column.values for column in columns if column.levels]
+    factors += [column.absent.astype(np.intp) for column in columns if column.absent is not None]
+    while factors:
+        before = int(kept.sum())
+        for codes in factors:
+            size = int(codes.max()) + 1
+            counts = [np.bincount(codes[kept & (treated == arm)], minlength=size) for arm in (0, 1)]
+            kept &= ((counts[0] > 0) & (counts[1] > 0))[codes]
+        if int(kept.sum()) == before:
+            break
+    return ~kept
+
+
 def filled(column: Column) -> np.ndarray:
     """A numeric column with missing values at the mean of the observed ones."""
     if column.absent is None:
         return column.values
     if column.absent.all():
-        raise UserError(f'The covariate "{column.name}" has no value at all.', remedy="Take it out of the covariates.")
+        raise UserError(f'The covariate "{column.name}" has no value for anybody who can be compared.', remedy="Take it out of the covariates.")
     return np.where(column.absent, np.nanmean(column.values), column.values)
 
 

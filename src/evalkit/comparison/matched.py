@@ -21,7 +21,7 @@ def partners_wanted(problem: Problem, focal: np.ndarray) -> np.ndarray:
     plan = problem.plan
     if plan["max_controls"] is None:
         return np.full(len(focal), int(plan["ratio"]), dtype=np.int64)
-    if problem.score is None or problem.metric is not None and not plan["mahvars"]:
+    if problem.score is None or (problem.metric is not None and not plan["mahvars"]):
         raise UsageError("A variable ratio needs a score to rank students by.",
                          remedy="Use distance propensity, logit or probit, or drop min_controls and max_controls.")
     return variable_ratio(problem.score[focal], problem.score[problem.partner_rows()], ratio=float(plan["ratio"]),

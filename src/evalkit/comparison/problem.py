@@ -31,6 +31,7 @@ class Problem:
     data_place: np.ndarray
     frame: pd.DataFrame
     plan: Mapping[str, Any]
+    alone: np.ndarray
 
     @property
     def estimand(self) -> str:

@@ -38,21 +38,21 @@ class Fit:
 def fit_propensity(design: Design, treated: np.ndarray, *, link: str = "logit") -> Fit:
     """Fit treated ~ 1 + design. Refuses separated data with a sentence. link: logit or probit."""
     centre, scale = _standardize(design.matrix)
-    gamma = np.zeros(len(design.names) + 1)
     eta = _start(treated, link)
-    deviance = np.inf
+    deviance, gamma = np.inf, np.zeros(len(design.names) + 1)
     for _ in range(MOST_STEPS):
         gram, right = _normal_equations(design.matrix, centre, scale, treated, eta, link)
+        last = gamma
         try:
             gamma = np.linalg.solve(gram, right)
         except np.linalg.LinAlgError:
-            raise _separated(design, gamma) from None
+            raise _separated(design, gamma[1:]) from None
         moved = _linear(design.matrix, centre, scale, gamma)
         before, deviance = deviance, _deviance(moved, treated, link)
         change, eta = np.abs(moved - eta).max(), moved
         if abs(deviance - before) < SETTLED * (abs(deviance) + 0.1) and change < STILL_MOVING:
             return _describe(design, centre, scale, gamma, gram, eta, deviance, link)
-    raise _separated(design, gamma)
+    raise _separated(design, (gamma - last)[1:] / scale * np.ptp(design.matrix, axis=0))
 
 
 def _deviance(eta: np.ndarray, treated: np.ndarray, link: str) -> float:
@@ -112,9 +112,9 @@ def _linear(matrix: np.ndarray, centre: np.ndarray, scale: np.ndarray, gamma: np
     return eta
 
 
-def _separated(design: Design, gamma: np.ndarray) -> UserError:
-    place = int(np.nanargmax(np.abs(gamma[1:]))) if len(gamma) > 1 else 0
-    name = design.names[place].rsplit("_", 1)[0] if len(design.names) else ""
+def _separated(design: Design, pull: np.ndarray) -> UserError:
+    """pull: how far each column still moves the linear predictor in one step."""
+    name = design.names[int(np.nanargmax(np.abs(pull)))] if len(pull) else ""
     return UserError(
         f'The covariates tell the treated from the others without error (most of all "{name}"), so no chance of being '
         f"treated can be estimated.",

@@ -1,0 +1,302 @@
+"""The landmark comparison: each mentored student against students at risk on the day its mentor began.
+
+The definition is written out in docs/methods/comparison/landmark.md. Rows are (student, landmark); a set never mixes
+landmarks; nothing measured on or after the landmark is a covariate. Sources: van Houwelingen 2007 (Scand. J. Stat. 34)
+for landmarks, Hernan et al. 2016 (J. Clin. Epidemiol. 79) for sequential trials, Lu 2005 (Biometrics 61) for risk-set
+matching.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evalkit.comparison import account
+from evalkit.comparison.balance import DENOMINATOR_OF
+from evalkit.comparison.choose import DEFAULTS, check_plan, default_order, make_problem
+from evalkit.comparison.follow_up import attrition, drop_short, measure_follow_up
+from evalkit.comparison.matched import MetricFinder, assert_calipers, choosing_order, partners_wanted
+from evalkit.comparison.methods import METHODS
+from evalkit.comparison.nearest import Pairs, ScoreFinder, Search, match_rounds, start_search
+from evalkit.comparison.problem import Problem, Result, weights_of_subclasses
+from evalkit.comparison.result import Comparison
+from evalkit.comparison.risk_sets import GROUP_ABOVE, Risk, World, build_risk, open_world
+from evalkit.comparison.starts import as_dates
+from evalkit.errors import UserError, must_be_one_of
+
+DESIGNS = ("within_school", "comparison_schools", "waitlist", "prior_cohort", "randomized")
+BANNERS = {"prior_cohort": "The comparison is with students of the year before: whatever else changed between the two "
+                           "years is mixed with the mentors' effect (a confound under WWC rules)."}
+_SET = "_risk_set"
+_FIRST = ("student_id", "landmark", "landmark_month", "school_id", "grade_level")
+_LAST = ("follow_up_end", "n_days", "enrolled_units", "absent_units", "enrolled_days", "absent_days", "absence_rate",
+         "is_chronic", "treated", "weight", "subclass", "distance")
+
+
+def landmark_comparison(study: Any, plan: Any, *, group_above: int = GROUP_ABOVE) -> Comparison:
+    """Compare each mentored student with others at risk on its start date, as a plan says.
+
+    study: a Study with assignment and dated attendance. plan: an AnalysisPlan (comparison, method, distance, exact,
+    covariates, ratio, replace, caliper, order, baseline, clock, eligible, later_assigned, follow_up_end, seed). Gives
+    a Comparison whose `students` hold every row at risk (student_id x landmark; with replacement one row a set),
+    covariates, and for rows with a weight the follow-up: n_days, enrolled/absent units and days, absence_rate (0-1),
+    is_chronic. Weights: treated 1, each of k partners 1/k. Errors: UserError with what to do.
+    """
+    options = plan_options(plan)
+    world = open_world(study, plan)
+    risk = build_risk(world, group_above=group_above)
+    problem = _problem(risk.rows, options, world.strata, plan)
+    result = _match(problem, risk.rows)
+    reasons = account.reasons_unused(problem, result, METHODS[plan.method])
+    members = measure_follow_up(world, _members(problem, result, risk.rows))
+    if members.empty:
+        raise account.nobody_left(problem, reasons)
+    kept, lost = _keep(members, result, problem)
+    if not (kept["treated"] == 1).any():
+        raise UserError("No set is left with 20 enrolled school days of follow-up on both sides.",
+                        remedy="Wait for more data, move follow_up_end, or widen the caliper.")
+    return _build(world, risk, problem, result, members, kept, lost, reasons)
+
+
+def plan_options(plan: Any) -> dict[str, Any]:
+    """The plan in the words of choose_comparison, checked; what the design does not allow is refused."""
+    must_be_one_of("comparison", plan.comparison, DESIGNS)
+    must_be_one_of("eligible", plan.eligible, ("all", "prior_chronic", "early_warning"))
+    must_be_one_of("clock", plan.clock, ("begin", "assigned"))
+    must_be_one_of("later_assigned", plan.later_assigned, ("censor", "exclude"))
+    options = {**DEFAULTS, "treated": "treated", "covariates": tuple(plan.covariates), "method": plan.method,
+               "distance": plan.distance, "exact": (), "ratio": plan.ratio, "replace": plan.replace,
+               "caliper": plan.caliper, "order": plan.order or None, "estimand": plan.estimand.upper(),
+               "seed": plan.seed}
+    check_plan(options)
+    options["order"] = options["order"] or default_order(options)
+    if options["estimand"] != "ATT" and plan.method != "none":
+        raise UserError(f"A landmark comparison estimates the effect on the mentored (ATT), not {plan.estimand}: "
+                        f"students without a mentor have no start date of their own.", remedy='Use estimand = "ATT".')
+    if plan.method in ("optimal", "full") and plan.baseline == "landmark":
+        raise UserError(f'Method "{plan.method}" needs one landmark for everybody.',
+                        remedy='Give baseline as a date, or use method = "nearest".')
+    return options
+
+
+def _problem(rows: pd.DataFrame, options: dict[str, Any], strata: Sequence[str], plan: Any) -> Problem:
+    """One model for all rows at risk, the month of the landmark as a factor; strata hold at the landmark."""
+    frame = rows.assign(**{_SET: rows.groupby(["landmark", *strata], sort=True, dropna=False).ngroup()})
+    if rows["landmark_month"].nunique() > 1:
+        options = {**options, "covariates": (*options["covariates"], "landmark_month")}
+    order = np.lexsort((pd.factorize(frame["student_id"], sort=True)[0], frame["landmark"].to_numpy()))
+    problem, _ = make_problem(frame, frame["treated"].to_numpy("int64"), order,
+                                {**options, "exact": (_SET,)}, METHODS[plan.method])
+    return problem
+
+
+class _OnceEach:
+    """Mixed into a finder: taking one row of a student takes all of them, at every landmark."""
+
+    def share(self, students: np.ndarray) -> _OnceEach:
+        by_student = np.argsort(students, kind="stable")
+        cuts = np.flatnonzero(np.diff(students[by_student])) + 1
+        self.copies = [group.tolist() for group in np.split(by_student, cuts)] if len(students) else []
+        self.student = np.unique(students, return_inverse=True)[1].tolist()
+        return self
+
+    def take(self, partner: int) -> None:
+        for place in self.copies[self.student[partner]]:
+            super().take(place)  # type: ignore[misc]
+
+
+class _ScoreOnce(_OnceEach, ScoreFinder):
+    pass
+
+
+class _MetricOnce(_OnceEach, MetricFinder):
+    pass
+
+
+def _match(problem: Problem, rows: pd.DataFrame) -> Result:
+    """Nearest: a student is a partner once in the study. Other methods work on the rows as they are."""
+    method = METHODS[str(problem.plan["method"])]
+    if method.name != "nearest":
+        return method.make(problem)
+    focal = problem.focal_rows()
+    order, wanted = choosing_order(problem, focal), partners_wanted(problem, focal)
+    students = pd.factorize(rows["student_id"])[0][problem.data_place]
+    replace = bool(problem.plan["replace"])
+    finder, partners = _finder(problem, focal, students, replace)
+    taken = match_rounds(finder, order, wanted, replace=replace, closest=problem.plan["order"] == "closest")
+    pairs = Pairs(focal[taken[:, 0]], partners[taken[:, 1]], taken[:, 2])
+    assert_calipers(problem, pairs)
+    weights = np.zeros(len(problem.treated))
+    weights[pairs.treated], weights[pairs.partner] = 1.0, 1.0
+    return Result(weights, np.full(len(weights), -1), pairs)
+
+
+def _finder(problem: Problem, focal: np.ndarray, students: np.ndarray, replace: bool) -> tuple[Any, np.ndarray]:
+    if problem.metric is not None:
+        partners = problem.partner_rows()
+        finder: Any = MetricFinder(problem, focal, partners) if replace else \
+            _MetricOnce(problem, focal, partners).share(students[partners])
+        return finder, partners
+    search: Search = start_search(problem.score, focal, problem.partner_rows(), strata=problem.strata,
+                                  calipers=problem.calipers, width=problem.width)
+    found: Any = ScoreFinder(search) if replace else _ScoreOnce(search).share(students[search.partners])
+    return found, search.partners
+
+
+def _members(problem: Problem, result: Result, rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a member of a set (or a used row, where there are no sets): the row's columns, set and place."""
+    if result.pairs is None:
+        used = np.flatnonzero(result.weights != 0)
+        place, sets = used, result.subclass[used]
+    else:
+        treated = np.unique(result.pairs.treated)
+        place = np.concatenate([treated, result.pairs.partner])
+        sets = np.concatenate([np.arange(len(treated)), np.searchsorted(treated, result.pairs.treated)])
+    found = rows.iloc[problem.data_place[place]].reset_index(drop=True)
+    return found.assign(set=sets, place=place, base_weight=result.weights[place])
+
+
+def _keep(members: pd.DataFrame, result: Result, problem: Problem) -> tuple[pd.DataFrame, pd.Series]:
+    """Drop who is followed too briefly; pairs count their partners again, other methods their rows."""
+    if result.pairs is not None:
+        return drop_short(members)
+    from evalkit.comparison.follow_up import LEAST_AFTER, TOO_SHORT
+    reason = pd.Series("", index=members.index, dtype="str").mask(members["n_days"] < LEAST_AFTER, TOO_SHORT)
+    kept = members[reason == ""]
+    if (members["set"] < 0).all():
+        return kept.assign(weight=kept["base_weight"]), reason
+    both = kept.groupby("set")["treated"].transform("nunique") == 2
+    reason.loc[kept.index[~both]] = "nobody of the other group of its set is left"
+    kept = kept[both]
+    codes = np.unique(kept["set"], return_inverse=True)[1]
+    return kept.assign(weight=weights_of_subclasses(codes, kept["treated"].to_numpy(), "ATT")), reason
+
+
+def _build(world: World, risk: Risk, problem: Problem, result: Result, members: pd.DataFrame, kept: pd.DataFrame,
+           lost: pd.Series, reasons: np.ndarray) -> Comparison:
+    """The Comparison: kept rows with outcomes first, then the other rows at risk with weight 0."""
+    shown = result.extra.get("probability", problem.score)
+    students = _students(world, risk, problem, kept, shown)
+    names, columns, treated, weights = _balance_input(problem, kept)
+    denominator = DENOMINATOR_OF["ATT"]
+    balance = account.balance_of(problem, names, columns, weights, shown, denominator=denominator)
+    details = {"sentence": _sentence(world), "fit": None, "id": "student_id", "denominator": denominator,
+               "design": world.plan.comparison, "attrition": attrition(members), "strata": tuple(world.strata),
+               "by_week": risk.by_week, "n_rows_at_risk": len(risk.rows), "caliper_width": problem.width,
+               "n_schools_both_arms": _schools_with_both(kept), "balance_columns": (names, columns),
+               "score": shown, "treated": treated, "weights": weights,
+               "banners": tuple(b for key, b in BANNERS.items() if key == world.plan.comparison)}
+    remarks = (*details["banners"], *risk.remarks, *problem.design.remarks, *result.remarks)
+    dropped = _dropped(risk, problem, members, lost, reasons, kept)
+    return Comparison(students, dropped, balance, _flow(world, risk, members, kept), _plan_dict(world.plan),
+                      _pairs(students), account.dropped_profile(names, columns, treated, weights), remarks, details)
+
+
+def _plan_dict(plan: Any) -> dict[str, Any]:
+    from dataclasses import asdict, is_dataclass
+    return asdict(plan) if is_dataclass(plan) else dict(vars(plan))
+
+
+def _students(world: World, risk: Risk, problem: Problem, kept: pd.DataFrame, shown: np.ndarray | None) -> pd.DataFrame:
+    used = np.zeros(len(risk.rows), dtype=bool)
+    used[problem.data_place[kept["place"].to_numpy()]] = True
+    score = np.full(len(risk.rows), np.nan)
+    if shown is not None:
+        score[problem.data_place] = shown
+    rest = risk.rows[~used].assign(weight=0.0, distance=score[~used])
+    place = problem.data_place[kept["place"].to_numpy()]
+    number = pd.Series(np.unique(kept["set"], return_inverse=True)[1] + 1, index=kept.index, dtype="Int64")
+    mine = kept.assign(distance=score[place], subclass=number.mask((kept["set"] < 0).to_numpy()))
+    mine = mine.sort_values(["subclass", "landmark", "treated", "student_id"], ascending=[True, True, False, True],
+                            kind="stable")
+    rest = rest.sort_values(["landmark", "treated", "student_id"], ascending=[True, False, True], kind="stable")
+    both = pd.concat([mine, rest], ignore_index=True)
+    both["landmark"] = as_dates(both["landmark"]).to_numpy()
+    both["own_landmark"] = as_dates(both["own_landmark"]).to_numpy()
+    return both[_ordered_columns(both, world)]
+
+
+def _ordered_columns(frame: pd.DataFrame, world: World) -> list[str]:
+    hidden = {"first", "last", "calendar", "started", "warned", "start", "known_by", "place", "set", "base_weight",
+              "waiting_from"}
+    if not world.is_prior_cohort:
+        hidden.add("own_landmark")
+    last = [name for name in _LAST if name in frame]
+    middle = [name for name in frame if name not in (*_FIRST, *last) and name not in hidden]
+    return [*_FIRST, *middle, *last]
+
+
+def _balance_input(problem: Problem, kept: pd.DataFrame):
+    """All rows at risk before, the kept ones after; with replacement a row used in several sets adds up its weight."""
+    weights = np.zeros(len(problem.treated))
+    np.add.at(weights, kept["place"].to_numpy(), kept["weight"].to_numpy(float))
+    names, columns = account.balance_columns(problem)
+    keep = [place for place, name in enumerate(names) if not name.startswith(_SET)]
+    return [names[i] for i in keep], [columns[i] for i in keep], problem.treated, weights
+
+
+def _pairs(students: pd.DataFrame) -> pd.DataFrame:
+    """Positions in `students` of each treated row and its partners."""
+    used = students[students["weight"] != 0].reset_index(names="row")
+    if used["subclass"].isna().any():
+        return pd.DataFrame({"treated_row": [], "partner_row": []}, dtype="int64")
+    treated = used[used["treated"] == 1][["subclass", "row"]]
+    partner = used[used["treated"] == 0][["subclass", "row"]]
+    both = treated.merge(partner, on="subclass", suffixes=("_t", "_p"))
+    return pd.DataFrame({"treated_row": both["row_t"], "partner_row": both["row_p"]})
+
+
+def _schools_with_both(kept: pd.DataFrame) -> int:
+    return int((kept.groupby("school_id")["treated"].nunique() == 2).sum())
+
+
+def _dropped(risk: Risk, problem: Problem, members: pd.DataFrame, lost: pd.Series, reasons: np.ndarray,
+             kept: pd.DataFrame) -> pd.DataFrame:
+    """Every treated and comparison student not in the analysis, once, with its reason."""
+    rows = risk.rows.iloc[problem.data_place].assign(reason=reasons)
+    unmatched = rows[(rows["treated"] == 1) & (reasons != "")]
+    short = members[(lost != "").to_numpy()].assign(reason=lost[lost != ""])
+    others = rows[(rows["treated"] == 0) & ~rows["student_id"].isin(members.loc[members["treated"] == 0, "student_id"])]
+    others = others.drop_duplicates("student_id").assign(reason=account.NOT_CHOSEN, landmark=np.nan)
+    never = risk.lost.assign(treated=1, landmark=np.nan)
+    short = short[(short["treated"] == 1) | ~short["student_id"].isin(kept.loc[kept["treated"] == 0, "student_id"])]
+    columns = ["student_id", "treated", "landmark", "reason"]
+    table = pd.concat([never[columns], unmatched[columns], short[columns].drop_duplicates(["student_id", "treated"]),
+                       others[columns]], ignore_index=True)
+    known = table["landmark"].notna().to_numpy()
+    table["landmark"] = as_dates(table["landmark"].fillna(0).astype("int64")).where(known).to_numpy()
+    return table.astype({"reason": "str"})
+
+
+def _flow(world: World, risk: Risk, members: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
+    """From the roster to the analysis: students by arm at each step (a comparison student counts once)."""
+    rows = risk.rows
+    everyone = world.pool["student_id"].nunique()
+    mentored = len(world.starts.treated)
+    pool = everyone - world.pool.loc[world.pool["student_id"].isin(world.starts.treated["student_id"]),
+                                     "student_id"].nunique()
+
+    def count(frame: pd.DataFrame, arm: int) -> int:
+        return frame.loc[frame["treated"] == arm, "student_id"].nunique()
+
+    steps = [("in the data", mentored, pool)]
+    steps += [(name, count(frame, 1), count(frame, 0)) for name, frame in (
+        ("at risk on a start date", rows), ("matched" if world.plan.method != "none" else "compared", members),
+        ("with 20 enrolled days of follow-up", kept))]
+    return pd.DataFrame(steps, columns=["step", "treated", "comparison"])
+
+
+def _sentence(world: World) -> str:
+    plan = world.plan
+    where = {"within_school": "students of the same school", "comparison_schools": "students of comparison schools",
+             "waitlist": "students still waiting for a mentor", "randomized": "students drawn not to have a mentor",
+             "prior_cohort": "students of the same school a year earlier"}[plan.comparison]
+    when = "on the day its mentor began" if plan.baseline == "landmark" else f"on {plan.baseline}"
+    again = "with" if plan.replace else "without"
+    how = f"up to {plan.ratio} partners each, {again} replacement" if plan.method == "nearest" else \
+        METHODS[plan.method].says
+    return f"Each mentored student is compared with {where} who had no mentor {when}; {how}."
+
