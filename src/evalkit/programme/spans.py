@@ -8,17 +8,24 @@ from evalkit.panel import DayBook, absences, enrolled_spans, open_days, school_d
 
 DAY_COLUMNS = ["student_id", "mentor_id", "school_id", "date", "day_number", "absent_units", "units"]
 
-_BOOKS: dict[int, tuple[object, DayBook]] = {}
+_KEPT: dict[int, dict[str, object]] = {}
+
+
+def _kept(study, name: str, make):
+    """What was worked out for this very study, made once: a review asks the same days a hundred times. Three are kept."""
+    found = _KEPT.get(id(study))
+    if found is None or found["study"] is not study:
+        while len(_KEPT) >= 3:
+            _KEPT.pop(next(iter(_KEPT)))
+        found = _KEPT[id(study)] = {"study": study}
+    if name not in found:
+        found[name] = make()
+    return found[name]
 
 
 def book_of(study) -> DayBook:
-    """The study's day book, laid out once: a review asks the same days a hundred times. The last three are kept."""
-    found = _BOOKS.get(id(study))
-    if found is None or found[0] is not study:
-        while len(_BOOKS) >= 3:
-            _BOOKS.pop(next(iter(_BOOKS)))
-        found = _BOOKS[id(study)] = (study, open_days(study))
-    return found[1]
+    """The study's day book, laid out once."""
+    return _kept(study, "book", lambda: open_days(study))
 
 
 def active_assignments(study, on=None) -> pd.DataFrame:
@@ -43,6 +50,10 @@ def year_days(study) -> pd.DataFrame:
 
     Grain: school_id x date. Columns: day_number, units.
     """
+    return _kept(study, "year_days", lambda: _year_days(study))
+
+
+def _year_days(study) -> pd.DataFrame:
     days = school_days(study, book=book_of(study)) if "attendance_event" in study.can else pd.DataFrame()
     if days.empty:
         return pd.DataFrame({"school_id": pd.Series(dtype="str"), "date": pd.Series(dtype="datetime64[us]"),
@@ -57,6 +68,11 @@ def matched_days(study, start=None, end=None) -> pd.DataFrame:
     Grain: student_id x date. absent_units is what was missed of the day's units. Where two mentors share a student the
     later pairing is named.
     """
+    whole = _kept(study, "matched_days", lambda: _matched_days(study))
+    return _window(whole, start, min(_or(end, study.as_of), study.as_of)).reset_index(drop=True)
+
+
+def _matched_days(study) -> pd.DataFrame:
     pairs = assignments(study)
     if "attendance_event" not in study.can or pairs.empty:
         return _no_days()
@@ -64,7 +80,7 @@ def matched_days(study, start=None, end=None) -> pd.DataFrame:
     spans, days = enrolled_spans(study, book=book), school_days(study, book=book)
     if spans.empty or days.empty:
         return _no_days()
-    days = _window(days, start, min(_or(end, study.as_of), study.as_of))
+    days = days[days["counted"]]
     spans = spans[spans["student_id"].isin(pairs["student_id"])]
     keys = ["school_id", "calendar_code"] if "calendar_code" in spans.columns else ["school_id"]
     grid = spans.merge(days, on=keys, how="inner")
