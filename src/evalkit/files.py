@@ -85,17 +85,20 @@ def safe_name(text: str, *, most: int = 60) -> str:
 
 def repository_root() -> Path | None:
     """The evalkit checkout around the working directory, else the one this package runs from; None in a wheel alone."""
-    places = (*Path.cwd().joinpath("x").parents, *Path(__file__).resolve().parents)
-    return next((place for place in places if (place / "pyproject.toml").is_file() and (place / "notebooks").is_dir()),
-                None)
+    return _checkout_around(Path.cwd() / "x") or _checkout_around(Path(__file__).resolve())
+
+
+def _checkout_around(path: Path) -> Path | None:
+    return next((place for place in path.parents
+                 if (place / "pyproject.toml").is_file() and (place / "notebooks").is_dir()), None)
 
 
 def locate(path: str | Path) -> Path:
-    """`path` as the reader meant it: from the working directory, else from the repository root when it is there."""
+    """`path` as the reader meant it: from the working directory, else from the root of the checkout we stand in."""
     path = Path(path).expanduser()
     if path.is_absolute() or path.exists():
         return path
-    root = repository_root()
+    root = _checkout_around(Path.cwd() / "x")
     return root / path if root is not None and (root / path).exists() else path
 
 

@@ -95,7 +95,8 @@ def test_tables_that_share_margins_are_safe_together():
         n = random.integers(25, 90, 4)
         tables = []
         for columns in (["g6", "g7", "g8"], BANDS):
-            counts = np.array([random.multinomial(size, random.dirichlet([3] + [1] * (len(columns) - 1))) for size in n])
+            chances = [3] + [1] * (len(columns) - 1)
+            counts = np.array([random.multinomial(size, random.dirichlet(chances)) for size in n])
             frame = pd.DataFrame(counts, columns=columns).assign(n=n)
             frame.insert(0, "school_id", list("abcd"))
             frame.loc[4] = ["all", *counts.sum(axis=0), n.sum()]
@@ -104,3 +105,24 @@ def test_tables_that_share_margins_are_safe_together():
         assert first.hidden["n"].tolist() == second.hidden["n"].tolist()
         for released in (first, second):
             assert narrowest(released.frame.drop(columns="school_id")) >= WIDTH - 1e-6, f"seed {seed}"
+
+
+def test_two_keys_with_all_margins_are_safe():
+    """School x grade x band with every margin: the sums run along rows, columns and both keys at once."""
+    random = np.random.default_rng(7)
+    rows = [[f"s{s}", g, *random.multinomial(random.integers(40, 90), [0.55, 0.2, 0.2, 0.05])]
+            for s in range(5) for g in (6, 7, 8)]
+    frame = pd.DataFrame(rows, columns=["school_id", "grade", *BANDS])
+    margins = [frame.groupby("school_id", as_index=False)[BANDS].sum().assign(grade="all"),
+               frame.groupby("grade", as_index=False)[BANDS].sum().assign(school_id="all"),
+               frame[BANDS].sum().to_frame().T.assign(school_id="all", grade="all")]
+    frame = pd.concat([frame, *margins], ignore_index=True)
+    frame["n"] = frame[BANDS].sum(axis=1)
+    released = release_table("grid", frame, keys=["school_id", "grade"], counts=[*BANDS, "n"], total="all",
+                             audience="partner").frame
+    for keep, other in (("school_id", "grade"), ("grade", "school_id")):
+        for value in frame[keep].unique():
+            part = released[frame[keep] == value]
+            part = pd.concat([part[part[other] != "all"], part[part[other] == "all"]])
+            assert narrowest(part[[*BANDS, "n"]]) >= WIDTH - 1e-6
+    assert 0 < released[[*BANDS, "n"]].isna().to_numpy().mean() < 0.7, "hiding everything would be no answer"
