@@ -53,7 +53,7 @@ def find_reasons(grid: DayGrid, absences: pd.DataFrame) -> pd.DataFrame:
     """Reasons that a group's students have more often than other students with as many recorded reasons.
 
     Grain: group x pattern (reason=...). Mantel-Haenszel risk ratio over strata of the number of absences with a reason
-    and (but for schools themselves) the school; groups below the coverage needed are left out. Only codes are compared:
+    and the school (for schools themselves: the grade); groups below the coverage needed are left out. Only codes are compared:
     mentors see a chosen group of students.
     """
     missed = absences[absences["absent_units"] > 0]
@@ -64,6 +64,8 @@ def find_reasons(grid: DayGrid, absences: pd.DataFrame) -> pd.DataFrame:
     n_known, n_all = np.bincount(row[known], minlength=n), np.bincount(row, minlength=n)
     bins = np.searchsorted([1, 2, 3, 5, 8, 13, 21], n_known, side="right")
     by_school = np.unique(bins * len(grid.school_ids) + grid.home, return_inverse=True)[1]
+    grade = pd.factorize(grid.students["grade_level"].astype("str"))[0] + 1
+    by_grade = np.unique(bins * (grade.max() + 1) + grade, return_inverse=True)[1]
     names = sorted(missed.loc[known, "pattern"].unique())
     has = {name: np.bincount(row[(missed["pattern"] == name).to_numpy()], minlength=n) > 0 for name in names}
     rows = []
@@ -72,7 +74,7 @@ def find_reasons(grid: DayGrid, absences: pd.DataFrame) -> pd.DataFrame:
             continue
         inside = np.zeros(n, dtype=bool)
         inside[members] = True
-        stratum = bins if group.startswith("school_id=") else by_school
+        stratum = by_grade if group.startswith("school_id=") else by_school
         for name in names:
             found = mantel_haenszel(has[name], inside, stratum, used=n_known > 0)
             if found is not None:

@@ -1,0 +1,130 @@
+"""Barrier patterns: why students miss school, how sure that is, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from evalkit.patterns.findings import family_of, group_words, pattern_words
+from evalkit.render.blocks import Callout, Heading, Paragraph, Section
+from evalkit.reports import barrier_blocks as blocks
+from evalkit.reports.barrier_facts import BarrierFacts, barrier_facts
+from evalkit.reports.gate import Gate, gate_of
+from evalkit.reports.params import Params as BaseParams
+from evalkit.reports.params import make_context
+
+TITLE = "Barrier patterns"
+NEEDS = "attendance_event, enrollment and calendar"
+
+
+@dataclass(frozen=True)
+class Params(BaseParams):
+    """What the barrier report can be asked for."""
+
+
+def _begin(study: Any, params: Params) -> tuple[BarrierFacts, Gate, Any]:
+    return barrier_facts(study, params.audience), gate_of(study, params), make_context(study, params, TITLE)
+
+
+def what_stands_out(study: Any, params: Params) -> Section:
+    """Page 1: at most three findings in plain words, each with its picture, its sureness and a next step."""
+    facts, gate, context = _begin(study, params)
+    off = tuple(gate.fixed(text) for text in study.lacks("daily", "rates", "reasons"))
+    if facts.table.empty:
+        body = blocks.counts_only(study, facts, gate)
+        return Section(context, "what_stands_out", gate.fixed("What these data can and cannot show"), body, is_opening=True,
+                       lead=gate.fixed("Days enrolled are not known here, so no group can be compared with another. "
+                                       "Counts of days missed are shown as they stand."),
+                       off=off, numbers={"patterns": []})
+    found = facts.findings
+    title, lead = _opening(study, facts, gate)
+    body = [block for k in range(len(found)) for block in _finding(study, facts, found.iloc[k], gate)]
+    body = body or [Callout(gate.fixed("No group differs"), (gate.fixed(
+        "What everyone shares (weekdays, seasons) is on the next page. That no group stands out is good to know: plan "
+        "for everyone."),))]
+    numbers = {"patterns": blocks.pattern_numbers(facts, gate), "n_searched": facts.n_searched}
+    return Section(context, "what_stands_out", title, tuple(body), lead=lead, is_opening=True, numbers=numbers, off=off)
+
+
+def _opening(study: Any, facts: BarrierFacts, gate: Gate) -> tuple[str, str]:
+    """The message and how sure: nothing is called a reason that is only a pattern."""
+    found = facts.findings
+    if found.empty:
+        return (gate.fixed("No group of students differs from the rest"),
+                gate.text("We looked at {n} combinations of groups and patterns. None stands out beyond chance.",
+                          n=(facts.n_searched, None)))
+    first = found.iloc[0]
+    family = family_of(first["group"], first["pattern"])
+    title = gate.text("{title}", words={"title": _title(study, family.title, first)})
+    lead = gate.text("Out of {n} combinations of groups and patterns that we looked at, **{k} say the most**. A pattern "
+                     "points to something to ask about. It does not say why.",
+                     n=(facts.n_searched, None), k=(len(found), None))
+    return title, lead
+
+
+def _title(study: Any, template: str, row: pd.Series) -> str:
+    value = str(row["pattern"]).partition("=")[2]
+    return template.format(group=group_words(row["group"], study.school_name), day=value, period=value,
+                           month=pattern_words(row["pattern"]) if value else "",
+                           reason=f'"{pattern_words(row["pattern"])}"')
+
+
+def _finding(study: Any, facts: BarrierFacts, row: pd.Series, gate: Gate) -> list[Any]:
+    """One finding: its words, picture, sureness, next step and owner."""
+    family = family_of(row["group"], row["pattern"])
+    day = str(row["pattern"]).partition("=")[2]
+    reading = family.reading.format(group=group_words(row["group"], study.school_name), day=day)
+    picture = blocks.finding_figure(study, facts, row, _title(study, family.title, row), gate)
+    numbers = gate.text("{ratio} times the rate of other students like them (between {low} and {high}), {n} students.",
+                        otherwise="The group is too small for its numbers to be shown.",
+                        ratio=(f"{row['rate_ratio']:.1f}", int(row["n_students"])), low=(f"{row['ci_low']:.1f}", int(row["n_students"])),
+                        high=(f"{row['ci_high']:.1f}", int(row["n_students"])), n=(int(row["n_students"]), int(row["n_students"])))
+    sure = gate.text("How sure: {word}. Of findings this strong, fewer than {k} in {m} would be chance.",
+                     words={"word": row["sureness"]}, k=(1, None), m=({"very sure": "1,000", "sure": "100"}.get(row["sureness"], "20"), None))
+    step = gate.text("Next step: {action} Owner: {owner}.", words={
+        "action": family.action.format(group=group_words(row["group"], study.school_name), day=day), "owner": family.owner})
+    days = blocks.standout_sentence(study, facts, row, gate)
+    return [picture, Callout(gate.fixed("What this says, and what to do"), tuple(
+        text for text in (gate.text("{reading}", words={"reading": reading}), numbers, days, sure, step) if text))]
+
+
+def reasons(study: Any, params: Params) -> Section:
+    """Page 2: how many absences have a reason, which reasons there are, and where."""
+    facts, gate, context = _begin(study, params)
+    title = gate.fixed("Reasons: how many absences have one, and which")
+    if "reasons" not in study.can or not facts.n_missed:
+        text = gate.fixed("No absence here has a reason on record. Excused and unexcused say what the rule is, not why. Record "
+                          "one reason per absence (code_table pattern, or the barrier table) to switch this page on.")
+        return Section(context, "reasons", title, (Callout(gate.fixed("Reasons are not known"), (text,), tone="caution"),))
+    body = [Paragraph(gate.fixed("Excused and unexcused are not reasons. A student may have several reasons, so shares are of "
+                                 "students and do not add up to a whole.")),
+            blocks.coverage_table(study, facts, gate), *blocks.reason_blocks(study, facts, gate)]
+    return Section(context, "reasons", title, tuple(body), starts_page=True)
+
+
+def when(study: Any, params: Params) -> Section:
+    """Page 3: everyone's weekdays and months, and every pattern that stands out."""
+    facts, gate, context = _begin(study, params)
+    title = gate.fixed("When: what everyone shares, and who differs")
+    if facts.table.empty:
+        text = gate.fixed(f"Needs {NEEDS}: with days enrolled, groups can be compared day by day.")
+        return Section(context, "when", title, (Callout(gate.fixed("Groups are not compared"), (text,), tone="caution"),))
+    body = [Paragraph(gate.fixed("What everyone shares is the school's calendar and the season, and no finding about a group.")),
+            *blocks.profile_blocks(facts, gate), Heading(gate.fixed("Everything that stands out")),
+            blocks.findings_table(study, facts, gate)]
+    return Section(context, "when", title, tuple(body), starts_page=True,
+                   tables={"patterns": blocks.released_patterns(facts, gate)})
+
+
+def help_for_barriers(study: Any, params: Params) -> Section:
+    """Page 4: need against places, what became of referrals, what to ask partners for."""
+    _, gate, context = _begin(study, params)
+    title = gate.fixed("From barrier to help")
+    lacking = study.lacks("barrier", "resource", "referral")
+    if "barrier" not in study.can:
+        return Section(context, "help_for_barriers", title, (Callout(gate.fixed("Barriers are not on record"), tuple(
+            gate.fixed(text) for text in lacking), tone="caution"),))
+    body = blocks.help_blocks(study, gate)
+    return Section(context, "help_for_barriers", title, tuple(body), starts_page=True, off=tuple(map(gate.fixed, lacking)))
