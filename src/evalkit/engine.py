@@ -78,7 +78,7 @@ class Session:
         import pyarrow.parquet as pq
 
         sink = io.BytesIO()
-        pq.write_table(table.collect("pyarrow").to_native(), sink)
+        pq.write_table(_to_arrow(table), sink)
         return files.write_bytes(path, sink.getvalue())
 
 
@@ -116,7 +116,9 @@ def _hardened(spill: Path, paths: list[Path]) -> Any:
     connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(spill),
                                         "autoinstall_known_extensions": "false",
                                         "autoload_known_extensions": "false", "preserve_insertion_order": "false"})
-    for statement in (f"SET allowed_directories = [{', '.join(map(quote_text, folders))}]",
+    # As written is best here: the big table first, each small one joined to it. DuckDB's own order once joined spans to
+    # days, a row for every student-day, before it met the rows (measured: 1.3 s against 0.1 on 1.1M).
+    for statement in ("SET disabled_optimizers = 'join_order'", f"SET allowed_directories = [{', '.join(map(quote_text, folders))}]",
                       "SET enable_external_access = false", "SET lock_configuration = true"):
         connection.execute(statement)
     return connection
@@ -127,9 +129,17 @@ def collect_small(table: nw.LazyFrame, *, order: Iterable[str] = ()) -> pd.DataF
 
     Texts come as pandas `str`, integers that can be missing as `Int64`.
     """
-    frame = table.collect("pyarrow").to_native().to_pandas(types_mapper=_pandas_type)
+    frame = _to_arrow(table).to_pandas(types_mapper=_pandas_type)
     keys = list(order)
     return frame.sort_values(keys, kind="stable", ignore_index=True) if keys else frame
+
+
+def _to_arrow(table: nw.LazyFrame) -> pa.Table:
+    """Run a lazy table. Polars is asked to stream, which it does not do by itself."""
+    native = table.to_native()
+    if type(native).__module__.startswith("polars"):
+        return native.collect(engine="streaming").to_arrow()
+    return table.collect("pyarrow").to_native()
 
 
 def _pandas_type(kind: pa.DataType) -> Any:

@@ -22,7 +22,7 @@ from evalkit.rules import Rules
 START = date(2025, 9, 1)
 SCHOOLS, STUDENTS, N_DATES = ("S1", "S2"), ("a", "b", "c"), 35
 CODES = {code[0]: code for code in pw.CODES}
-SOME = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+SOME = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def day(number: int) -> date:

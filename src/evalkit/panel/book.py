@@ -75,7 +75,7 @@ def _lay_out(study: Any, rows: step.Rows, *, year: int, cut: Mapping | None, for
     schools = _table(study, "school")
     codes = read_codes(_table(study, "code_table"), schools, rules, school_year=year)
     table = step.interpret(rows, codes, rules)
-    forms = _forms(rows, table, form)
+    forms = _forms(rows, codes, form)
     spans = _spans(study, rows, forms, year)
     school_ids = sorted(set(spans["school_id"]) | set(schools.get("school_id", ())))
     calendar = _calendar(study, rows, forms, year)
@@ -104,9 +104,9 @@ def _has_rates(study: Any, forms: Mapping[str, str], year: int) -> bool:
     return _has_year(study, year) or (bool(forms) and all(form == "every_day" for form in forms.values()))
 
 
-def _forms(rows: step.Rows, table: Any, form: str) -> dict[str, str]:
+def _forms(rows: step.Rows, codes: pd.DataFrame, form: str) -> dict[str, str]:
     """The form of each school's rows: as declared, or every_day where most rows say no more than present."""
-    counts = step.share_remarkable(rows, table)
+    counts = step.share_plain(rows, codes)
     if form != "auto":
         return dict.fromkeys(counts["school_id"], form)
     daily = counts["n_plain"] >= EVERY_DAY_SHARE * counts["n"]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import narwhals as nw
 import pandas as pd
 
-from evalkit import engine as engines
 from evalkit.engine import Session, Source, collect_small
 from evalkit.rules import UNITS_PER_DAY, Rules, to_units
 
@@ -57,14 +56,29 @@ def _thirds(share: nw.Expr, scaled: nw.Expr) -> nw.Expr:
     return nw.when(third).then(nw.lit(one)).otherwise(nw.when(thirds).then(nw.lit(two)).otherwise(scaled))
 
 
+def plain_codes(codes: pd.DataFrame) -> list[str]:
+    """Codes that by themselves say no more than present, in every district."""
+    plain = (codes["code_units"].fillna(0).eq(0) & codes["code_status"].isin(["", "Present"]) & ~codes["code_out"]
+             & ~codes["code_tardy"] & codes["suspension"].eq(""))
+    return sorted(set(codes["code_local"][plain]) - set(codes["code_local"][~plain]))
+
+
+def _says_present(codes: list[str]) -> nw.Expr:
+    """A row that adds nothing to a plain code. Most rows of an every-day file go here, before any join."""
+    return (nw.col("code_local").is_in(codes) & nw.col("status").fill_null("Present").is_in(["Present"])
+            & (nw.col("absent_days_units").fill_null(0) == 0) & (nw.col("minutes_absent").fill_null(0) == 0))
+
+
 def interpret(rows: Rows, codes: pd.DataFrame, rules: Rules) -> nw.LazyFrame:
     """Each row with its share absent (units of a day), and whether it is out, tardy, excused or a suspension.
 
-    The event's own value wins over its code's; the rules on tardies and suspensions win over both.
+    The event's own value wins over its code's; the rules on tardies and suspensions win over both. Rows that plainly
+    say present are left out.
     """
     keys = [key for key in ("school_id", "code_local") if key in codes]
     known = rows.session.open_table(codes.drop(columns="pattern"))
-    table = rows.dated.with_columns(nw.col("code_local").fill_null("")).join(known, on=keys, how="left")
+    table = rows.dated.with_columns(nw.col("code_local").fill_null(""))
+    table = table.filter(~_says_present(plain_codes(codes))).join(known, on=keys, how="left")
     table = table.with_columns(
         own_status=nw.col("status").fill_null(""), suspension=nw.col("suspension").fill_null(""),
         status=nw.coalesce(nw.col("status"), nw.col("code_status"), nw.lit("")),
@@ -101,15 +115,19 @@ def is_remarkable() -> nw.Expr:
 
 
 def place(table: nw.LazyFrame, pieces: nw.LazyFrame, days: nw.LazyFrame) -> nw.LazyFrame:
-    """Rows on the enrolment piece and the school day they belong to; rows that belong to none are gone."""
-    on_piece = table.join(pieces, on=["student_id", "school_id"], how="inner")
+    """Rows on the enrolment piece and the school day they belong to; rows that belong to none are gone.
+
+    The join is on one text key: on two it took four times as long (11.4M rows, DuckDB).
+    """
+    on_piece = table.join(pieces, on="student_id", how="inner")
     inside = (nw.col("date") >= nw.col("first_date")) & (nw.col("date") <= nw.col("last_date"))
-    return on_piece.filter(inside).join(days, on=["calendar", "date"], how="inner")
+    return on_piece.filter(inside & (nw.col("school_id") == nw.col("piece_school"))).join(days, on=["calendar", "date"], how="inner")
 
 
 def dimensions(session: Session, pieces: pd.DataFrame, days: pd.DataFrame) -> tuple[nw.LazyFrame, nw.LazyFrame]:
     """Pieces and days as the two small lazy tables the rows are joined to."""
-    spans = session.open_table(pieces[["student_id", "school_id", "piece", "calendar", "first_date", "last_date"]])
+    columns = ["student_id", "school_id", "piece", "calendar", "first_date", "last_date"]
+    spans = session.open_table(pieces[columns].rename(columns={"school_id": "piece_school"}))
     spans = spans.with_columns(nw.col("first_date").cast(nw.Date), nw.col("last_date").cast(nw.Date))
     numbered = session.open_table(days.loc[days["counted"], ["calendar", "date", "day_row"]])
     return spans, numbered.with_columns(nw.col("date").cast(nw.Date))
@@ -133,9 +151,10 @@ def days_seen(rows: Rows, spans: nw.LazyFrame, days: nw.LazyFrame) -> pd.DataFra
     return collect_small(placed.select("piece", "day_row").unique(), order=["piece", "day_row"])
 
 
-def share_remarkable(rows: Rows, table: nw.LazyFrame) -> pd.DataFrame:
-    """Per school: rows, and rows that say no more than present. Most rows plain means an every-day file."""
-    counted = table.select("school_id", plain=(~is_remarkable()).cast(nw.Int64))
+def share_plain(rows: Rows, codes: pd.DataFrame) -> pd.DataFrame:
+    """Per school: n rows, n_plain of them no more than present. Most rows plain means an every-day file."""
+    table = rows.dated.with_columns(nw.col("code_local").fill_null(""))
+    counted = table.select("school_id", plain=_says_present(plain_codes(codes)).cast(nw.Int64))
     return collect_small(counted.group_by("school_id").agg(n=nw.len(), n_plain=nw.col("plain").sum()),
                          order=["school_id"])
 
@@ -152,6 +171,3 @@ def first_and_last(rows: Rows) -> pd.DataFrame:
                                                               exit_date=nw.col("date").max())
     found = collect_small(spans, order=["student_id", "school_id"])
     return found.assign(entry_date=pd.to_datetime(found["entry_date"]), exit_date=pd.to_datetime(found["exit_date"]))
-
-
-DEFAULT_ENGINE = engines.DEFAULT

@@ -95,13 +95,32 @@ def _slices(book: DayBook, piece: np.ndarray, begin: np.ndarray, end: np.ndarray
         "n_days": end - begin - between(marks["is_out"]), "tardy_days": between(marks["is_tardy"]),
         "excused_units": between(np.where(marks["is_excused"], absent, 0)),
         "suspended_units": between(np.where(marks["suspension"].ne(""), absent, 0)),
-        "provisional_units": between(np.where(provisional, absent, 0))})
+        "provisional_units": between(np.where(provisional, absent, 0))}, copy=False)
 
 
-def _summed(frame: pd.DataFrame, keys: list[str], book_has_rates: bool) -> pd.DataFrame:
-    """Add up rows of the same key; days enrolled are missing where the study does not know them."""
-    summed = frame.groupby(keys, sort=True, as_index=False)[SUMS].sum()
-    return finish(summed if book_has_rates else _unknown(summed))
+def _summed(sums: pd.DataFrame, keys: dict[str, tuple[np.ndarray, pd.Index]], book: DayBook) -> pd.DataFrame:
+    """Add up rows of the same key, in the order of the keys (given as codes and sorted labels, so that no text is
+    compared); rows without a day are left out, days enrolled are missing where not known."""
+    keep = ((sums["enrolled_units"] > 0) | (sums["absent_units"] > 0)).to_numpy()
+    sums, keys = sums[keep], {name: (codes[keep], labels) for name, (codes, labels) in keys.items()}
+    place = np.zeros(len(sums), dtype="int64")
+    for codes, labels in keys.values():
+        place = place * max(1, len(labels)) + codes
+    order = np.argsort(place, kind="stable")
+    first = np.flatnonzero(np.diff(place[order], prepend=-1))
+    columns = {name: labels.take(codes[order[first]]).astype("str") for name, (codes, labels) in keys.items()}
+    for name in SUMS:
+        values = sums[name].to_numpy("int64")[order]
+        columns[name] = np.add.reduceat(values, first) if len(first) else values
+    summed = pd.DataFrame(columns, copy=False)
+    return finish(summed if book.has_rates else _unknown(summed))
+
+
+def _keys(book: DayBook, piece: np.ndarray) -> dict[str, tuple[np.ndarray, pd.Index]]:
+    """Student and school of the given pieces as codes and their labels."""
+    pieces = book.pieces
+    keys = {name: pd.factorize(pieces[name], sort=True) for name in ("student_id", "school_id")}
+    return {name: (codes[piece], labels) for name, (codes, labels) in keys.items()}
 
 
 def _unknown(frame: pd.DataFrame) -> pd.DataFrame:
@@ -128,15 +147,13 @@ def student_panel(study: Any, *, start: Any = None, end: Any = None, by_school: 
     if book is None and not has_days(study):
         return totals.student_totals(study, start=start, end=end, by_school=by_school)
     book = book or open_days(study)
-    pieces = book.pieces
     begin, stop = _rows_between(book, start, end)
-    sums = _slices(book, pieces["piece"].to_numpy("int64"), begin, stop)
-    frame = pd.concat([pieces[["student_id", "school_id"]].reset_index(drop=True), sums], axis=1)
-    frame = frame[(stop > begin) & ((frame["enrolled_units"] > 0) | (frame["absent_units"] > 0))]
+    piece = np.flatnonzero(stop > begin)
+    sums, keys = _slices(book, piece, begin[piece], stop[piece]), _keys(book, piece)
     if by_school:
-        return _summed(frame, ["student_id", "school_id"], book.has_rates)
-    last = frame.groupby("student_id")["school_id"].last()
-    whole = _summed(frame, ["student_id"], book.has_rates)
+        return _summed(sums, keys, book)
+    whole = _summed(sums, {"student_id": keys["student_id"]}, book)
+    last = book.pieces.iloc[piece].groupby("student_id")["school_id"].last()
     whole.insert(1, "school_id", whole["student_id"].map(last).astype("str"))
     return whole
 
@@ -192,18 +209,17 @@ def month_panel(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
     if book is None and not has_days(study):
         return totals.month_totals(study)
     book = book or open_days(study)
-    ids = ["student_id", "school_id", "piece", "calendar", "row_first", "row_end"]
     counted = book.days[book.days["counted"]]
     months = counted.groupby(["calendar", "month"], sort=True)["day_row"].agg(["min", "max"]).reset_index()
-    both = book.pieces.loc[book.pieces["row_end"] > book.pieces["row_first"], ids].merge(months, on="calendar")
+    code, labels = pd.factorize(months["month"], sort=True)
+    used = book.pieces.loc[book.pieces["row_end"] > book.pieces["row_first"], ["piece", "calendar", "row_first", "row_end"]]
+    both = used.merge(months.assign(code=code)[["calendar", "code", "min", "max"]], on="calendar")
     begin = np.maximum(both["row_first"], both["min"]).to_numpy("int64")
     stop = np.minimum(both["row_end"], both["max"] + 1).to_numpy("int64")
-    keep = stop > begin
-    both = both[keep].reset_index(drop=True)
-    sums = _slices(book, both["piece"].to_numpy("int64"), begin[keep], stop[keep])
-    frame = pd.concat([both[["student_id", "school_id", "month"]], sums], axis=1)
-    frame = frame[(frame["enrolled_units"] > 0) | (frame["absent_units"] > 0)]
-    return _summed(frame, ["student_id", "school_id", "month"], book.has_rates)
+    piece = both["piece"].to_numpy("int64")[stop > begin]
+    sums = _slices(book, piece, begin[stop > begin], stop[stop > begin])
+    keys = {**_keys(book, piece), "month": (both["code"].to_numpy("int64")[stop > begin], labels)}
+    return _summed(sums, keys, book)
 
 
 def daily_panel(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
