@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from evalkit.comparison.balance import DENOMINATOR_OF, DENOMINATORS, balance_table
-from evalkit.comparison.covariates import all_level_columns, read_columns
+from evalkit.comparison.balance import DENOMINATOR_OF, DENOMINATORS, balance_table, column_balance
+from evalkit.comparison.covariates import Column, all_level_columns, read_columns, take
+from evalkit.comparison.matched import MetricFinder
 from evalkit.comparison.methods import Method
+from evalkit.comparison.nearest import ScoreFinder, start_search
 from evalkit.comparison.problem import Problem, Result
 from evalkit.comparison.propensity import Fit
 from evalkit.comparison.result import Comparison
@@ -35,15 +37,15 @@ def build(frame: pd.DataFrame, problem: Problem, result: Result, weights: np.nda
     must_be_one_of("denominator", denominator, DENOMINATORS)
     shown = result.extra.get("probability", problem.score)
     students = _students(frame, problem, result, weights, shown, place)
-    names, columns = balance_columns(problem)
-    balance = balance_of(problem, names, columns, weights, shown, denominator=denominator)
+    columns = balance_columns(problem)
+    balance = balance_of(columns, problem.treated, weights, shown, denominator=denominator)
     remarks = (*problem.design.remarks, *result.remarks)
     details = {"sentence": _sentence(problem, method), "fit": fit, "id": id_column, "denominator": denominator,
-               "balance_columns": (names, columns), "score": shown, "treated": problem.treated, "weights": weights,
+               "columns": columns, "score": shown, "treated": problem.treated, "weights": weights,
                **{k: v for k, v in result.extra.items() if k != "probability"}}
     return Comparison(students, _dropped(frame, problem, reasons, place, id_column), balance,
                       flow_table(problem, weights), dict(problem.plan), _pairs(problem, result),
-                      dropped_profile(names, columns, problem.treated, weights), remarks, details)
+                      dropped_profile(columns, problem.treated, weights), remarks, details)
 
 
 def _students(frame: pd.DataFrame, problem: Problem, result: Result, weights: np.ndarray, shown: np.ndarray | None,
@@ -58,23 +60,22 @@ def _students(frame: pd.DataFrame, problem: Problem, result: Result, weights: np
                         distance=np.nan if shown is None else shown[place])
 
 
-def balance_columns(problem: Problem) -> tuple[list[str], list[np.ndarray]]:
-    """Every covariate at all its levels, and exact, caliper and mahvars columns that are no covariates."""
+def balance_columns(problem: Problem, leave: str = "") -> list[Column]:
+    """The covariates, then exact, caliper and mahvars columns that are no covariates."""
     covariates = list(problem.plan["covariates"])
-    names, columns = all_level_columns(problem.columns)
-    extra = [name for name in problem.frame.columns if name not in covariates]
-    more_names, more = all_level_columns(read_columns(problem.frame, extra))
-    return [*names, *more_names], [*columns, *more]
+    extra = [name for name in problem.frame.columns if name not in covariates and name != leave]
+    return [*problem.columns, *read_columns(problem.frame, extra)]
 
 
-def balance_of(problem: Problem, names: list[str], columns: list[np.ndarray], weights: np.ndarray,
-               shown: np.ndarray | None, *, denominator: str) -> pd.DataFrame:
+def balance_of(columns: Sequence[Column], treated: np.ndarray, weights: np.ndarray, shown: np.ndarray | None, *,
+               denominator: str, overlap: bool = False) -> pd.DataFrame:
     """The balance table, the score first (over the rows that have one)."""
-    table = balance_table(names, columns, problem.treated, weights, denominator=denominator)
+    table = column_balance(columns, treated, weights, denominator=denominator, overlap=overlap)
     if shown is None:
         return table
     has = np.isfinite(shown)
-    first = balance_table(["distance"], [shown[has]], problem.treated[has], weights[has], denominator=denominator)
+    first = balance_table(["distance"], [shown[has]], treated[has], weights[has], denominator=denominator,
+                          overlap=overlap)
     both = pd.concat([first, table], ignore_index=True)
     both.attrs["denominator"] = denominator
     return both
@@ -99,9 +100,7 @@ def reasons_unused(problem: Problem, result: Result, method: Method) -> np.ndarr
     reasons[mine] = NONE_LEFT
     if method.name == "cem":
         return reasons
-    for row in np.flatnonzero(mine):
-        if not _anybody_near(problem, row):
-            reasons[row] = TOO_FAR
+    reasons[_nobody_near(problem, np.flatnonzero(mine))] = TOO_FAR
     reasons[mine & ~_has_group(problem)] = NO_GROUP
     return reasons
 
@@ -111,15 +110,16 @@ def _has_group(problem: Problem) -> np.ndarray:
     return np.isin(problem.strata, np.intersect1d(*arms))
 
 
-def _anybody_near(problem: Problem, row: int) -> bool:
-    there = np.flatnonzero((problem.focal == 0) & problem.usable & (problem.strata == problem.strata[row]))
-    near = np.ones(len(there), dtype=bool)
-    if problem.score is not None and np.isfinite(problem.width):
-        gap = np.abs(problem.score[there] - problem.score[row])
-        near &= gap <= problem.width if problem.width >= 0 else gap > -problem.width
-    for caliper in problem.calipers:
-        near &= caliper.allows(row, there)
-    return bool(near.any())
+def _nobody_near(problem: Problem, rows: np.ndarray) -> np.ndarray:
+    """The rows that would find no partner even if nobody were taken."""
+    if not len(rows) or (not np.isfinite(problem.width) and not problem.calipers):
+        return rows[:0]
+    if problem.metric is not None:
+        finder = MetricFinder(problem, rows, problem.partner_rows())
+    else:
+        finder = ScoreFinder(start_search(problem.score, rows, problem.partner_rows(), strata=problem.strata,
+                                          calipers=problem.calipers, width=problem.width))
+    return rows[np.array([finder.nearest(i) < 0 for i in range(len(rows))], dtype=bool)]
 
 
 def nobody_left(problem: Problem, reasons: np.ndarray) -> UserError:
@@ -172,16 +172,16 @@ def flow_table(problem: Problem, weights: np.ndarray) -> pd.DataFrame:
                           "comparison": int((keep & (problem.treated == 0)).sum())} for step, keep in steps])
 
 
-def dropped_profile(names: list[str], columns: list[np.ndarray], treated: np.ndarray,
-                    weights: np.ndarray) -> pd.DataFrame:
+def dropped_profile(columns: Sequence[Column], treated: np.ndarray, weights: np.ndarray) -> pd.DataFrame:
     """Who the dropped treated are: means of the kept and the dropped, and their difference in SDs of all treated."""
-    kept, gone = (treated == 1) & (weights != 0), (treated == 1) & (weights == 0)
+    mine = np.flatnonzero(treated == 1)
+    kept = weights[mine] != 0
     rows: list[Mapping[str, Any]] = []
-    if gone.any() and kept.any():
-        for name, values in zip(names, columns, strict=True):
-            sd = values[treated == 1].std(ddof=1)
-            gap = values[gone].mean() - values[kept].mean()
-            rows.append({"covariate": name, "mean_kept": values[kept].mean(), "mean_dropped": values[gone].mean(),
+    if not kept.all() and kept.any():
+        for name, values in zip(*all_level_columns([take(column, mine) for column in columns]), strict=True):
+            sd = values.std(ddof=1) if len(values) > 1 else 0.0
+            gap = values[~kept].mean() - values[kept].mean()
+            rows.append({"covariate": name, "mean_kept": values[kept].mean(), "mean_dropped": values[~kept].mean(),
                          "difference_sd": gap / sd if sd > 0 else np.nan})
     return pd.DataFrame(rows, columns=["covariate", "mean_kept", "mean_dropped", "difference_sd"])
 

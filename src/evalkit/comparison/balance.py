@@ -7,10 +7,12 @@ Definitions of cobalt 4.5 (Greifer), whose stored numbers hold in tests: the den
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from evalkit.comparison.covariates import Column, filled, indicator
 from evalkit.comparison.overlap import overlap_lost
 
 DENOMINATORS = ("treated", "comparison", "pooled", "all")
@@ -26,14 +28,80 @@ def balance_table(names: Sequence[str], columns: Sequence[np.ndarray], treated: 
     treated: 0/1; weights: 0 = not used; denominator: treated, comparison, pooled or all. `overlap` adds the share of
     the two densities that does not overlap (slower).
     """
-    arms = (np.flatnonzero(treated == 1), np.flatnonzero(treated == 0))
-    used = tuple(arm[weights[arm] != 0] for arm in arms)
-    flat = all(len(rows) == 0 or np.ptp(weights[rows]) == 0 for rows in used)
-    rows = [_row(name, values, arms, used, None if flat else weights, weights, denominator, overlap)
-            for name, values in zip(names, columns, strict=True)]
+    arms = Arms.of(treated, weights)
+    rows = [_row(name, values, arms, denominator, overlap) for name, values in zip(names, columns, strict=True)]
+    return _table(rows, denominator, overlap)
+
+
+@dataclass(frozen=True)
+class Arms:
+    """Places of the treated and the others: all, and those with a weight (None: all used ones weigh the same)."""
+
+    everyone: tuple[np.ndarray, np.ndarray]
+    used: tuple[np.ndarray, np.ndarray]
+    weights: np.ndarray
+    inside: tuple[np.ndarray | None, np.ndarray | None]
+
+    @classmethod
+    def of(cls, treated: np.ndarray, weights: np.ndarray) -> Arms:
+        everyone = (np.flatnonzero(treated == 1), np.flatnonzero(treated == 0))
+        used = (everyone[0][weights[everyone[0]] != 0], everyone[1][weights[everyone[1]] != 0])
+        inside = tuple(None if len(rows) == 0 or np.ptp(weights[rows]) == 0 else weights[rows] for rows in used)
+        return cls(everyone, used, weights, (inside[0], inside[1]))
+
+
+def column_balance(columns: Sequence[Column], treated: np.ndarray, weights: np.ndarray, *, denominator: str = "treated",
+                   overlap: bool = False) -> pd.DataFrame:
+    """As balance_table, for covariates as read: every level of a factor (by counting), numbers, missing indicators."""
+    arms = Arms.of(treated, weights)
+    rows: list[dict[str, object]] = []
+    for column in columns:
+        if column.levels:
+            rows += _factor_rows(column, arms, denominator, overlap)
+            continue
+        rows.append(_row(column.name, filled(column), arms, denominator, overlap))
+        if column.absent is not None:
+            rows.append(_row(*indicator(column), arms, denominator, overlap))
+    return _table(rows, denominator, overlap)
+
+
+def _table(rows: list[dict[str, object]], denominator: str, overlap: bool) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(_COLUMNS) + (["overlap_before", "overlap_after"] if overlap else []))
     table.attrs["denominator"] = denominator
     return table
+
+
+def _factor_rows(column: Column, arms: Arms, denominator: str, overlap: bool) -> list[dict[str, object]]:
+    """All levels of a factor from two counts an arm: a share needs no column of zeros and ones."""
+    size = len(column.levels)
+    before = [np.bincount(column.values[rows], minlength=size) / max(len(rows), 1) for rows in arms.everyone]
+    after = [np.bincount(column.values[rows], weights=w, minlength=size) / (w.sum() if w is not None else len(rows) or 1)
+             for rows, w in zip(arms.used, arms.inside, strict=True)]
+    counts = [len(rows) for rows in arms.everyone]
+    out = []
+    for code, level in enumerate(column.levels):
+        sd = _share_sd(before[0][code], before[1][code], counts, denominator)
+        row: dict[str, object] = {"covariate": f"{column.name}_{level}", "is_binary": True, "denominator": denominator,
+                                  "sd": sd}
+        for when, (m1, m0) in (("before", (before[0][code], before[1][code])), ("after", (after[0][code], after[1][code]))):
+            row |= {f"mean_treated_{when}": m1, f"mean_comparison_{when}": m0, f"smd_{when}": _over(m1 - m0, sd),
+                    f"variance_ratio_{when}": np.nan, f"ks_{when}": abs(m1 - m0)}
+            if overlap:
+                row[f"overlap_{when}"] = abs(m1 - m0)
+        out.append(row)
+    return out
+
+
+def _share_sd(p1: float, p0: float, counts: list[int], denominator: str) -> float:
+    pooled = (p1 * counts[0] + p0 * counts[1]) / max(sum(counts), 1)
+    v1, v0 = p1 * (1 - p1), p0 * (1 - p0)
+    return float(np.sqrt({"treated": v1, "comparison": v0, "pooled": (v1 + v0) / 2, "all": pooled * (1 - pooled)}
+                         [denominator]))
+
+
+def _over(gap: float, sd: float) -> float:
+    """A difference in SDs; 0 without a difference, missing where the SD is 0."""
+    return float(gap / sd) if sd > 0 else (0.0 if gap == 0 else np.nan)
 
 
 _COLUMNS = ("covariate", "smd_before", "smd_after", "variance_ratio_before", "variance_ratio_after", "ks_before",
@@ -41,16 +109,15 @@ _COLUMNS = ("covariate", "smd_before", "smd_after", "variance_ratio_before", "va
             "is_binary", "denominator", "sd")
 
 
-def _row(name: str, values: np.ndarray, arms, used, weights, all_weights, denominator: str, overlap: bool) -> dict[str, object]:
+def _row(name: str, values: np.ndarray, arms: Arms, denominator: str, overlap: bool) -> dict[str, object]:
     binary = is_binary(values)
-    sd = denominator_sd(values, arms, denominator, binary)
-    before = _compare(values, arms, None, binary, sd)
-    after = _compare(values, used, weights, binary, sd)
+    sd = denominator_sd(values, arms.everyone, denominator, binary)
     row: dict[str, object] = {"covariate": name, "is_binary": binary, "denominator": denominator, "sd": sd}
-    for when, found in (("before", before), ("after", after)):
+    for when, rows, weights in (("before", arms.everyone, (None, None)), ("after", arms.used, arms.inside)):
+        found = _compare(values, rows, weights, binary, sd)
         row |= {f"{key}_{when}": value for key, value in found.items()}
         if overlap:
-            row[f"overlap_{when}"] = overlap_lost(values, arms, None if when == "before" else all_weights)
+            row[f"overlap_{when}"] = overlap_lost(values, arms.everyone, None if when == "before" else arms.weights)
     return row
 
 
@@ -58,14 +125,14 @@ def is_binary(values: np.ndarray) -> bool:
     return bool(((values == 0) | (values == 1)).all())
 
 
-def _compare(values: np.ndarray, arms, weights, binary: bool, sd: float) -> dict[str, float]:
-    x1, x0 = values[arms[0]], values[arms[1]]
-    w1, w0 = (None, None) if weights is None else (weights[arms[0]], weights[arms[1]])
+def _compare(values: np.ndarray, rows, weights, binary: bool, sd: float) -> dict[str, float]:
+    x1, x0 = values[rows[0]], values[rows[1]]
+    w1, w0 = weights
     if not len(x1) or not len(x0):
         return dict.fromkeys(("smd", "variance_ratio", "ks", "mean_treated", "mean_comparison"), np.nan)
     m1, m0 = np.average(x1, weights=w1), np.average(x0, weights=w0)
     gap = m1 - m0
-    out = {"mean_treated": m1, "mean_comparison": m0, "smd": gap / sd if sd > 0 else (0.0 if gap == 0 else np.nan)}
+    out = {"mean_treated": m1, "mean_comparison": m0, "smd": _over(gap, sd)}
     if binary:
         return out | {"variance_ratio": np.nan, "ks": abs(gap)}
     v1, v0 = variance(x1, w1), variance(x0, w0)

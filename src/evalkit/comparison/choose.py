@@ -170,14 +170,9 @@ def _check_frame(frame: pd.DataFrame, plan: Mapping[str, Any], id_column: str | 
     if id_column is not None:
         require_columns(frame, [id_column], role="id")
     found = id_column or ("student_id" if "student_id" in frame.columns else "")
-    if found:
-        if frame[found].isna().any():
-            raise UserError(f'{int(frame[found].isna().sum())} rows have no value in the id column "{found}".',
-                            remedy="Fill it in, or drop those rows.", column=found)
-        twice = int(frame[found].duplicated().sum())
-        if twice:
-            raise UserError(f"{twice} rows repeat a student that is already in the data.", column=found,
-                            remedy="Keep one row a student: a student must not be compared with itself.")
+    if found and frame[found].isna().any():
+        raise UserError(f'{int(frame[found].isna().sum())} rows have no value in the id column "{found}".',
+                        remedy="Fill it in, or drop those rows.", column=found)
     return found
 
 
@@ -204,11 +199,26 @@ def read_treated(frame: pd.DataFrame, treated: str) -> np.ndarray:
 def canonical_order(frame: pd.DataFrame, id_column: str) -> np.ndarray:
     """Row places sorted by id, or by a hash of the row's content: the order of rows then cannot matter."""
     if id_column:
-        codes = pd.factorize(frame[id_column], sort=True)[0]
-        return np.argsort(codes, kind="stable")
+        return _by_id(frame[id_column])
     if not len(frame.columns):
         return np.arange(len(frame))
     return np.argsort(pd.util.hash_pandas_object(frame, index=False).to_numpy(), kind="stable")
+
+
+def _by_id(ids: pd.Series) -> np.ndarray:
+    """Places sorted by id; refuses a student that is there twice."""
+    if isinstance(ids.dtype, pd.StringDtype):
+        import pyarrow as pa
+        from pyarrow import compute
+        text = pa.array(ids)
+        order, twice = compute.sort_indices(text).to_numpy(), len(ids) - compute.count_distinct(text).as_py()
+    else:
+        codes = pd.factorize(ids, sort=True)[0]
+        order, twice = np.argsort(codes, kind="stable"), int(len(codes) - (codes.max() + 1))
+    if twice:
+        raise UserError(f"{twice} rows repeat a student that is already in the data.", column=str(ids.name),
+                        remedy="Keep one row a student: a student must not be compared with itself.")
+    return order.astype(np.int64)
 
 
 @dataclass(frozen=True)

@@ -180,19 +180,19 @@ def _build(world: World, risk: Risk, problem: Problem, result: Result, members: 
     """The Comparison: kept rows with outcomes first, then the other rows at risk with weight 0."""
     shown = result.extra.get("probability", problem.score)
     students = _students(world, risk, problem, kept, shown)
-    names, columns, treated, weights = _balance_input(problem, kept)
+    columns, treated, weights = _balance_input(problem, kept)
     denominator = DENOMINATOR_OF["ATT"]
-    balance = account.balance_of(problem, names, columns, weights, shown, denominator=denominator)
+    balance = account.balance_of(columns, treated, weights, shown, denominator=denominator)
     details = {"sentence": _sentence(world), "fit": None, "id": "student_id", "denominator": denominator,
                "design": world.plan.comparison, "attrition": attrition(members), "strata": tuple(world.strata),
                "by_week": risk.by_week, "n_rows_at_risk": len(risk.rows), "caliper_width": problem.width,
-               "n_schools_both_arms": _schools_with_both(kept), "balance_columns": (names, columns),
+               "n_schools_both_arms": _schools_with_both(kept), "columns": columns,
                "score": shown, "treated": treated, "weights": weights,
                "banners": tuple(b for key, b in BANNERS.items() if key == world.plan.comparison)}
     remarks = (*details["banners"], *risk.remarks, *problem.design.remarks, *result.remarks)
     dropped = _dropped(risk, problem, members, lost, reasons, kept)
     return Comparison(students, dropped, balance, _flow(world, risk, members, kept), _plan_dict(world.plan),
-                      _pairs(students), account.dropped_profile(names, columns, treated, weights), remarks, details)
+                      _pairs(students), account.dropped_profile(columns, treated, weights), remarks, details)
 
 
 def _plan_dict(plan: Any) -> dict[str, Any]:
@@ -233,9 +233,7 @@ def _balance_input(problem: Problem, kept: pd.DataFrame):
     """All rows at risk before, the kept ones after; with replacement a row used in several sets adds up its weight."""
     weights = np.zeros(len(problem.treated))
     np.add.at(weights, kept["place"].to_numpy(), kept["weight"].to_numpy(float))
-    names, columns = account.balance_columns(problem)
-    keep = [place for place, name in enumerate(names) if not name.startswith(_SET)]
-    return [names[i] for i in keep], [columns[i] for i in keep], problem.treated, weights
+    return account.balance_columns(problem, leave=_SET), problem.treated, weights
 
 
 def _pairs(students: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evalkit.comparison.balance import RESULT_KEYS, effective_n
+from evalkit.comparison.balance import DENOMINATORS, RESULT_KEYS, effective_n
+from evalkit.errors import must_be_one_of
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,13 @@ class Comparison:
         """Kish's effective number of students in each arm, after weighting."""
         return {name: effective_n(self.arm(arm)["weight"].to_numpy(float))
                 for name, arm in (("treated", 1), ("comparison", 0))}
+
+    def balance_with(self, *, denominator: str, overlap: bool = False) -> pd.DataFrame:
+        """The balance table again with another denominator (treated, comparison, pooled, all), or with overlap."""
+        from evalkit.comparison.account import balance_of
+        must_be_one_of("denominator", denominator, DENOMINATORS)
+        return balance_of(self.details["columns"], self.details["treated"], self.details["weights"],
+                          self.details["score"], denominator=denominator, overlap=overlap)
 
     def balance_rows(self) -> list[dict[str, Any]]:
         """The rows of results.json: its keys only, a figure that cannot be had as None."""
