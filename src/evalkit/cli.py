@@ -42,14 +42,16 @@ def demo(out: OutOption = Path("reports")) -> None:
 @app.command()
 def check(study: StudyArg, as_json: JsonOption = False) -> None:
     """Validate a study and account for every row of its files."""
-    from evalkit.study import open_study
+    from evalkit.study import check_study
 
     with _progress("Reading the study"):
-        opened = open_study(study)
+        outcome = check_study(study, out=Path("reports"))
     if as_json:
-        sys.stdout.write(json.dumps(opened.account.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(outcome.to_dict(), indent=2, ensure_ascii=False) + "\n")
         return
-    _print_account(opened)
+    _print_account(outcome.study)
+    if outcome.kept:
+        say(f"\nSet-aside rows are kept in {_shown(outcome.kept)} (readable only by you).")
 
 
 @app.command()

@@ -15,6 +15,7 @@ import pandas as pd
 
 from evalkit.config import Config
 from evalkit.errors import UsageError, UserError, nearest
+from evalkit.files import safe_name
 from evalkit.files import locate
 from evalkit.rules import Rules
 from evalkit.schemas import empty_frame, tables
@@ -133,6 +134,34 @@ def open_study(folder: str | Path, *, as_of: str | dt.date | None = None, month:
     return whole if moment is None and not school else _study(folder, read, as_of=moment, school=school or "")
 
 
+@dataclass(frozen=True)
+class CheckOutcome:
+    """What `evalkit check` found: the study, and the folder where its set-aside rows are kept (None if there are none)."""
+
+    study: Study
+    kept: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of `evalkit check --json`."""
+        return self.study.account.to_dict()
+
+
+def check_study(folder: str | Path, *, out: str | Path | None = None) -> CheckOutcome:
+    """Validate a study and account for every row. out: where the set-aside rows are kept, below the study's name; never
+    inside the study. Refuses as `open_study` does."""
+    study = open_study(folder)
+    if out is None:
+        return CheckOutcome(study, None)
+    place = Path(out) / safe_name(study.folder.resolve().name) / "set-aside"
+    if place.resolve().is_relative_to(study.folder.resolve()):
+        raise UserError("Set-aside rows are not kept inside the study.", remedy="Choose another --out folder.")
+    try:
+        return CheckOutcome(study, study.account.write_set_aside(place))
+    except OSError as problem:
+        raise UserError(f"The set-aside rows could not be kept: {problem.strerror}.", file=place.name,
+                        remedy="Run evalkit check from a folder you may write in.") from None
+
+
 def _study(folder: Path, read: StudyTables, *, as_of: pd.Timestamp | None, school: str) -> Study:
     year, inferred = school_year_of(read)
     given = dict(read.tables)
@@ -156,7 +185,8 @@ def _date(value: str | dt.date) -> pd.Timestamp:
             raise ValueError
         return pd.Timestamp(value).normalize()
     except ValueError:
-        raise UsageError("as_of is not a date evalkit can read.", remedy="Write it as YYYY-MM-DD, for example 2026-01-30.") from None
+        raise UsageError("as_of is not a date evalkit can read.",
+                         remedy="Write it as YYYY-MM-DD, for example 2026-01-30.") from None
 
 
 def _month_end(study: Study, month: str) -> pd.Timestamp:
@@ -261,7 +291,8 @@ def _not_yet(frame: pd.DataFrame, name: str, column: str, others: tuple[str, ...
 def of_school(known: Mapping[str, pd.DataFrame], school: str) -> dict[str, pd.DataFrame]:
     """The tables narrowed to one school: its own rows, and all rows of the students who were ever enrolled there."""
     names = ("enrollment", "attendance_event", "attendance_total")
-    students = set().union(*(known[name].loc[known[name]["school_id"] == school, "student_id"] for name in names if name in known))
+    here = [known[name] for name in names if name in known]
+    students = set().union(*(frame.loc[frame["school_id"] == school, "student_id"] for frame in here))
     assigned = known.get("assignment", empty_frame("assignment"))
     mentors = set(assigned.loc[assigned["student_id"].isin(students), "mentor_id"])
     found = {}
@@ -270,8 +301,10 @@ def of_school(known: Mapping[str, pd.DataFrame], school: str) -> dict[str, pd.Da
         if name == "mentor":
             frame = frame[(frame["school_id"] == school) | frame["mentor_id"].isin(mentors)]
         elif name == "prior_year" or ("student_id" in columns and "school_id" not in columns):
-            frame = frame[frame["student_id"].isin(students) | (frame["mentor_id"].isin(mentors) & frame["student_id"].isna()
-                                                               if name == "contact" else False)]
+            mine = frame["student_id"].isin(students)
+            if name == "contact":  # a team meeting has no student
+                mine |= frame["mentor_id"].isin(mentors) & frame["student_id"].isna()
+            frame = frame[mine]
         elif "school_id" in columns:
             frame = frame[frame["school_id"] == school]
         if len(frame):

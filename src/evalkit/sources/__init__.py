@@ -22,6 +22,11 @@ SOURCES = {
 """Kinds of study folder and what each is. A new kind is one file here and one line."""
 
 
+def listed() -> tuple[tuple[str, str], ...]:
+    """(name, one line) of every kind of study folder, for `evalkit list sources`."""
+    return tuple(SOURCES.items())
+
+
 @dataclass(frozen=True)
 class StudyTables:
     """What a source gives: canonical frames with usable rows only, the account, and remarks in plain sentences."""
