@@ -43,9 +43,11 @@ def _columns(canvas: Canvas, labels: Sequence[str], counts: Sequence[str], texts
 
 
 def _ticks(canvas: Canvas, scale: Scale, ticks: Sequence[float], y: float, bottom: float, *, signed: bool = False,
-           share: bool = False, below: bool = False, strips: Sequence[tuple[float, float]] = ()) -> None:
+           share: bool = False, below: bool = False, strips: Sequence[tuple[float, float]] = (),
+           cut_zero: bool = False) -> None:
     """Tick numbers above (or below) the plot, thin lines through it (or its `strips` only), and the ink line at zero."""
-    strips = strips or ((y, bottom),)
+    whole = ((y, bottom),)
+    strips = strips or whole
     step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
     texts = [tick_text(t, step, signed=signed, share=share) + ("%" if share else "") for t in ticks]
     keep = _fitting(canvas, [scale(t) for t in ticks], texts)
@@ -55,7 +57,7 @@ def _ticks(canvas: Canvas, scale: Scale, ticks: Sequence[float], y: float, botto
         if i in keep:
             x, anchor = _inside(canvas, scale(tick), text)
             canvas.text(x, bottom + 18 if below else y - 8, text, color=SOFT, anchor=anchor)
-    for top, end in strips if scale.low <= 0 <= scale.high else ():
+    for top, end in (strips if cut_zero else whole) if scale.low <= 0 <= scale.high else ():
         canvas.line(scale(0), top, scale(0), end, color=INK, width=1.3)
 
 
@@ -149,15 +151,15 @@ def _look(canvas: Canvas, scale: Scale, y: float, row: Any, columns: tuple[str, 
 def interval_forest(data: pd.DataFrame, *, label: str = "label", value: str = "value", low: str = "ci_low",
                     high: str = "ci_high", count: str = "n", group: str = "", text: str = "", decimals: int = 1,
                     overall: tuple[float, float, float] | None = None, sides: tuple[str, str] = ("", ""),
-                    signed: bool = True, widths: Sequence[int] = FULL) -> Drawing:
+                    signed: bool = True, hidden: str = "hidden", widths: Sequence[int] = FULL) -> Drawing:
     """Groups or schools with their interval on one scale. Grain: one row per group, in its natural order.
 
     `group` starts a gap where it changes; `overall` (value, low, high) is a dashed line with a band; `text` a column
-    with the words at the right (made from the value and interval when not given). A row without a value shows "hidden".
+    with the words at the right (made from the value and interval when not given). A row without a value shows the word `hidden`.
     """
     frame = need(data, "interval_forest", label, value, low, high)
     words = ([str(t) for t in frame[text]] if text else
-             ["hidden" if is_missing(v) else f"{number(v, decimals)} ({interval(a, b, decimals)})"
+             [hidden if is_missing(v) else f"{number(v, decimals)} ({interval(a, b, decimals)})"
               for v, a, b in zip(frame[value], frame[low], frame[high], strict=True)])
     counts = ["" if is_missing(n) else number(n) for n in frame[count]] if count in frame.columns else []
     groups = frame[group].tolist() if group else [0] * len(frame)
@@ -185,7 +187,7 @@ def _forest(canvas: Canvas, frame: pd.DataFrame, columns: tuple[str, str, str, s
                     fill=PALE_BLUE)
     if any(sides):
         _side_words(canvas, scale, sides)
-    _ticks(canvas, scale, ticks, top, y, signed=signed, strips=strips)
+    _ticks(canvas, scale, ticks, top, y, signed=signed, strips=strips, cut_zero=stacked)
     for start, end in strips if overall else ():
         canvas.line(scale(overall[0]), start, scale(overall[0]), end, color=BLUE, width=1.5, dash="4 3")
     for i, (at_y, lines) in enumerate(rows):
@@ -363,14 +365,14 @@ def love_plot(data: pd.DataFrame, *, label: str = "covariate", before: str = "sm
 
 
 def _limit_words(canvas: Canvas, scale: Scale, inner: float, outer: float) -> None:
-    at = (-outer, -inner, inner, outer)
-    texts = [number(v, 2) for v in at]
-    spans = [(scale(v) - text_width(t) / 2, scale(v) + text_width(t) / 2) for v, t in zip(at, texts, strict=True)]
-    whole = all(b[0] - a[1] >= 4 for a, b in pairwise(spans))
-    for v, text in zip(at, texts, strict=True):
-        if whole or abs(v) == outer:
-            x, anchor = _inside(canvas, scale(v), text)
-            canvas.text(x, _TICK_ROW - 8, text, color=SOFT, anchor=anchor)
+    """The limits' numbers over the plot: all four, the outer two, or round ticks where the limits lie too close."""
+    for at in ((-outer, -inner, inner, outer), (-outer, outer), (-round(0.8 * scale.high, 1), 0.0, round(0.8 * scale.high, 1))):
+        texts = [number(v, 2 if len(at) != 3 else 1) for v in at]
+        spans = [(_inside(canvas, scale(v), t)[0], text_width(t) / 2) for v, t in zip(at, texts, strict=True)]
+        if all(b[0] - b[1] - a[0] - a[1] >= 4 for a, b in pairwise(spans)) or len(at) == 3:
+            for (x, _), text in zip(spans, texts, strict=True):
+                canvas.text(x, _TICK_ROW - 8, text, color=SOFT, anchor="middle")
+            return
 
 
 def _before_after(canvas: Canvas, scale: Scale, y: float, before: object, after: object) -> None:
@@ -385,11 +387,11 @@ def _before_after(canvas: Canvas, scale: Scale, y: float, before: object, after:
 
 def school_dots(data: pd.DataFrame, *, label: str = "label", value: str = "value", low: str = "ci_low",
                 high: str = "ci_high", before: str = "before", words: tuple[str, str] = ("now, with 95% interval",
-                "last year, same day"), widths: Sequence[int] = FULL) -> Drawing:
+                "last year, same day"), hidden: str = "hidden", widths: Sequence[int] = FULL) -> Drawing:
     """Shares now (filled, with interval) and before (ring), a row per school in its natural order. Shares are 0 to 1."""
     frame = need(data, "school_dots", label, value, low, high)
     with_before = before in frame.columns and bool(known(frame[before]))
-    texts = ["hidden" if is_missing(v) else percent(v, 1) for v in frame[value]]
+    texts = [hidden if is_missing(v) else percent(v, 1) for v in frame[value]]
 
     def paint(canvas: Canvas) -> float:
         labels = frame[label].map(str).tolist()

@@ -115,15 +115,22 @@ def _end_words(canvas: Canvas, across: Scale, up: Scale, frame: pd.DataFrame, se
         ends.append([up(value), name if with_names else "", percent(value, decimals) if share else number(value, decimals),
                      color])
     ends.sort(key=lambda end: end[0])
-    room = 34.0 if with_names else 17.0
-    if len(ends) == 2 and ends[1][0] - ends[0][0] < room:
-        middle = (ends[0][0] + ends[1][0]) / 2
-        ends[0][0], ends[1][0] = middle - room / 2, middle + room / 2
+    _spread(ends, 34.0 if with_names else 17.0, up.left - (14 if with_names else 2))
     for y, name, value, color in ends:
         ink = INK if color == GRAY else color
         if name:
             canvas.text(across.right + 12, y - 1, name, weight=600, color=ink)
         canvas.text(across.right + 12, y + (15 if name else 4.5), value, color=ink, weight=600)
+
+
+def _spread(ends: list[list[Any]], room: float, lowest: float) -> None:
+    """Move words apart so that `room` px lie between them and none stands under `lowest`."""
+    if len(ends) == 2 and ends[1][0] - ends[0][0] < room:
+        middle = (ends[0][0] + ends[1][0]) / 2
+        ends[0][0], ends[1][0] = middle - room / 2, middle + room / 2
+    for i in reversed(range(len(ends))):
+        ends[i][0] = min(ends[i][0], lowest)
+        lowest = ends[i][0] - room
 
 
 def small_multiples(data: pd.DataFrame, *, panel: str = "panel", x: str = "month", value: str = "value",
