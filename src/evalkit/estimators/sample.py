@@ -95,7 +95,8 @@ def make_sample(panel: pd.DataFrame | None, comparison: Any, outcome: str, *, mi
     """Join the outcome to the weighted rows and refuse what would give a number that only looks fine."""
     students = _students(comparison)
     frame = panel if students is None else students if panel is None else _join(students, panel, outcome)
-    assert frame is not None
+    if frame is None:
+        raise UserError("There is neither a comparison nor a frame to estimate from.", remedy="Give one of the two.")
     need_columns(frame, [outcome], what="The outcome")
     if "treated" not in frame.columns:
         raise UserError("The data have no column saying who was treated.",

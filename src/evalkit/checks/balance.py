@@ -1,0 +1,38 @@
+"""Balance after weighting by the WWC's thresholds: to 0.05 alike, to 0.25 only with adjustment, above it not alike."""
+
+from __future__ import annotations
+
+from evalkit.checks.context import Context
+from evalkit.checks.result import CheckResult, not_run
+
+_ALIKE, _ADJUSTABLE = 0.05, 0.25
+_PRE_MEASURES = ("prior_absence_rate", "pre_absence_rate", "prior_rate", "pre_rate")
+
+
+def run(context: Context) -> CheckResult:
+    """The largest standardised difference left. Earlier absence decides; other covariates above 0.25 are a caution."""
+    table = getattr(context.comparison, "balance", None)
+    if table is None or table.empty:
+        return not_run("balance", "the comparison has no balance table.")
+    table = table[(table["covariate"] != "distance") & table["smd_after"].notna()]
+    if table.empty:
+        return not_run("balance", "no covariate was given to compare the groups on.")
+    size = table.set_index("covariate")["smd_after"].abs()
+    worst, largest = str(size.idxmax()), float(size.max())
+    earlier = size[[name for name in size.index if name in _PRE_MEASURES]]
+    verdict = _verdict(context, size, earlier)
+    text = (f'The largest difference left is {largest:.2f} standard deviations, in "{worst}". '
+            + {"pass": "Differences up to 0.25 are adjusted for in the estimate." if largest > _ALIKE
+               else "The groups started alike.",
+               "caution": "Differences from 0.05 to 0.25 count only when adjusted for; read the adjusted estimate.",
+               "fail": "Earlier absence differs by more than 0.25: adjusting does not mend that. "
+                       "Use a caliper or exact strata."}[verdict])
+    return CheckResult("balance", verdict, largest, text)
+
+
+def _verdict(context: Context, size, earlier) -> str:
+    if len(earlier) and earlier.max() > _ADJUSTABLE:
+        return "fail"
+    if size.max() > _ADJUSTABLE:
+        return "caution"
+    return "pass" if size.max() <= _ALIKE or context.is_adjusted else "caution"

@@ -1,0 +1,70 @@
+"""What every check looks at: rows, comparison, estimate, plan, and a study where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from evalkit.estimators import Estimate, estimate_or_reason
+from evalkit.estimators.sample import make_sample, plan_value
+
+DAYS = 180
+
+
+@dataclass(frozen=True)
+class Context:
+    """study: a Study or None. panel: a row per student with the outcome or None (the comparison's own rows hold it).
+
+    given: further inputs by name (history, household, dose, attrition ...); what is not given is taken from the study.
+    """
+
+    comparison: Any
+    estimate: Estimate
+    plan: Any = None
+    study: Any = None
+    panel: pd.DataFrame | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """Rows with a weight: outcome, treated, weight, subclass and the comparison's columns."""
+        return make_sample(self.panel, self.comparison, self.estimate.outcome, missing="drop").frame
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        """A setting of the plan, else of the comparison's own plan."""
+        found = getattr(self.plan, name, None)
+        return plan_value(self.comparison, name, default) if found in (None, "", ()) else found
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        return tuple(self.setting("covariates", ()))
+
+    @property
+    def exact(self) -> tuple[str, ...]:
+        return tuple(self.setting("exact", ()))
+
+    @property
+    def clustered_by(self) -> Any:
+        return tuple(self.estimate.clustered_by.split(" and ")) if self.estimate.clustered_by else None
+
+    @property
+    def is_adjusted(self) -> bool:
+        return self.estimate.estimator not in ("difference", "did")
+
+    def again(self, rows: pd.DataFrame | None = None, **changes: Any) -> Estimate:
+        """The estimate once more, on other rows or with another setting; a refusal comes back as a reason."""
+        options = {"estimator": self.estimate.estimator, "outcome": self.estimate.outcome, "missing": "drop",
+                   "clustered_by": self.clustered_by, "standard_errors": self.estimate.standard_errors or None,
+                   "covariates": self.covariates, "exact": self.exact, "level": self.estimate.level,
+                   "exploratory": True, **self.given.get("options", {}), **changes}
+        return estimate_or_reason(None, self.rows if rows is None else rows, **options)
+
+    def in_words(self, value: float) -> str:
+        """A difference in the reader's unit: days of a 180-day year for a rate, points for another share."""
+        if "rate" in self.estimate.outcome and self.estimate.unit == "share":
+            return f"{value * DAYS:+.1f} days a year"
+        return f"{value * 100:+.1f} percentage points" if self.estimate.unit == "share" else f"{value:+.3g}"

@@ -1,0 +1,64 @@
+"""Dosage: within the treated, do more contacts go with fewer absences? No proof: contacts follow need and presence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from evalkit.checks.context import Context
+from evalkit.checks.result import CheckResult, not_run
+from evalkit.estimators.design import design_matrix
+from evalkit.estimators.linear import weighted_least_squares
+from evalkit.estimators.sample import Sample, numbers
+from evalkit.estimators.variance import robust_error
+
+_CAVEAT = " More contacts may follow need or presence, so this is no proof either way."
+
+
+def run(context: Context) -> CheckResult:
+    """Slope of the outcome on contacts a week, adjusted for the covariates; the wrong direction is a caution."""
+    rows = context.rows[context.rows["treated"] == 1].reset_index(drop=True)
+    dose = _dose(context, rows)
+    if dose is None or dose.notna().sum() < 20 or dose.std() == 0:
+        return not_run("dosage", "contacts of at least 20 treated students are not known, or do not differ.")
+    known = dose.notna().to_numpy()
+    rows = rows[known].assign(_dose=numbers(dose[known])).reset_index(drop=True)
+    sample = Sample(rows, context.estimate.outcome)
+    design, names = design_matrix(sample, ("_dose", *context.covariates), ())
+    fit = weighted_least_squares(design[:, :-1], sample.y, sample.weights, names[:-1])
+    if "_dose" not in fit.names or fit.n <= fit.rank + 5:
+        return not_run("dosage", "contacts cannot be told from the covariates.")
+    contrast = fit.unit_contrast("_dose")
+    slope, (error, _) = float(contrast @ fit.coef), robust_error(fit, contrast, "HC2")
+    same = slope * context.estimate.value > 0
+    clear = abs(slope) > 1.96 * error
+    verdict = "pass" if same else "caution" if not clear else "fail"
+    text = (f"Each further contact a week goes with {context.in_words(slope)} among the treated "
+            f"(standard error {abs(error) * 180 if 'rate' in context.estimate.outcome else error:.2g})." + _CAVEAT)
+    return CheckResult("dosage", verdict, slope, text, {"standard_error": error, "n": fit.n})
+
+
+def _dose(context: Context, rows: pd.DataFrame) -> pd.Series | None:
+    given = context.given.get("dose")
+    if given is not None:
+        return rows["student_id"].map(given)
+    for name in ("dose", "contacts_per_week", "n_contacts"):
+        if name in rows.columns:
+            return rows[name]
+    if context.study is None or not {"landmark", "enrolled_days"} <= set(rows.columns):
+        return None
+    return _contacts_a_week(context.study.table("contact"), rows)
+
+
+def _contacts_a_week(contacts: pd.DataFrame, rows: pd.DataFrame) -> pd.Series | None:
+    """Successful contacts from the start to the end of the follow-up, per five enrolled days."""
+    if contacts.empty or "date" not in contacts.columns:
+        return None
+    if "reached" in contacts.columns:
+        contacts = contacts[contacts["reached"].astype("boolean").fillna(True).astype(bool)]
+    both = rows[["student_id", "landmark"]].assign(row=np.arange(len(rows))).merge(
+        contacts[["student_id", "date"]], on="student_id")
+    last = pd.to_datetime(rows["follow_up_end"]).max() if "follow_up_end" in rows.columns else both["date"].max()
+    both = both[(both["date"] >= both["landmark"]) & (both["date"] <= last)]
+    count = both.groupby("row").size().reindex(range(len(rows)), fill_value=0)
+    return pd.Series(count.to_numpy() / (numbers(rows["enrolled_days"]) / 5.0), index=rows.index)

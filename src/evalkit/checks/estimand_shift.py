@@ -1,0 +1,35 @@
+"""Estimand shift: who is left once treated students without a partner are dropped?"""
+
+from __future__ import annotations
+
+from evalkit.checks.context import Context
+from evalkit.checks.result import CheckResult
+
+_CAUTION, _FAIL = 0.10, 0.30
+
+
+def run(context: Context) -> CheckResult:
+    """Share of treated students not in the estimate; above 10 % a caution, above 30 % a fail, with how they differ."""
+    students = getattr(context.comparison, "students", context.comparison)
+    treated = students[students["treated"].astype(float) == 1]
+    key = "student_id" if "student_id" in treated.columns else None
+    everyone = treated[key].nunique() if key else len(treated)
+    used = context.rows[context.rows["treated"] == 1]
+    kept = used[key].nunique() if key and key in used.columns else len(used)
+    share = 1 - kept / everyone
+    verdict = "pass" if share <= _CAUTION else "caution" if share <= _FAIL else "fail"
+    text = (f"{everyone - kept} of {everyone} treated students ({share:.0%}) are not in the estimate"
+            + (", so it is about the others." if kept < everyone else ".") + _who(context, share))
+    return CheckResult("estimand_shift", verdict, share, text)
+
+
+def _who(context: Context, share: float) -> str:
+    """The covariate on which dropped and kept treated students differ most."""
+    profile = getattr(context.comparison, "dropped_profile", None)
+    if not share or profile is None or profile.empty or "covariate" not in profile.columns:
+        return ""
+    columns = [name for name in ("smd", "difference") if name in profile.columns]
+    if not columns or profile[columns[0]].isna().all():
+        return ""
+    row = profile.loc[profile[columns[0]].abs().idxmax()]
+    return f' Those left out differ most in "{row["covariate"]}" ({row[columns[0]]:+.2f} standard deviations).'

@@ -1,0 +1,28 @@
+"""Placebo outcome: an effect on something the programme cannot have changed is a sign that the groups differ."""
+
+from __future__ import annotations
+
+from evalkit.checks.context import Context
+from evalkit.checks.result import CheckResult, not_run
+
+_FIXED = ("prior_absence_rate", "prior_rate", "prior_score")
+
+
+def run(context: Context) -> CheckResult:
+    """Each outcome of given["placebo_outcomes"], else an earlier measure that was not matched on."""
+    named = context.given.get("placebo_outcomes")
+    names = [named] if isinstance(named, str) else list(named or [
+        name for name in _FIXED if name in context.rows.columns and name not in (*context.covariates, *context.exact)])
+    if not names:
+        return not_run("placebo_outcome", "every earlier measure was matched on; name one that was not "
+                       "(placebo_outcomes).")
+    found = {name: context.again(outcome=name, unit=context.estimate.unit) for name in names}
+    known = {name: one for name, one in found.items() if one.p_value is not None}
+    if not known:
+        return not_run("placebo_outcome", next(iter(found.values())).reason)
+    worst = min(known, key=lambda name: known[name].p_value)
+    smallest = known[worst].p_value * len(known)
+    verdict = "pass" if smallest >= 0.10 else "caution" if smallest >= 0.05 else "fail"
+    text = (f'On "{worst}", which mentors cannot have changed, the groups differ by {known[worst].value:+.3g} '
+            f"(p = {known[worst].p_value:.2f}, {len(known)} tried).")
+    return CheckResult("placebo_outcome", verdict, known[worst].value, text, {"p_value": known[worst].p_value})

@@ -1,0 +1,34 @@
+"""Regression to the mean: what the same students' change would have looked like with no programme at all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evalkit.checks.context import DAYS, Context
+from evalkit.checks.result import CheckResult, not_run
+from evalkit.estimators.sample import numbers
+
+_BEFORE = ("prior_absence_rate", "prior_rate", "pre_absence_rate", "pre_rate")
+_ONE_DAY = 1 / DAYS
+
+
+def run(context: Context) -> CheckResult:
+    """The comparison students' own change from before: what a before/after number of the treated would have claimed.
+
+    Passes when the estimate compares and adjusts for the earlier rate; a caution when it only matches on it; a fail
+    when neither, and the change is more than a day a year.
+    """
+    rows = context.rows
+    before = context.given.get("before") or next((name for name in _BEFORE if name in rows.columns), None)
+    if before is None or "rate" not in context.estimate.outcome:
+        return not_run("regression_to_the_mean", "there is no earlier rate of the same measure.")
+    change = numbers(rows[context.estimate.outcome]) - numbers(rows[before])
+    known = ~np.isnan(change)
+    arm, weight = rows["treated"].to_numpy(), rows["weight"].to_numpy(dtype=float)
+    ours, theirs = (float(np.average(change[known & (arm == a)], weights=weight[known & (arm == a)])) for a in (1, 0))
+    used = before in context.covariates or any(name in context.covariates for name in _BEFORE)
+    verdict = "pass" if used and context.is_adjusted else "caution" if used or abs(theirs) <= _ONE_DAY else "fail"
+    text = (f"Treated students changed by {context.in_words(ours)} since the earlier period; comparable students "
+            f"without the programme changed by {context.in_words(theirs)}. A before/after number would count that as "
+            "effect; " + ("this estimate does not." if verdict == "pass" else "adjust for the earlier rate."))
+    return CheckResult("regression_to_the_mean", verdict, theirs, text, {"treated_change": ours, "before": before})

@@ -1,0 +1,31 @@
+"""Whole schools as the unit: school-clustered CR2 and the enumerated wild bootstrap beside the planned interval."""
+
+from __future__ import annotations
+
+from evalkit.checks.context import Context
+from evalkit.checks.result import CheckResult, not_run
+
+
+def run(context: Context) -> CheckResult:
+    """Passes when the school-clustered interval leads to the same reading as the planned one."""
+    rows, planned = context.rows, context.estimate
+    if "school_id" not in rows.columns or rows["school_id"].nunique() < 2:
+        return not_run("school_clusters", "there is one school, so the result is for this school.")
+    if planned.estimator not in ("regression_adjusted", "difference", "did"):
+        return not_run("school_clusters", "it is made for the linear estimators.")
+    cr2 = context.again(clustered_by="school_id", standard_errors="CR2")
+    wild = context.again(clustered_by="school_id", standard_errors="wild_bootstrap")
+    p_value = wild.details.get("wild", {}).get("p_ge")
+    if cr2.ci_low is None or planned.ci_low is None:
+        return CheckResult("school_clusters", "caution", p_value, f"By school: {cr2.reason or planned.reason}")
+    same = _side(cr2) == _side(planned)
+    text = (f"With {rows['school_id'].nunique()} schools as the unit the interval is {context.in_words(cr2.ci_low)} to "
+            f"{context.in_words(cr2.ci_high)} ({cr2.df:.1f} degrees of freedom)"
+            + (f"; the enumerated wild bootstrap gives p = {p_value:.3f}" if p_value is not None else "")
+            + (". The reading stays the same." if same else ". The reading changes: say \"for these schools\"."))
+    return CheckResult("school_clusters", "pass" if same else "caution", p_value, text,
+                       {"ci_low": cr2.ci_low, "ci_high": cr2.ci_high, "df": cr2.df})
+
+
+def _side(estimate) -> int:
+    return -1 if estimate.ci_high < 0 else 1 if estimate.ci_low > 0 else 0

@@ -1,0 +1,55 @@
+"""Specification curve: the same question by every reasonable analysis of these rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evalkit.checks.context import Context
+from evalkit.checks.result import CheckResult, not_run
+
+_PASS = 0.9
+
+
+def run(context: Context) -> CheckResult:
+    """Share of specifications with the planned estimate's sign; details hold each with its interval."""
+    if context.estimate.estimator not in ("regression_adjusted", "difference", "poisson", "logistic"):
+        return not_run("specification_curve", "it is made for estimates with a row per student.")
+    curve = specification_curve(context)
+    known = curve["value"].notna()
+    if known.sum() < 2:
+        return not_run("specification_curve", "fewer than two specifications have an answer.")
+    same = float((np.sign(curve.loc[known, "value"]) == np.sign(context.estimate.value)).mean())
+    low, high = curve.loc[known, "value"].min(), curve.loc[known, "value"].max()
+    verdict = "pass" if same >= _PASS else "caution" if same >= 0.5 else "fail"
+    text = (f"{int(known.sum())} reasonable analyses of these students give {context.in_words(low)} to "
+            f"{context.in_words(high)}; {same:.0%} agree with the planned one on the direction.")
+    return CheckResult("specification_curve", verdict, same, text, {"curve": curve.to_dict("records")})
+
+
+def specification_curve(context: Context) -> pd.DataFrame:
+    """One row per specification: name, value, ci_low, ci_high."""
+    rows = []
+    for name, changes, frame in _specifications(context):
+        found = context.again(frame, **changes)
+        rows.append({"name": name, "value": found.value, "ci_low": found.ci_low, "ci_high": found.ci_high})
+    return pd.DataFrame(rows, columns=["name", "value", "ci_low", "ci_high"])
+
+
+def _specifications(context: Context) -> Iterator[tuple[str, dict[str, Any], pd.DataFrame]]:
+    rows, covariates, linear = context.rows, context.covariates, {"estimator": "regression_adjusted"}
+    yield "difference in means", {"estimator": "difference"}, rows
+    if covariates or context.exact:
+        yield "all covariates", linear, rows
+    for name in covariates:
+        rest = tuple(other for other in covariates if other != name)
+        if rest or context.exact:
+            yield f"without {name}", {**linear, "covariates": rest}, rows
+        yield f"{name} alone", {**linear, "covariates": (name,), "exact": ()}, rows
+    if "enrolled_days" in rows.columns and "rate" in context.estimate.outcome:
+        yield "Poisson for days", {"estimator": "poisson"}, rows
+        trimmed = rows[context.rows[context.estimate.outcome].astype(float) < 0.5]
+        yield "without students absent half the time", linear if covariates else {"estimator": "difference"}, trimmed

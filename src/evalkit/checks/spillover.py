@@ -1,0 +1,55 @@
+"""Spillover: a comparison student who lives with a mentored one may gain from the same mentor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from evalkit.checks.context import Context
+from evalkit.checks.result import CheckResult, not_run
+from evalkit.estimators.sample import drop_with_sets
+
+_PASS, _FAIL = 0.05, 0.20
+
+
+def run(context: Context) -> CheckResult:
+    """Share of comparison rows with a mentored household member, and the estimate without them."""
+    rows = context.rows
+    household = _household(context, rows)
+    if household is None or household.isna().all():
+        return not_run("spillover", "households are not known (student.household_id).")
+    mentored = set(household[rows["treated"] == 1].dropna()) | _mentored_households(context)
+    touched = household.isin(mentored) & household.notna() & (rows["treated"] == 0)
+    share = float(touched.sum() / (rows["treated"] == 0).sum())
+    verdict = "pass" if share < _PASS else "caution" if share < _FAIL else "fail"
+    text = f"{share:.0%} of the comparison students live with a mentored student."
+    if touched.any():
+        without = context.again(drop_with_sets(rows, touched.to_numpy()))
+        if without.value is not None:
+            text += f" Without them the estimate is {context.in_words(without.value)}."
+    return CheckResult("spillover", verdict, share, text)
+
+
+def _household(context: Context, rows: pd.DataFrame) -> pd.Series | None:
+    given: Any = context.given.get("household")
+    if given is not None:
+        return rows["student_id"].map(given)
+    if "household_id" in rows.columns:
+        return rows["household_id"]
+    if context.study is None or "student_id" not in rows.columns:
+        return None
+    students = context.study.table("student")
+    if "household_id" not in students.columns:
+        return None
+    return rows["student_id"].map(students.drop_duplicates("student_id").set_index("student_id")["household_id"])
+
+
+def _mentored_households(context: Context) -> set[Any]:
+    """Households of every student ever assigned, whether or not they are in the analysis."""
+    if context.study is None:
+        return set()
+    students, assigned = context.study.table("student"), context.study.table("assignment")
+    if "household_id" not in students.columns or assigned.empty:
+        return set()
+    return set(students.loc[students["student_id"].isin(assigned["student_id"]), "household_id"].dropna())
