@@ -134,3 +134,12 @@ def test_manifest_and_results_name_no_path(partner_folders):
 def test_the_page_names_its_audience(partner_folders, name):
     for folder in partner_folders.values():
         assert "artner copy" in texts(folder)[name] or "artner" in texts(folder)[name]
+
+
+def test_moves_over_the_line_do_not_follow_from_the_bands(partner_folders):
+    """Chronic before = stayed over + back under (+ left): a hidden move must not be the difference of two shown counts."""
+    flows = json.loads((partner_folders["monthly_review"] / "results.json").read_text(encoding="utf-8"))["flows"]
+    if flows["n_back_under"] is None:
+        assert flows["n_stayed_over"] is None or flows["n_chronic_before"] is None
+    if flows["n_crossed"] is None:
+        assert flows["n_stayed_over"] is None or flows["n_chronic_now"] is None

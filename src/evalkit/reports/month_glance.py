@@ -9,7 +9,18 @@ from evalkit.render.blocks import BulletList, Callout, CountList, Tile, Tiles
 from evalkit.reports.gate import Gate
 from evalkit.reports.month_facts import BANDS, CHRONIC, NO_DENOMINATOR, Facts, flows
 from evalkit.reports.month_patterns import reasons_known
-from evalkit.wording import IN_A_SENTENCE, MEANING, VERDICTS, date_words, listed, month_words, moved_title, number, percent, plural
+from evalkit.wording import (
+    IN_A_SENTENCE,
+    MEANING,
+    VERDICTS,
+    date_words,
+    listed,
+    month_words,
+    moved_title,
+    number,
+    percent,
+    plural,
+)
 
 LIST_WORDS = {
     "celebrate": "Celebrate: a personal gain, last 20 days against the 20 before",
@@ -33,17 +44,29 @@ def opening(study, facts: Facts, gate: Gate) -> tuple[str, str]:
     """Title and lead: which way students moved, how the mentored compare, and how many need a check-in."""
     if not len(facts.now):
         return _opening_without_days(study, facts, gate)
-    moved = flows(facts)
+    moved = released_flows(facts, gate)
     title = gate.fixed("How the month went")
     if facts.window.before is not None:
-        counts = gate.numbers("flows", back=(moved["n_back_under"], moved["n_back_under"]),
-                              over=(moved["n_crossed"], moved["n_crossed"]))
-        known = all(value is not None for value in counts.values())
-        title = gate.fixed(moved_title(counts["back"], counts["over"], window_words(facts)) if known
+        back, over = moved["n_back_under"], moved["n_crossed"]
+        title = gate.fixed(moved_title(back, over, window_words(facts)) if back is not None and over is not None
                            else f"{window_words(facts).capitalize()}: where attendance stands")
     else:
         title = gate.fixed(f"{window_words(facts).capitalize()}: where the year begins")
     return title, gate.fixed(" ".join(filter(None, [_moved(facts, moved, gate), _mentored(facts, gate), _check_ins(study, facts, gate)])))
+
+
+def released_flows(facts: Facts, gate: Gate) -> dict[str, int | None]:
+    """The moves over the 10% line, None where hidden: they add up to the chronic counts that the bands table shows, so
+    a small move must not follow from the others."""
+    if facts.window.before is None:
+        return dict(flows(facts))
+    chronic = {f"n_chronic_{name}": int(frame["is_chronic"].eq(True).fillna(False).sum())
+               for name, frame in (("before", facts.before), ("now", facts.now))}
+    counts = flows(facts) | chronic
+    table = gate.table("flows", pd.DataFrame([{"since": "the last review", **counts}]), keys=["since"], counts=list(counts),
+                       parts={"n_chronic_before": ("n_stayed_over", "n_back_under"),
+                              "n_chronic_now": ("n_stayed_over", "n_crossed")})
+    return {key: value for key, value in table.numbers["rows"][0].items() if key != "since"}
 
 
 def _opening_without_days(study, facts: Facts, gate: Gate) -> tuple[str, str]:
@@ -55,17 +78,17 @@ def _opening_without_days(study, facts: Facts, gate: Gate) -> tuple[str, str]:
     return gate.fixed("Days missed are counted; shares are not known"), lead
 
 
-def _moved(facts: Facts, moved: dict[str, int], gate: Gate) -> str:
+def _moved(facts: Facts, moved: dict[str, int | None], gate: Gate) -> str:
     if facts.window.before is None:
         row = facts.overall
         return gate.text("{n:,} of {of:,} students have missed 10% or more of their days so far.",
                          n=(row["n_chronic"], (row["n_chronic"], row["n_students"])), of=(row["n_students"], row["n_students"]))
     since, back, over = date_words(facts.window.before, year=False), moved["n_back_under"], moved["n_crossed"]
-    if not back and not over:
+    if back == 0 and over == 0:
         return gate.fixed(f"Since {since} the same students stand on each side of the 10% line.") if gate.is_team else ""
     verb = "student is" if back == 1 else "students are"
     return gate.text("{back:,} {verb} back below the 10% line since {since}; {over:,} crossed it.", words={"since": since, "verb": verb},
-                     back=(back, back), over=(over, over), otherwise="A few students moved over the 10% line.")
+                     back=(back, back or 0), over=(over, over or 0), otherwise="A few students moved over the 10% line.")
 
 
 def _mentored(facts: Facts, gate: Gate) -> str:

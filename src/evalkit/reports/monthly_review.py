@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from evalkit.render.blocks import FormLines, Paragraph, Row, Section
 from evalkit.reports import month_actions, month_charts, month_glance, month_patterns, month_tables
 from evalkit.reports.gate import gate_of
-from evalkit.reports.month_facts import flows, list_ids, month_facts
+from evalkit.reports.month_facts import list_ids, month_facts
 from evalkit.reports.params import Params as BaseParams
 from evalkit.reports.params import make_context
 
@@ -50,7 +50,7 @@ def _numbers(study, facts, gate) -> dict[str, Any]:
                                           "before": f"{facts.window.before:%Y-%m-%d}" if facts.window.before is not None else None},
                                "impact_to_date": month_charts.released_impact(facts, gate)}
     if facts.window.before is not None:
-        numbers["flows"] = gate.numbers("flows", **{key: (n, n) for key, n in flows(facts).items()})
+        numbers["flows"] = month_glance.released_flows(facts, gate)
     return numbers | ({"lists": list_ids(facts)} if gate.is_team else {})
 
 
