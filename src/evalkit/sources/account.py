@@ -25,6 +25,14 @@ class SetAside:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    def to_csv(self) -> str:
+        """The rows as csv that a spreadsheet opens without running anything in it."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["row", "reason", *self.columns])
+        writer.writerows([[_safe(cell) for cell in row] for row in self.rows])
+        return text.getvalue()
+
 
 @dataclass(frozen=True)
 class FileAccount:
@@ -60,14 +68,12 @@ class Account:
     def write_set_aside(self, folder: Path) -> Path | None:
         """Keep the rows that were not used, one csv per file, for the owner's eyes only (mode 0600). None if none."""
         folder = Path(folder)
-        for kept in self.set_aside:
-            text = io.StringIO()
-            writer = csv.writer(text, lineterminator="\n")
-            writer.writerow(["row", "reason", *kept.columns])
-            writer.writerows([[_safe(cell) for cell in row] for row in kept.rows])
-            files.write_text(folder / f"{files.safe_name(kept.file)}.csv", text.getvalue(), private=True)
         if not self.set_aside:
             return None
+        with files.whole_folder(folder) as work:
+            for kept in self.set_aside:
+                name = files.safe_name(kept.file.removesuffix(".csv"))
+                files.write_text(work / f"{name}.csv", kept.to_csv(), private=True)
         folder.chmod(0o700)
         return folder
 
