@@ -40,7 +40,8 @@ def finding_figure(study: Any, facts: BarrierFacts, row: pd.Series, title: str, 
     table = gate.table("finding", frame, keys=("label",), counts=("n_students",), plain=RATIO)
     columns = (Column("label", "Group" if not by_pattern else "When or where"), Column("n_students", "Students", "integer"),
                Column("rate_ratio", "Rate ratio", "decimal2"), Column("ci_low", "Low", "decimal2"), Column("ci_high", "High", "decimal2"))
-    measure = gate.fixed("Rate against other students of the same schools (1 is the same), with 95% interval")
+    others = "the other schools" if str(row["group"]).startswith("school_id=") else "other students of the same schools"
+    measure = gate.fixed(f"Rate against {others} (1 is the same), with 95% interval")
     heading = gate.text("{title}", words={"title": title})
     if not is_whole(table):
         return Table(heading, measure, table, columns, note=gate.fixed(table.rule))

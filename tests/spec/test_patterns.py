@@ -1,0 +1,176 @@
+"""The arithmetic of the pattern searches, against closed forms, brute force and scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evalkit.patterns.calendar import contrast, day_classes, find_calendar
+from evalkit.patterns.counts import days_per_student, weekday_counts
+from evalkit.patterns.findings import families, family_of, group_words, pattern_words
+from evalkit.patterns.grid import group_members, make_grid
+from evalkit.patterns.help import gap_matrix, referral_funnel
+from evalkit.patterns.reasons import co_occurring, coverage, mantel_haenszel, shrink, student_reasons
+from evalkit.patterns.search import missed_periods, q_values
+from evalkit.patterns.shared import shuffled
+
+
+def _grid(n=60, n_days=40, rate=0.1, seed=0):
+    rng = np.random.default_rng(seed)
+    dates = pd.bdate_range("2025-09-08", periods=n_days)
+    students = pd.DataFrame({"student_id": [f"{k:03d}" for k in range(n)], "grade_level": np.where(np.arange(n) < n // 2, "01", "02"),
+                             "english_learner": pd.array([k % 3 == 0 for k in range(n)], dtype="boolean")})
+    spans = pd.DataFrame({"student_id": students["student_id"], "school_id": "0001", "first_date": dates[0], "last_date": dates[-1]})
+    days = pd.DataFrame({"school_id": "0001", "date": dates})
+    i, d = np.nonzero(rng.random((n, n_days)) < rate)
+    absences = pd.DataFrame({"student_id": students["student_id"].to_numpy()[i], "date": dates[d], "absent_units": 120_000})
+    calendar = days.assign(day_type=["early_dismissal" if k % 10 == 0 else "instructional" for k in range(n_days)])
+    return make_grid(students, spans, absences, days, calendar), absences, days
+
+
+def test_the_grid_counts_what_the_frames_hold():
+    grid, absences, _ = _grid()
+    assert grid.absent.sum() == len(absences) and grid.enrolled.all() and grid.early.sum() == 4
+    assert set(group_members(grid)) == {"grade_level=01", "grade_level=02", "english_learner=true"}
+    assert list(group_members(grid)["english_learner=true"]) == list(range(0, 60, 3))
+
+
+def test_q_values_are_benjamini_hochberg():
+    from scipy.stats import false_discovery_control
+
+    p = np.array([0.001, 0.2, 0.04, 0.9, 0.01])
+    assert q_values(p) == pytest.approx(false_discovery_control(p))
+    assert np.isnan(q_values(np.array([np.nan, 0.5]))[0]) and q_values(np.array([np.nan, 0.5]))[1] == 0.5
+
+
+def test_contrast_of_a_pure_poisson_is_the_likelihood_ratio():
+    from scipy import stats
+
+    days = np.arange(40) % 5 == 4
+    seen, expected = np.where(days, 12.0, 8.0), np.full(40, 8.0)
+    row = contrast(seen, expected, days, np.arange(40), np.zeros((1, 40), dtype=bool))
+    assert row["rate_ratio"] == pytest.approx(1.5)
+    y1, y0, e1, e0 = 96, 256, 70.4, 281.6
+    deviance = 2 * (y1 * np.log(y1 / e1) + y0 * np.log(y0 / e0))
+    assert row["p_value"] == pytest.approx(2 * stats.t.sf(np.sqrt(deviance), 38))
+    assert row["ci_low"] < 1.5 < row["ci_high"] and row["excess_days"] == pytest.approx(96 - 64)
+
+
+def test_too_few_absences_are_not_tested():
+    assert contrast(np.ones(10), np.ones(10), np.arange(10) < 2, np.arange(10), np.zeros((1, 10), dtype=bool)) is None
+
+
+def test_days_round_a_break_are_those_beside_a_gap():
+    dates = pd.DatetimeIndex([*pd.bdate_range("2025-11-17", "2025-11-26"), *pd.bdate_range("2025-12-01", "2025-12-23"),
+                              *pd.bdate_range("2026-01-05", "2026-01-16"), *pd.bdate_range("2026-01-20", "2026-02-13"),
+                              *pd.bdate_range("2026-02-23", "2026-04-03"), *pd.bdate_range("2026-04-13", "2026-05-01")])
+    grid = _grid(n_days=len(dates))[0]
+    from dataclasses import replace
+
+    classes = day_classes(replace(grid, dates=dates))
+    assert list(dates[classes["before_holiday"]].strftime("%m-%d")) == ["11-26", "12-23", "01-16", "02-13", "04-03"]
+    assert list(dates[classes["after_holiday"]].strftime("%m-%d")) == ["12-01", "01-05", "01-20", "02-23", "04-13"]
+
+
+def test_permutations_keep_every_student_and_every_day():
+    grid, _, _ = _grid(rate=0.15, seed=4)
+    changed = 0
+    for moves in shuffled(grid, n=5, seed=1):
+        assert (moves.sum(axis=1) == grid.absent.sum(axis=1)).all() and (moves.sum(axis=0) == grid.absent.sum(axis=0)).all()
+        changed += int((moves != grid.absent).sum())
+    assert changed > 0
+
+
+def test_permutations_reach_every_table_equally_often():
+    """Brute force: 3 x 3 with all margins 1 has six tables; each must come up one time in six."""
+    from dataclasses import replace
+
+    grid = _grid(n=60, n_days=40)[0]
+    small = replace(grid, absent=np.eye(3, dtype=bool), enrolled=np.ones((3, 3), dtype=bool), school=np.zeros((3, 3), dtype=np.int16),
+                    home=np.zeros(3, dtype=int), dates=grid.dates[:3], students=grid.students.iloc[:3])
+    seen = pd.Series([moves.tobytes() for moves in shuffled(small, n=3000, seed=2, between=6)]).value_counts()
+    assert len(seen) == 6 and seen.min() > 420 and seen.max() < 580  # 500 each, four standard errors
+
+
+def test_mantel_haenszel_is_statsmodels():
+    from statsmodels.stats.contingency_tables import StratifiedTable
+
+    rng = np.random.default_rng(3)
+    inside, stratum = rng.random(500) < 0.3, rng.integers(0, 3, 500)
+    has = rng.random(500) < 0.2 + 0.2 * inside
+    tables = [[[int((has & inside & (stratum == k)).sum()), int((~has & inside & (stratum == k)).sum())],
+               [int((has & ~inside & (stratum == k)).sum()), int((~has & ~inside & (stratum == k)).sum())]] for k in range(3)]
+    reference = StratifiedTable([np.array(t) for t in tables])
+    row = mantel_haenszel(has, inside, stratum, used=np.ones(500, dtype=bool))
+    assert row["rate_ratio"] == pytest.approx(reference.riskratio_pooled)
+    assert row["p_value"] == pytest.approx(reference.test_null_odds(correction=True).pvalue)
+
+
+def test_excused_is_no_reason():
+    absences = pd.DataFrame({"student_id": ["1", "1", "2"], "school_id": "1", "month": "2025-09", "absent_units": [1, 1, 1],
+                             "pattern": pd.array(["no_reason", None, "transportation"], dtype="str")})
+    table = coverage(absences, ["school_id"])
+    assert table[["n_absences", "n_known"]].to_numpy().tolist() == [[3, 1]] and not table["enough"].iloc[0]
+    said = pd.DataFrame({"student_id": ["2", "3"], "pattern": ["transportation", "housing"]})
+    reasons = student_reasons(absences, said)
+    assert reasons.to_dict("records") == [{"student_id": "2", "pattern": "transportation", "n": 1, "from_mentor": True},
+                                          {"student_id": "3", "pattern": "housing", "n": 0, "from_mentor": True}]
+
+
+def test_small_groups_are_pulled_in_more():
+    pulled = shrink(np.array([1, 50, 20]), np.array([2, 100, 100]))
+    share = 71 / 202
+    assert abs(pulled[0] - share) < abs(0.5 - share) and abs(pulled[1] - 0.5) < abs(pulled[0] - 0.5)
+
+
+def test_barriers_that_meet():
+    reasons = pd.DataFrame({"student_id": list("aabbccd"), "pattern": ["x", "y", "x", "y", "x", "z", "x"]})
+    table = co_occurring(reasons, least=1)
+    first = table[table["pattern"].eq("x") & table["other"].eq("y")].iloc[0]
+    assert first["n_both"] == 2 and first["expected"] == 2.0
+
+
+def test_missed_periods_are_those_with_less_than_half_the_minutes():
+    rows = pd.DataFrame({"student_id": list("abcd"), "period": "1", "minutes_scheduled": [48, 48, 48, None], "minutes_present": [0, 24, 25, None]})
+    assert missed_periods(rows)["student_id"].tolist() == ["a", "b", "d"]
+
+
+def test_gap_matrix_and_funnel():
+    day = pd.Timestamp("2026-01-10")
+    barriers = pd.DataFrame({"student_id": list("abcde"), "pattern": ["food", "food", "housing", "food", "food"],
+                             "source": ["mentor", "mentor", "family", "text_suggested", "mentor"], "status": ["open", "open", "open", "open", "resolved"]})
+    resources = pd.DataFrame({"resource_id": ["R1", "R2"], "patterns": ["food; transportation", "housing"], "capacity": pd.array([1, 9], dtype="Int64"),
+                              "checked_date": [pd.Timestamp("2025-06-01"), day], "active": pd.array([True, False], dtype="boolean")})
+    gap = gap_matrix(barriers, resources, day).set_index("pattern")
+    assert gap.loc["food", ["n_students", "capacity", "unserved", "n_stale"]].tolist() == [2, 1, 1, 1]
+    assert gap.loc["housing", "ask"] == "Find a first partner" and gap.loc["food", "ask"] == "Ask for more places"
+    referrals = pd.DataFrame({"student_id": ["a", "b"], "pattern": "food", "made_date": [day, day], "outcome": ["connected", "waitlisted"],
+                              "outcome_date": [day + pd.Timedelta(days=8), day]})
+    row = referral_funnel(barriers, referrals).set_index("pattern").loc["food"]
+    assert (row["n_barriers"], row["n_referred"], row["n_connected"], row["days_to_connect"]) == (4, 2, 1, 8)
+
+
+def test_counts_without_days_enrolled():
+    _, absences, days = _grid(rate=0.05)
+    spread = days_per_student(absences, 100)
+    assert spread["n_students"].sum() == 100
+    week = weekday_counts(absences, days)
+    assert week["n_absences"].sum() == len(absences) and week["n_school_days"].sum() == 40
+
+
+def test_every_pattern_has_words_and_an_action():
+    for pattern, group in (("weekday=Friday", "grade_level=07"), ("same_days", "bus_route=R1"), ("same_days", "household_id=all"),
+                           ("reason=transportation", "zip5=1"), ("fading", "school_id=1"), ("early_dismissal", "school_id=1")):
+        family = family_of(group, pattern)
+        assert family.action and family.owner and pattern_words(pattern)
+    assert group_words("grade_level=07", str) == "Grade 7" and group_words("school_id=1", lambda s: "Elm") == "Elm"
+    assert len({(f.starts_with, f.about) for f in families()}) == len(families())
+
+
+def test_row_order_does_not_matter():
+    grid, absences, days = _grid(n=80, n_days=60, rate=0.2)
+    again = make_grid(grid.students.sample(frac=1, random_state=1), pd.DataFrame({
+        "student_id": grid.students["student_id"], "school_id": "0001", "first_date": grid.dates[0], "last_date": grid.dates[-1]}).sample(
+        frac=1, random_state=2), absences.sample(frac=1, random_state=3), days.sample(frac=1, random_state=4), days.assign(day_type="instructional"))
+    pd.testing.assert_frame_equal(find_calendar(grid)[lambda t: t["pattern"] != "early_dismissal"].reset_index(drop=True), find_calendar(again))
