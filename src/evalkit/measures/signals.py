@@ -10,7 +10,6 @@ import pandas as pd
 from evalkit import panel
 from evalkit.measures.bands import fraction_of, reaches
 from evalkit.panel import DayBook
-from evalkit.rules import UNITS_PER_DAY
 
 SCHOOL_MONTH = 20
 WINDOWS = {"W2": (10, 2), "M1": (20, 2), "M2": (40, 4)}
@@ -35,7 +34,7 @@ def early_warning(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
     frame = pd.DataFrame({
         "student_id": pieces["student_id"].to_numpy(), "flag": raised["flag"].astype("str").to_numpy(),
         "flagged_on": days["date"].to_numpy(), "school_month": -(-days["day_number"].to_numpy() // SCHOOL_MONTH),
-        "absent_days": raised["absent"].to_numpy("float64") / UNITS_PER_DAY, "school_id": pieces["school_id"].to_numpy()})
+        "absent_days": raised["absent"].to_numpy("float64") / book.day_units, "school_id": pieces["school_id"].to_numpy()})
     frame = frame.astype({"student_id": "str", "flag": "str", "school_id": "str"})
     return frame.sort_values(["student_id", "flag"], key=lambda c: c.map(order) if c.name == "flag" else c,
                              kind="stable", ignore_index=True)
@@ -46,11 +45,11 @@ def _flags(rows: pd.DataFrame, book: DayBook, wanted: tuple[str, ...]) -> pd.Dat
     parts = [rows.iloc[:0].assign(absent=0, flag="")]
     for flag, (last, days) in WINDOWS.items():
         if flag in wanted:
-            parts.append(_first(_running(rows[number <= last]), days, flag))
+            parts.append(_first(_running(rows[number <= last]), days * book.day_units, flag))
     if "2m" in wanted:
         running = _running(rows)
         ends = running[(number % SCHOOL_MONTH == 0)]
-        needed = 2 * (number[number % SCHOOL_MONTH == 0] // SCHOOL_MONTH)
+        needed = 2 * book.day_units * (number[number % SCHOOL_MONTH == 0] // SCHOOL_MONTH)
         parts.append(_first(ends, needed, "2m"))
     return pd.concat(parts, ignore_index=True)
 
@@ -59,9 +58,9 @@ def _running(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(absent=rows.groupby("student", sort=False)["absent_units"].cumsum())
 
 
-def _first(rows: pd.DataFrame, days: Any, flag: str) -> pd.DataFrame:
-    """Each student's first row with at least so many days absent."""
-    hit = rows[(rows["absent"] >= np.asarray(days) * UNITS_PER_DAY).to_numpy()]
+def _first(rows: pd.DataFrame, needed: Any, flag: str) -> pd.DataFrame:
+    """Each student's first row with at least so many units absent."""
+    hit = rows[(rows["absent"] >= np.asarray(needed)).to_numpy()]
     return hit.drop_duplicates("student").assign(flag=flag)
 
 
@@ -88,8 +87,8 @@ def first_crossing(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
     pieces = book.pieces.iloc[hit["piece"]]
     return pd.DataFrame({
         "student_id": pieces["student_id"].to_numpy(), "crossed_on": book.days["date"].to_numpy()[hit["day_row"]],
-        "enrolled_day": hit["enrolled_day"].to_numpy(), "absent_days": hit["absent"].to_numpy() / UNITS_PER_DAY,
-        "enrolled_days": hit["enrolled"].to_numpy() / UNITS_PER_DAY, "school_id": pieces["school_id"].to_numpy(),
+        "enrolled_day": hit["enrolled_day"].to_numpy(), "absent_days": hit["absent"].to_numpy() / book.day_units,
+        "enrolled_days": hit["enrolled"].to_numpy() / book.day_units, "school_id": pieces["school_id"].to_numpy(),
         "is_now": hit["is_now"].to_numpy(bool)})
 
 
@@ -108,9 +107,9 @@ def days_left(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
     edge = fraction_of(study.rules.threshold)
     expected = (frame["enrolled_units"] + frame["remaining_units"]).astype("Int64").fillna(0).to_numpy("int64")
     slack = expected * edge.numerator - frame["absent_units"].to_numpy("int64") * edge.denominator
-    room = (slack - (1 if study.rules.inclusive else 0)) // (edge.denominator * UNITS_PER_DAY)
+    room = (slack - (1 if study.rules.inclusive else 0)) // (edge.denominator * book.day_units)
     return pd.DataFrame({"student_id": frame["student_id"], "school_id": frame["school_id"],
-                         "absent_days": frame["absent_units"] / UNITS_PER_DAY, "expected_days": expected / UNITS_PER_DAY,
+                         "absent_days": frame["absent_units"] / book.day_units, "expected_days": expected / book.day_units,
                          "remaining_days": frame["remaining_days"].astype("int64"), "days_left": room,
                          "can_stay_below": room >= 0})
 

@@ -12,6 +12,7 @@ from evalkit.measures.bands import is_chronic, school_measures
 from evalkit.panel import DayBook
 from evalkit.panel.calendar import units_of, year_bounds
 from evalkit.panel.spans import year_of_span
+from evalkit.panel.totals import student_totals
 
 
 def prior_rates(study: Any, *, school_year: int | None = None) -> pd.DataFrame:
@@ -22,8 +23,7 @@ def prior_rates(study: Any, *, school_year: int | None = None) -> pd.DataFrame:
     """
     year = study.school_year - 1 if school_year is None else school_year
     rows = _stated_year(study, year)
-    counted = _counted_year(study, year)
-    rows = pd.concat([rows, counted[~counted["student_id"].isin(rows["student_id"])]], ignore_index=True)
+    rows = _counted_year(study, year) if rows.empty else rows
     rate = rows["absent_units"] / rows["enrolled_units"].where(rows["enrolled_units"] > 0)
     rows = rows.assign(prior_absence_rate=rate.astype("float64"), is_chronic=is_chronic(rows, rules=study.rules))
     return rows.sort_values("student_id", kind="stable", ignore_index=True)
@@ -46,7 +46,7 @@ def _counted_year(study: Any, year: int) -> pd.DataFrame:
     if has_daily_history(study, year):
         counted = panel.student_panel(study, book=panel.open_days(study, school_year=year))[columns]
     elif _has_totals(study, year):
-        counted = panel.totals.student_totals(study, school_year=year)[columns]
+        counted = student_totals(study, school_year=year)[columns]
     else:
         return _stated_year(study, -1)
     return counted.dropna().astype({"enrolled_units": "int64", "absent_units": "int64"})
@@ -123,7 +123,7 @@ def same_day_last_year(study: Any, *, book: DayBook | None = None) -> pd.DataFra
         return None
     book = book or panel.open_days(study)
     reached = book.days[book.days["counted"]].groupby("school_id")["day_number"].max()
-    before = panel.open_days(study, school_year=year).days
+    before = panel.planned_days(study, year)
     inside = before[before["day_number"] <= before["school_id"].map(reached).fillna(0)]
     cut = inside.groupby("school_id")["date"].max().to_dict()
     return school_measures(study, book=panel.open_days(study, school_year=year, cut=cut)) if cut else None

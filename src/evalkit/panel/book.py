@@ -46,6 +46,11 @@ class DayBook:
         """Units of all day rows before row i."""
         return np.concatenate([[0], np.cumsum(self.days["units"].to_numpy("int64"))])
 
+    @property
+    def day_units(self) -> int:
+        """Units of one usual school day."""
+        return cal.usual_day(self.days, self.rules)
+
 
 def open_days(study: Any, *, school_year: int | None = None, cut: Mapping[str, pd.Timestamp] | None = None,
               form: str = "auto", engine: str = engines.DEFAULT) -> DayBook:
@@ -62,6 +67,14 @@ def open_days(study: Any, *, school_year: int | None = None, cut: Mapping[str, p
     with open_session(engine, sources=[events]) as session:
         rows = step.open_rows(session, events, first=first, last=min(last, pd.Timestamp(study.as_of)))
         return _lay_out(study, rows, year=year, cut=cut, form=form)
+
+
+def planned_days(study: Any, school_year: int) -> pd.DataFrame:
+    """The numbered school days of a year from the calendar alone, without reading any attendance."""
+    schools, calendar = _table(study, "school"), _table(study, "calendar")
+    ids = sorted({*schools.get("school_id", ()), *_table(study, "enrollment").get("school_id", ())})
+    return cal.number_days(calendar, schools, school_ids=ids, rules=study.rules, school_year=school_year,
+                           cut=_cut(study, ids, school_year))
 
 
 def _no_events() -> pd.DataFrame:

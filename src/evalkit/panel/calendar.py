@@ -85,8 +85,8 @@ def usual_minutes(days: pd.DataFrame) -> int:
 
 
 def units_per_minute(usual: int) -> int:
-    """Whole units in a minute: minutes stay exact, and a usual day stays within 0.2 % of UNITS_PER_DAY."""
-    return max(1, round(UNITS_PER_DAY / usual))
+    """Whole units in a minute: minutes stay exact, and a usual day is UNITS_PER_DAY or at most 0.5 % above it."""
+    return -(-UNITS_PER_DAY // usual)
 
 
 def _mark_counted(days: pd.DataFrame, rules: Rules, cut: Mapping[str, pd.Timestamp]) -> pd.DataFrame:
@@ -98,6 +98,14 @@ def _mark_counted(days: pd.DataFrame, rules: Rules, cut: Mapping[str, pd.Timesta
     days["provisional"] = days["counted"] & (days["day_number"] > n_counted - rules.provisional_days)
     days["month"] = days["date"].dt.strftime("%Y-%m").astype("str")
     return days[COLUMNS]
+
+
+def usual_day(days: pd.DataFrame, rules: Rules) -> int:
+    """Units of one usual school day: what "a day" is when a count of days is asked or shown."""
+    if rules.unit != "minutes":
+        return UNITS_PER_DAY
+    usual = usual_minutes(days)
+    return usual * units_per_minute(usual)
 
 
 def days_from_rows(rows: pd.DataFrame, *, weekdays_only: bool) -> pd.DataFrame:

@@ -11,7 +11,6 @@ from evalkit.errors import UserError, must_be_one_of
 from evalkit.panel import totals
 from evalkit.panel.book import DayBook, open_days
 from evalkit.panel.calendar import as_ordinal
-from evalkit.rules import UNITS_PER_DAY
 
 SUMS = ["enrolled_units", "absent_units", "n_days", "tardy_days", "excused_units", "suspended_units",
         "provisional_units"]
@@ -113,7 +112,7 @@ def _summed(sums: pd.DataFrame, keys: dict[str, tuple[np.ndarray, pd.Index]], bo
         values = sums[name].to_numpy("int64")[order]
         columns[name] = np.add.reduceat(values, first) if len(first) else values
     summed = pd.DataFrame(columns, copy=False)
-    return finish(summed if book.has_rates else _unknown(summed))
+    return finish(summed if book.has_rates else _unknown(summed), book.day_units)
 
 
 def _keys(book: DayBook, piece: np.ndarray) -> dict[str, tuple[np.ndarray, pd.Index]]:
@@ -128,12 +127,12 @@ def _unknown(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(enrolled_units=blank, n_days=blank)
 
 
-def finish(frame: pd.DataFrame) -> pd.DataFrame:
+def finish(frame: pd.DataFrame, day_units: int) -> pd.DataFrame:
     """Add what is shown: enrolled_days and absent_days (floats), absence_rate (0-1, missing without enrolled days)."""
     enrolled, absent = frame["enrolled_units"].astype("Float64"), frame["absent_units"].astype("Float64")
     rate = (absent / enrolled.where(enrolled > 0)).astype("float64")
-    return frame.assign(enrolled_days=(enrolled / UNITS_PER_DAY).astype("float64"),
-                        absent_days=(absent / UNITS_PER_DAY).astype("float64"), absence_rate=rate)
+    return frame.assign(enrolled_days=(enrolled / day_units).astype("float64"),
+                        absent_days=(absent / day_units).astype("float64"), absence_rate=rate)
 
 
 def student_panel(study: Any, *, start: Any = None, end: Any = None, by_school: bool = False,
@@ -196,7 +195,7 @@ def window_panel(study: Any, windows: pd.DataFrame, *, book: DayBook | None = No
     whole = sums.groupby("window")[SUMS].sum().reindex(range(len(windows)), fill_value=0)
     whole = whole if book.has_rates else _unknown(whole)
     kept = windows.drop(columns=[name for name in (*SUMS, *SHOWN) if name in windows])
-    return pd.concat([kept, finish(whole).set_index(windows.index)], axis=1)
+    return pd.concat([kept, finish(whole, book.day_units).set_index(windows.index)], axis=1)
 
 
 def month_panel(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
