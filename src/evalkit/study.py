@@ -259,7 +259,7 @@ def _not_submitted(known: Mapping[str, pd.DataFrame], through: Mapping[str, pd.T
     if "enrollment" not in known:
         return ()
     silent = sorted(set(known["enrollment"]["school_id"].unique()) - set(through))
-    return (f"{len(silent)} schools with students have sent no attendance: none of their days are counted.",) if silent else ()
+    return (f"Schools with students that sent no attendance: {len(silent)}. None of their days are counted.",) if silent else ()
 
 
 def up_to(given: Mapping[str, pd.DataFrame], as_of: pd.Timestamp) -> dict[str, pd.DataFrame]:

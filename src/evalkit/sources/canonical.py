@@ -62,10 +62,10 @@ def _must_have_columns(file: RawFile, schema: Table, config: Config) -> None:
     if not missing:
         return
     near = {column: nearest(column, file.dropped) for column in missing}
-    hints = [f'{column}{f" (is it your column ""{near[column]}""?)" if near[column] else ""}' for column in missing]
+    hints = [f'{column}: is it your column "{near[column]}"?' for column in missing if near[column]]
     first = missing[0]
     raise UserError(f"The file has no column for: {', '.join(missing)}.", file=file.file, row=file.head_row,
-                    culprits=hints if any(near.values()) else (),
+                    culprits=hints,
                     remedy=f'Add it, or name your own column in study.toml: [columns.{schema.name}] {first} = "your column".')
 
 

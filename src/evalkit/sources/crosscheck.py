@@ -13,7 +13,7 @@ from evalkit.errors import UserError
 from evalkit.schemas import table as schema_table
 from evalkit.sources.canonical import shown
 from evalkit.sources.codes import code_rows, end_year_of
-from evalkit.sources.rows import TableRows, as_mask, row_texts
+from evalkit.sources.rows import QUARANTINED, TableRows, as_mask, row_texts
 from evalkit.vocabulary import plain
 
 NO_SHOW = {"noshow", "invalidenrollment", "invalid"}
@@ -107,7 +107,7 @@ def check_enrollment(tables: Tables, config: Config) -> list[str]:
     rows.set_aside(_outside_own_year(frame), "entry_date: more than 60 days outside its school year")
     same_day = int((rows.usable & as_mask(frame["exit_date"] == frame["entry_date"])).sum())
     if same_day:
-        remarks.append(f"{same_day} enrolment spans begin and end on the same day: they may be no-shows.")
+        remarks.append(f"Enrolment spans that begin and end on the same day: {same_day}. They may be no-shows.")
     remarks += _calendars_of_spans(tables) + _overlaps(rows)
     return remarks
 
@@ -137,7 +137,7 @@ def _calendars_of_spans(tables: Tables) -> list[str]:
     unknown = frame["calendar_code"].notna() & ~pd.MultiIndex.from_frame(frame[["school_id", "calendar_code"]]).isin(pairs)
     rows.set_aside(unknown & frame["school_id"].isin(n_codes.index), "calendar_code: not in the school's calendar")
     lost = int((rows.usable & ~as_mask(frame["school_id"].isin(n_codes.index))).sum())
-    return [f"{lost} enrolment spans are at schools without a calendar: their days cannot be counted."] if lost else []
+    return [f"Enrolment spans at schools without a calendar: {lost}. Their days cannot be counted."] if lost else []
 
 
 def _overlaps(rows: TableRows) -> list[str]:
@@ -152,10 +152,10 @@ def _overlaps(rows: TableRows) -> list[str]:
         primary["entry_date"] < primary["exit_date"].fillna(pd.Timestamp("2200-01-01")).groupby(primary["student_id"]).cummax().shift())
     remarks = []
     if overlap.any():
-        remarks.append(f"{int(overlap.sum())} enrolment spans overlap an earlier span of the same student: each date is "
+        remarks.append(f"Enrolment spans that overlap an earlier span of the same student: {int(overlap.sum())}. Each date is "
                        "counted once, the primary school first.")
     if again.any():
-        remarks.append(f"{int(again.sum())} students' spans are primary at two schools on the same date: please correct them.")
+        remarks.append(f"Spans that are primary at two schools on the same date: {int(again.sum())}. Please correct them.")
     return remarks
 
 
@@ -166,16 +166,16 @@ def check_calendar(rows: TableRows) -> list[str]:
     remarks = []
     weekend = int((school_days["date"].dt.weekday >= 5).sum())
     if weekend:
-        remarks.append(f"{weekend} Saturdays or Sundays are school days in the calendar: please check them.")
+        remarks.append(f"Saturdays or Sundays that are school days in the calendar: {weekend}. Please check them.")
     years = pd.Series(end_year_of(school_days["date"]), index=school_days.index)
     sizes = school_days.groupby(["school_id", "calendar_code", years]).size()
     odd = sizes[(sizes < 150) | (sizes > 200)]
     if len(odd):
-        remarks.append(f"{len(odd)} school calendars have fewer than 150 or more than 200 school days in a year.")
+        remarks.append(f"School calendars with fewer than 150 or more than 200 school days in a year: {len(odd)}.")
     closed = {"holiday", "teacher_only", "weather", "emergency", "strike", "non_instructional"}
     clash = int(school_days["day_type"].isin(closed).sum())
     if clash:
-        remarks.append(f"{clash} calendar days are called closed (holiday, weather ...) and yet marked as school days.")
+        remarks.append(f"Calendar days called closed (holiday, weather ...) and yet marked as school days: {clash}.")
     return remarks
 
 
@@ -196,13 +196,13 @@ def must_be_daily(rows: TableRows) -> None:
     """Refuse a file that holds several rows a student and day: it is period attendance."""
     words = {"period", "periodname", "section", "sectionid", "classperiod", "periodno"}
     for index, file in enumerate(rows.files):
-        here = rows.usable & (rows.part == index)
+        column = next((name for name in file.dropped if plain(name) in words), "")
+        here = (rows.part == index) & (rows.fate != QUARANTINED if column else rows.usable)
         frame = rows.frame.loc[here, ["student_id", "date"]]
         days = len(frame.drop_duplicates())
-        has_period = any(plain(name) in words for name in file.dropped)
-        if days and (len(frame) > 1.5 * days or (has_period and len(frame) > 1.05 * days)):
+        if days and len(frame) > (1.05 if column else 1.5) * days:
             raise UserError("This file has several rows for a student and day: it looks like period attendance.",
-                            file=file.file, column=next((n for n in file.dropped if plain(n) in words), ""),
+                            file=file.file, column=column,
                             remedy="Export daily attendance, or give it as the table attendance_period.")
 
 
@@ -322,7 +322,7 @@ def _repeated_days(tables: Tables) -> list[str]:
     rows.set_aside(_mask(rows, near, mine[lost & older & ~same_rest]), "replaced by a later extract (as_of)", counts=False)
     n = rows.set_aside(_mask(rows, near, mine[lost & ~older & ~same_rest]),
                        "date: the student already has a row for this day; the one with more absence is kept")
-    return [f"{n} student-day{'s have' if n != 1 else ' has'} two different rows: the one with more absence is kept."] if n else []
+    return [f"Student-days with two different rows: {n}. The row with more absence is kept."] if n else []
 
 
 def _mask(rows: TableRows, near: np.ndarray, which: np.ndarray) -> np.ndarray:

@@ -52,7 +52,10 @@ def orders_shown(values: Iterable[str]) -> set[str]:
 def is_ambiguous(value: str) -> bool:
     """Could be read as day/month and as month/day, and the two differ."""
     parts = _PARTS.fullmatch(value.strip())
-    return bool(parts) and max(int(parts[1]), int(parts[3])) <= 12 and int(parts[1]) != int(parts[3])
+    if not parts or parts[4] == "9999":
+        return False
+    first, second = int(parts[1]), int(parts[3])
+    return 1 <= first <= 12 and 1 <= second <= 12 and first != second
 
 
 def all_serials(values: Iterable[str]) -> bool:

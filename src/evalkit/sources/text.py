@@ -23,6 +23,7 @@ MOST_BYTES = 1 << 30
 _CHUNK = 50_000
 _LARGE = 1_000_000
 _LOOK = 30
+_TOTAL = re.compile(r"(grand\s+)?totals?\s*:?", re.I)
 _FOOTER = re.compile(r"(grand\s+)?totals?\b|sum(me)?\s*:?$|records?\s*:|rows?\s*:|count\s*:|page\s+\d|printed\b|run\s+(date|on|\d)"
                      r"|report\s+(date|run)|end of (report|file)|generated\b|as of\b", re.I)
 
@@ -209,16 +210,17 @@ def _told_apart(columns: list[TextColumn], used: dict[int, str], top: list[list[
     """Drop blank rows; set titles, footers and totals apart; keep the columns that are read."""
     n = len(columns[0].codes) if columns else 0
     filled = np.zeros(n, np.int32)
-    footer = np.zeros(n, bool)
+    footer, total = np.zeros(n, bool), np.zeros(n, bool)
     for column in columns[:64]:
         is_filled = column.where(lambda text: bool(text.strip()))
         footer |= (filled == 0) & is_filled & column.where(lambda text: bool(_FOOTER.match(text.strip())))
+        total |= (filled == 0) & column.where(lambda text: bool(_TOTAL.fullmatch(text.strip())))
         filled += is_filled
     for column in columns[64:]:
         filled += column.where(lambda text: bool(text.strip()))
     last = np.flatnonzero(filled > 1)
     trailing = (np.arange(n) > (last[-1] if len(last) else -1)) & (filled == 1) & (len(columns) > 2)
-    is_footer = (footer & (filled < max(2, len(columns)))) | trailing
+    is_footer = total | (footer & (filled < max(2, len(columns)))) | trailing
     numbers = np.arange(n) + len(top) + 1
     data = (filled > 0) & ~is_footer
     structural = [(i, "a title above the column names") for i, record in enumerate(top[:-1], start=1)
