@@ -13,9 +13,9 @@ LARGE_DAYS, LARGE_G = 9.0, 0.4
 
 
 def benchmarks() -> pd.DataFrame:
-    """One row per study: study, design, result, days, g, note."""
+    """One row per study: study, design, result, days, g, note; label, detail and marker are for figures (days only)."""
     rows = tomllib.loads(files("evalkit.evidence").joinpath("benchmarks.toml").read_text(encoding="utf-8"))["benchmark"]
-    return pd.DataFrame(rows, columns=["study", "design", "result", "days", "g", "note"])
+    return pd.DataFrame(rows, columns=["study", "design", "result", "days", "g", "note", "label", "detail", "marker"])
 
 
 def banner(sizes: dict[str, Any]) -> str:

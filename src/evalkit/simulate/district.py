@@ -83,7 +83,7 @@ def simulate_district(
     effect_days: change in days absent per 180 enrolled days after the begin date, mean over mentored students (-4: four
     fewer). preset: pre, post, elementary, high_school. Further options (settings.Options): school_year, mentored_share,
     effect_by_band {"middle": -4.2}, effect_profile constant | growing | fading, spillover (share of the effect siblings
-    get), planted (names of settings.PATTERNS), alike (no group differs), hidden_selection, history (last year's daily
+    get), planted (names of settings.PATTERNS), alike (no group differs), hidden_selection, late_referrals, history (last year's daily
     rows), records (contacts and the rest), dirty (faults of real exports). One seed, one district; the untreated path
     shares every draw with the observed one, so the truth is exact. Source of the model: data.md, docs/methods.
     """
@@ -245,6 +245,7 @@ def _summary(students: pd.DataFrame, options: Options, last: pd.Timestamp) -> di
         "effect_profile": options.effect_profile,
         "spillover": options.spillover,
         "hidden_selection": options.hidden_selection,
+        "late_referrals": options.late_referrals,
         "window_end": last.date(),
         "n_mentored": len(students),
         "n_mentored_20_days": len(usable),

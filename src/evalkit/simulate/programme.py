@@ -43,27 +43,55 @@ def choose_students(
 ) -> Starts:
     """Pick students on need: last year's rate and this year's absences so far, with luck in it.
 
-    Only what was on record before the round is used (plus the hidden part, when `hidden_selection` asks for it).
+    Most come from one list drawn at the first round (need, then luck) and start when a mentor is free, in an order of
+    luck; the share `late_referrals` is picked at each later round on need at that time, from everyone still without a
+    mentor. Only what was on record before is used (plus the hidden part, when `hidden_selection` asks for it).
     """
     quota = round(options.mentored_share * roster.n)
     days = np.cumsum(absent & (school_on >= 0), axis=1)
     here = np.cumsum(school_on >= 0, axis=1)
     taken = np.zeros(roster.n, dtype=bool)
-    pieces = []
+    first = WAVES[0][0]
+    need = _need(days, here, prior_rate, first)
+    score = 6 * need + options.hidden_selection * lasting + rng.gumbel(0, 0.8, roster.n)
+    ready = _ready(roster, school_on, here, need, taken, first)
+    listed = _top(score, ready, round((1 - options.late_referrals) * quota))
+    listed = listed[np.argsort(rng.random(listed.size), kind="stable")]
+    pieces, done = [], 0
     for day, share in WAVES:
-        rate = days[:, day - 1] / np.maximum(here[:, day - 1], 1)
-        known = np.where(np.isnan(prior_rate), rate, prior_rate)
-        need = 0.6 * known + 0.4 * rate
-        ready = roster.is_programme[np.maximum(school_on[:, day], 0)] & (school_on[:, day] >= 0) & ~taken
-        ready &= (need >= 0.07) & (need <= 0.5) & (here[:, day - 1] >= 15)
+        wanted = round(share * quota)
+        n_late = round(options.late_referrals * wanted) if day > first else 0
+        turn = listed[done : done + wanted - n_late]
+        done += wanted - n_late
+        need = _need(days, here, prior_rate, day)
+        ready = _ready(roster, school_on, here, need, taken, day)
+        ready[listed] = False
         score = 6 * need + options.hidden_selection * lasting + rng.gumbel(0, 0.8, roster.n)
-        chosen = np.argsort(np.where(ready, -score, np.inf), kind="stable")[
-            : min(round(share * quota), int(ready.sum()))
-        ]
+        still_here = roster.is_programme[np.maximum(school_on[turn, day], 0)] & (school_on[turn, day] >= 0)
+        chosen = np.concatenate([turn[still_here], _top(score, ready, n_late)])
         taken[chosen] = True
         pieces.append((chosen, np.full(chosen.size, day), day + rng.integers(1, 7, chosen.size), need[chosen]))
     parts = [np.concatenate([piece[k] for piece in pieces]) for k in range(4)]
     return Starts(*parts)
+
+
+def _need(days: np.ndarray, here: np.ndarray, prior_rate: np.ndarray, day: int) -> np.ndarray:
+    """Last year's rate (this year's where there is none) and this year's so far, in one number."""
+    rate = days[:, day - 1] / np.maximum(here[:, day - 1], 1)
+    return 0.6 * np.where(np.isnan(prior_rate), rate, prior_rate) + 0.4 * rate
+
+
+def _ready(
+    roster: Roster, school_on: np.ndarray, here: np.ndarray, need: np.ndarray, taken: np.ndarray, day: int
+) -> np.ndarray:
+    """Enrolled in a programme school, known for 15 days, in need but in school often enough to meet a mentor."""
+    ready = roster.is_programme[np.maximum(school_on[:, day], 0)] & (school_on[:, day] >= 0) & ~taken
+    return ready & (need >= 0.07) & (need <= 0.5) & (here[:, day - 1] >= 15)
+
+
+def _top(score: np.ndarray, ready: np.ndarray, n: int) -> np.ndarray:
+    """The n highest scores among the ready, highest first."""
+    return np.argsort(np.where(ready, -score, np.inf), kind="stable")[: max(min(n, int(ready.sum())), 0)]
 
 
 def effect_profile(name: str, n_days: int, begin: np.ndarray) -> np.ndarray:

@@ -166,6 +166,7 @@ class Options:
     planted: tuple[str, ...] = ()
     alike: bool = False
     hidden_selection: float = 0.0
+    late_referrals: float = 0.1
     history: bool = True
     records: bool = True
     dirty: bool = False

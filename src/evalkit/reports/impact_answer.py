@@ -1,0 +1,295 @@
+"""Page 1 of the impact study, piece by piece. Every number goes through the gate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from evalkit import figures
+from evalkit.evidence import banner
+from evalkit.evidence import benchmarks as published
+from evalkit.programme import fidelity
+from evalkit.render.blocks import BigNumber, Callout, Column, Figure, Paragraph, Table, Tile, Tiles
+from evalkit.reports.gate import Gate
+from evalkit.reports.impact_run import Analysis
+from evalkit.wording import between, count_words, gain_of, number, percent, plural
+from evalkit.wording.verdicts import Gain, gain_title
+
+YEAR = 180
+ELEMENT_LABELS = {
+    "three_contacts": "Three contacts a week",
+    "b_call_absent": "Absences followed up",
+    "e_family_intro": "Families met",
+    "f_connect_resource": "Help connected",
+}
+
+
+def gain(main: Analysis) -> Gain | None:
+    """The planned answer in days more in school per 180-day year; None where it is not about days or has no interval."""
+    found = main.planned
+    if found.outcome not in ("absence_rate", "absent_days") or None in (found.value, found.ci_low, found.ci_high):
+        return None
+    return gain_of(found, year_days=YEAR)
+
+
+def arms(main: Analysis) -> list[int]:
+    """The students each estimate rests on, by group: both must be large enough to show it."""
+    return [main.planned.n_treated, main.planned.n_comparison]
+
+
+def opening(study, main: Analysis, gate: Gate) -> tuple[str, str]:
+    """The message as title, and the uncertainty in words."""
+    found = gain(main)
+    who = f"{main.comparison.used.loc[main.comparison.used['treated'] == 1, 'school_id'].nunique()}"
+    shown = gate.numbers("gain", value=(found.value if found else None, arms(main)))["value"]
+    if found is None or shown is None:
+        lead = gate.text(
+            "{n:,} mentored students are compared with {m:,} similar students.",
+            n=(main.planned.n_treated,) * 2,
+            m=(main.planned.n_comparison,) * 2,
+        )
+        return gate.fixed("Mentored and similar students, compared"), lead
+    lead = gate.text(
+        "{n:,} students in {schools} had a mentor and could be compared. {ends} {sure}",
+        n=(main.planned.n_treated,) * 2,
+        words={"schools": f"{count_words(int(who))} school{'' if who == '1' else 's'}", "ends": _ends(found), "sure": _sure(found)},
+    )
+    return gate.fixed(gain_title(found)), lead
+
+
+def _ends(found: Gain) -> str:
+    if found.low < 0 < found.high:
+        return f"The difference may lie anywhere **{between(found.low, found.high).replace('between', 'from', 1).replace(' and ', ' to ', 1)}**."
+    word = "more" if found.low >= 0 else "fewer"
+    low, high = sorted((abs(found.low), abs(found.high)))
+    return f"They most likely spent **{between(low, high)}** {word} in school per year."
+
+
+def _sure(found: Gain) -> str:
+    if found.low < 0 < found.high:
+        return "So we cannot say whether having a mentor went with more days in school."
+    return "We are quite sure on which side of zero it lies; we are less sure how large it is."
+
+
+def big_number(main: Analysis, gate: Gate) -> BigNumber | Callout:
+    """The one number, its interval, and further readings of it."""
+    found, sizes = gain(main), main.effect_sizes
+    label = gate.fixed("Difference in days in school per 180-day year")
+    if found is None:
+        return Callout(
+            gate.fixed("No number in days"),
+            (gate.fixed(main.planned.reason or "The planned outcome is not counted in days."),),
+            tone="caution",
+        )
+    about = arms(main)
+    also = [
+        (
+            gate.fixed("As a share of days"),
+            gate.text(
+                "{v} points ({a} to {b})",
+                v=(_signed(found.value / YEAR * 100), about),
+                a=(number(found.low / YEAR * 100, 1), about),
+                b=(number(found.high / YEAR * 100, 1), about),
+            ),
+        )
+    ]
+    if sizes.get("hedges_g") is not None:
+        also.append(
+            (gate.fixed("Effect size (Hedges’ g)"), gate.text("{g}", g=(_signed(-sizes["hedges_g"], 2), about)))
+        )
+    if sizes.get("improvement_index") is not None:
+        also.append(
+            (
+                gate.fixed("Improvement index"),
+                gate.text("{i} points", i=(_signed(-sizes["improvement_index"], 0), about)),
+            )
+        )
+    return BigNumber(
+        label,
+        gate.text("{v}", v=(_signed(found.value), about)),
+        gate.fixed("days"),
+        gate.text("95% interval: {a} to {b} days", a=(number(found.low, 1), about), b=(number(found.high, 1), about)),
+        tuple(also),
+    )
+
+
+def _signed(value: float, digits: int = 1) -> str:
+    text = number(value, digits)
+    return f"+{text}" if value > 0 and float(text.replace(",", "")) else text
+
+
+def question(gate: Gate) -> Paragraph:
+    return Paragraph(
+        gate.fixed(
+            "**The question.** Do students who are matched with a caring adult come to school more than they "
+            "would have without one?"
+        )
+    )
+
+
+def benchmarks(main: Analysis, gate: Gate) -> Figure | Table:
+    """This program beside published studies, each with how it was studied."""
+    found = gain(main)
+    rows = [
+        {
+            "label": "This program",
+            "detail": "Compared with similar students",
+            "marker": "program",
+            "n": min(arms(main)),
+            "value": found.value if found else None,
+            "ci_low": found.low if found else None,
+            "ci_high": found.high if found else None,
+        }
+    ]
+    rows += [
+        {
+            "label": row["label"],
+            "detail": row["detail"],
+            "marker": row["marker"],
+            "value": row["days"],
+            "ci_low": None,
+            "ci_high": None,
+            "n": 10_000,
+        }
+        for row in _published()
+    ]
+    frame = pd.DataFrame(rows).astype({"value": "float64", "ci_low": "float64", "ci_high": "float64"})
+    table = gate.table(
+        "benchmarks",
+        frame,
+        keys=("label", "detail", "marker"),
+        counts=("n",),
+        plain={"value": "n", "ci_low": "n", "ci_high": "n"},
+    )
+    shown = table.frame[table.frame["value"].notna()]
+    columns = (
+        Column("label", "Study"),
+        Column("detail", "How it was studied"),
+        Column("value", "More days in school", "signed1", "per 180-day year"),
+        Column("ci_low", "From", "signed1"),
+        Column("ci_high", "To", "signed1"),
+    )
+    alt = " ".join(f"{row.label}: {number(row.value, 1)} days." for row in shown.itertuples())
+    note = (
+        "Diamond: by lottery. Square: not by lottery. Other studies are single points here because their intervals were not at "
+        "hand. They served other students in other years."
+    )
+    title = "This program beside what other studies found"
+    return Figure(
+        gate.fixed(title),
+        gate.fixed("More days in school per 180-day year: this program with its 95% interval, and published studies"),
+        figures.benchmark_forest(shown),
+        gate.fixed(alt),
+        table,
+        columns,
+        note=gate.fixed(note),
+        key="benchmarks",
+    )
+
+
+def _published() -> list[dict[str, Any]]:
+    """Studies with a result in days, as published."""
+    table = published()
+    return table[table["days"].notna() & table["label"].notna()].to_dict("records")
+
+
+def design(main: Analysis, gate: Gate) -> Callout:
+    """Who was compared with whom, in one sentence."""
+    plan = main.plan
+    where = {
+        "within_school": "in the same schools",
+        "comparison_schools": "in comparison schools",
+        "waitlist": "still waiting for a mentor",
+        "prior_cohort": "of the year before",
+        "randomized": "who drew no place in the lottery",
+    }[plan.comparison]
+    adjusted = " and adjusted for the small gaps that stayed" if plan.estimator != "difference" else ""
+    text = gate.text(
+        "We compared {n:,} mentored students with {m:,} students {where} who looked alike on the day the mentor began"
+        "{adjusted}.",
+        n=(main.planned.n_treated,) * 2,
+        m=(main.planned.n_comparison,) * 2,
+        words={"where": where, "adjusted": adjusted},
+    )
+    return Callout(gate.fixed("The design, in one sentence"), (text,), tone="answer")
+
+
+def why_not_before_after(gate: Gate) -> Callout:
+    return Callout(
+        gate.fixed("Why not just before and after?"),
+        (
+            gate.fixed(
+                "Students chosen in a hard year often do better the next year anyway. Similar students did too. Only the "
+                "difference between the two groups counts here."
+            ),
+        ),
+        tone="answer",
+    )
+
+
+def banners(main: Analysis, gate: Gate) -> list[Callout]:
+    """What a reader must see before quoting the number: failed checks, and a gain larger than any lottery study found."""
+    lines = [
+        gate.fixed(f"{_check_name(check.name)}: {check.text}")
+        for check in main.checks
+        if check.verdict == "fail" and gate.is_team
+    ]
+    n_failed = sum(check.verdict == "fail" for check in main.checks)
+    if n_failed and not gate.is_team:
+        lines.append(gate.fixed(f"{plural(n_failed, 'check')} of the method did not hold; the appendix names them."))
+    warning = banner(dict(main.effect_sizes))
+    lines += [gate.fixed(warning)] if warning else []
+    return [Callout(gate.fixed("Read this before you quote the number"), tuple(lines), tone="caution")] if lines else []
+
+
+def _check_name(name: str) -> str:
+    text = name.replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def what_mentors_did(study, gate: Gate) -> list[Any]:
+    """Tiles of the role's elements that the mentors' log can show."""
+    tiles = []
+    for element in fidelity(study):
+        if element.of and element.code in ELEMENT_LABELS and len(tiles) < 4:
+            share = gate.text("{s}", s=(percent(element.n / element.of), (element.n, element.of)))
+            tiles.append(
+                Tile(
+                    gate.fixed(ELEMENT_LABELS[element.code]),
+                    share,
+                    gate.text("{n:,} of {of:,}", n=(element.n, (element.n, element.of)), of=(element.of, element.of)),
+                )
+            )
+    return [Paragraph(gate.fixed("**What mentors did**")), Tiles(tuple(tiles))] if tiles else []
+
+
+def released_analysis(main: Analysis, gate: Gate) -> dict[str, Any]:
+    """results.json for partners and the public: the planned number and its reading, hidden where arms are small."""
+    found, about = main.planned, arms(main)
+    shown = gate.numbers(
+        "estimate",
+        **{
+            key: (getattr(found, key), about)
+            for key in ("value", "standard_error", "ci_low", "ci_high", "p_value", "n_treated", "n_comparison")
+        },
+    )
+    fixed = {
+        key: getattr(found, key) for key in ("comparison", "estimator", "estimand", "outcome", "unit", "clustered_by")
+    }
+    sizes = gate.numbers(
+        "effect_sizes",
+        **{
+            key: (value, about)
+            for key, value in main.effect_sizes.items()
+            if isinstance(value, int | float) or value is None
+        },
+    )
+    return {
+        "id": main.plan.id,
+        "plan_sha256": main.plan.sha256,
+        "estimates": [{**fixed, **shown}],
+        "checks": [{"name": check.name, "verdict": check.verdict} for check in main.checks],
+        "effect_sizes": sizes,
+        "evidence": {key: main.evidence.get(key) for key in ("wwc", "essa")},
+    }

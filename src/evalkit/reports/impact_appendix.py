@@ -1,0 +1,202 @@
+"""The method appendix of the impact study: every estimate, the balance, the checks, and what was done, from what was done."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+
+from evalkit.render.blocks import Callout, Column, Row, Table
+from evalkit.reports.gate import Gate
+from evalkit.reports.impact_answer import YEAR, arms
+from evalkit.reports.impact_run import Analysis
+from evalkit.reports.impact_who import COVARIATES, balance_frame
+from evalkit.wording import listed, number, plural
+from evalkit.wording.verdicts import CHECK_WORDS
+
+METHODS = {
+    "exact": "grouped exactly",
+    "nearest": "paired with the nearest similar student",
+    "optimal": "paired so that the total distance is smallest",
+    "full": "matched in full sets",
+    "subclass": "grouped by their chance of having a mentor",
+    "cem": "grouped on coarsened measures",
+    "entropy": "weighted until the averages agree",
+    "weighting": "weighted by the chance of having a mentor",
+    "none": "compared without selection",
+}
+BALANCE_WORDS = ((0.05, "alike"), (0.25, "alike after adjustment"))
+
+
+def results_row(analysis: Analysis, gate: Gate) -> Row:
+    """One planned analysis: its estimates beside the balance of its groups."""
+    return Row(((estimates_table(analysis, gate),), (balance_table(analysis, gate),)), (7, 5))
+
+
+def method_row(study, analysis: Analysis, gate: Gate) -> Row:
+    """How it was done, beside the data and versions it was done with."""
+    return Row(((how_it_was_done(analysis, gate),), (data_and_versions(study, analysis, gate),)), (6, 6))
+
+
+def estimates_table(analysis: Analysis, gate: Gate) -> Table:
+    """The planned estimate first, then what was run beyond the plan. Days more in school, or points for a share."""
+    rows = [("As planned", analysis.planned), *analysis.beyond]
+    frame = pd.DataFrame([_estimate_row(name, found) for name, found in rows])
+    released = gate.table(
+        f"estimates_{analysis.plan.id}",
+        frame,
+        keys=("name", "unit"),
+        counts=("n", "n_comparison"),
+        plain={"value": "n", "ci_low": "n", "ci_high": "n", "p_value": "n"},
+    )
+    columns = (
+        Column("name", "Method"),
+        Column("value", "Difference", "signed1"),
+        Column("ci_low", "From", "signed1"),
+        Column("ci_high", "To", "signed1"),
+        Column("unit", "Unit"),
+        Column("p_value", "p", "p_value"),
+    )
+    note = (
+        "Only the first line was planned; the others are exploratory. More days in school is positive. From and to: 95% interval. "
+        "A line without a number could not be had; results.json says why."
+    )
+    return Table(
+        gate.fixed("The answer, and the same question asked in other ways"),
+        gate.fixed("Mentored minus similar students"),
+        released,
+        columns,
+        note=gate.fixed(note),
+        key=f"estimates_{analysis.plan.id}",
+    )
+
+
+def _estimate_row(name: str, found) -> dict[str, Any]:
+    in_days = found.outcome in ("absence_rate", "absent_days")
+    scale = -(YEAR if found.outcome == "absence_rate" else 1.0) if in_days else 100.0
+    unit = "days per 180" if found.outcome == "absence_rate" else "days" if in_days else "points"
+    ends = [None if end is None else end * scale for end in (found.ci_low, found.ci_high)]
+    low, high = ends if scale > 0 else ends[::-1]
+    return {
+        "name": name,
+        "unit": unit,
+        "value": None if found.value is None else found.value * scale,
+        "ci_low": low,
+        "ci_high": high,
+        "p_value": found.p_value,
+        "n": found.n_treated,
+        "n_comparison": found.n_comparison,
+    }
+
+
+def balance_table(analysis: Analysis, gate: Gate) -> Table:
+    """Standardized differences before and after, with what they mean under the WWC's lines of 0.05 and 0.25."""
+    frame = balance_frame(analysis)[["label", "smd_before", "smd_after", "n"]]
+    frame = frame.assign(
+        meaning=[
+            next((word for edge, word in BALANCE_WORDS if abs(smd) <= edge), "differ") for smd in frame["smd_after"]
+        ]
+    )
+    released = gate.table(
+        f"balance_{analysis.plan.id}",
+        frame,
+        keys=("label", "meaning"),
+        counts=("n",),
+        plain={"smd_before": "n", "smd_after": "n"},
+    )
+    denominator = (
+        str(analysis.comparison.balance["denominator"].iloc[0]) if len(analysis.comparison.balance) else "treated"
+    )
+    columns = (
+        Column("label", "Measure"),
+        Column("smd_before", "Before", "signed2"),
+        Column("smd_after", "After", "signed2"),
+        Column("meaning", "Meaning"),
+    )
+    return Table(
+        gate.fixed("Groups before and after selection"),
+        gate.fixed(f"Difference in means divided by the standard deviation of the {denominator} group"),
+        released,
+        columns,
+        note=gate.fixed("For a factor, the level furthest apart is shown; all levels are in results.json."),
+        key=f"balance_{analysis.plan.id}",
+    )
+
+
+def checks_table(analysis: Analysis, gate: Gate) -> Table:
+    """Every check with its verdict and reason. Partners see verdicts; the sentences hold counts of students."""
+    rows = [
+        {
+            "check": _title(check.name),
+            "verdict": CHECK_WORDS[check.verdict],
+            "text": check.text,
+            "n": min(arms(analysis)),
+        }
+        for check in analysis.checks
+    ]
+    frame = pd.DataFrame(rows, columns=["check", "verdict", "text", "n"])
+    columns = [Column("check", "Check"), Column("verdict", "Came out"), Column("text", "Why")]
+    if not gate.is_team:
+        frame, columns = frame.drop(columns="text"), columns[:2]
+    released = gate.table(f"checks_{analysis.plan.id}", frame, keys=tuple(c.key for c in columns), counts=("n",))
+    n_held = sum(check.verdict == "pass" for check in analysis.checks)
+    return Table(
+        gate.fixed(f"{n_held} of {plural(len(analysis.checks), 'check')} hold"),
+        gate.fixed("What could make the number wrong, and what the data say"),
+        released,
+        tuple(columns),
+        key=f"checks_{analysis.plan.id}",
+    )
+
+
+def _title(name: str) -> str:
+    text = name.replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def how_it_was_done(analysis: Analysis, gate: Gate) -> Callout:
+    """The method in words, written from the plan that ran."""
+    plan = analysis.plan
+    start = (
+        (
+            "Each mentored student’s start day is the day the comparison begins for the students it is compared with too; nothing "
+            "measured on or after that day was used to choose them."
+        )
+        if plan.baseline == "landmark"
+        else f"The comparison begins on {plan.baseline} for everyone."
+    )
+    exact = (
+        f" within the same {listed([_title(column).lower().replace(' id', '') for column in plan.exact])}"
+        if plan.exact
+        else ""
+    )
+    lines = [
+        f"Mentored students were {METHODS[plan.method]}{exact}, by {listed([COVARIATES.get(name, _title(name)).lower() for name in plan.covariates])}.",
+        start,
+        f"Days missed from that day on were compared with the estimator “{plan.estimator.replace('_', ' ')}”; standard errors {plan.standard_errors}"
+        f"{', clustered by ' + analysis.planned.clustered_by if analysis.planned.clustered_by else ''}. The result is about {_about(plan.estimand)}.",
+    ]
+    lines += list(analysis.comparison.remarks[:3]) if gate.is_team else []
+    return Callout(gate.fixed("How it was done"), tuple(map(gate.fixed, lines)), tone="answer")
+
+
+def _about(estimand: str) -> str:
+    return {
+        "ATT": "the mentored students who could be compared (ATT)",
+        "ATE": "all students compared (ATE)",
+        "ATC": "students without a mentor (ATC)",
+        "ATO": "students who might or might not have had a mentor (ATO)",
+    }.get(estimand, estimand)
+
+
+def data_and_versions(study, analysis: Analysis, gate: Gate) -> Callout:
+    """Where the numbers come from, and how to get them again."""
+    account = study.account.to_dict()["files"]
+    read, aside = sum(f["rows_read"] for f in account), sum(f["quarantined"] for f in account)
+    lines = [
+        f"Attendance to {study.as_of:%Y-%m-%d}; {number(read)} rows read from {plural(len(account), 'file')}, {number(aside)} set aside with a reason.",
+        f"Plan “{analysis.plan.id}”, fingerprint {analysis.plan.sha256[:12]}, seed {analysis.plan.seed}; evalkit {version('evalkit')}.",
+        "To check: MANIFEST.json lists every input and output with its fingerprint; results.json holds every number at full precision.",
+    ]
+    return Callout(gate.fixed("Data and versions"), tuple(map(gate.fixed, lines)), tone="answer")

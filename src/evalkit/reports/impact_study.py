@@ -1,0 +1,100 @@
+"""The impact study: did mentored students attend more than similar students, for whom, how sure are we, can it be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from evalkit.render.blocks import Callout, Paragraph, Row, Section
+from evalkit.reports import impact_answer, impact_appendix, impact_who
+from evalkit.reports.gate import gate_of
+from evalkit.reports.impact_run import Analysis, run_analyses
+from evalkit.reports.params import Params as BaseParams
+from evalkit.reports.params import make_context
+
+TITLE = "Impact study"
+
+
+@dataclass(frozen=True)
+class Params(BaseParams):
+    """What the impact study can be asked for. analysis: the id of one planned analysis; all of them when blank."""
+
+    analysis: str = ""
+
+    ids: ClassVar[tuple[str, ...]] = ("school", "analysis")
+
+
+def analyses(study, params: Params) -> tuple[Analysis, ...]:
+    """Run every planned analysis of the study. The other sections show what came out."""
+    return run_analyses(study, params)
+
+
+def _context(study, params: Params):
+    return make_context(study, params, TITLE)
+
+
+def at_a_glance(study, params: Params, found: Sequence[Analysis]) -> Section:
+    """Page 1: the answer in days with its interval, beside published studies; the design; what mentors did."""
+    gate, main = gate_of(study, params), found[0]
+    title, lead = impact_answer.opening(study, main, gate)
+    top = Row(
+        ((impact_answer.big_number(main, gate), impact_answer.question(gate)), (impact_answer.benchmarks(main, gate),)),
+        (4, 8),
+    )
+    design = Row(((impact_answer.design(main, gate),), (impact_answer.why_not_before_after(gate),)), (6, 6))
+    blocks = [top, design, *impact_answer.banners(main, gate), *impact_answer.what_mentors_did(study, gate)]
+    return Section(
+        _context(study, params),
+        "at_a_glance",
+        title,
+        tuple(blocks),
+        lead=lead,
+        is_opening=True,
+        numbers=_numbers(study, found, gate),
+        off=tuple(map(gate.fixed, study.lacks())),
+    )
+
+
+def _numbers(study, found: Sequence[Analysis], gate) -> dict[str, Any]:
+    """results.json: the analyses; for partners and the public only what rests on enough students."""
+    if gate.is_team:
+        return {"analyses": [analysis.to_dict() for analysis in found]}
+    return {"analyses": [impact_answer.released_analysis(analysis, gate) for analysis in found]}
+
+
+def who_took_part(study, params: Params, found: Sequence[Analysis]) -> Section:
+    """Page 2: from the roster to the result, groups, balance, cost, limits, how strong the evidence is."""
+    gate, main = gate_of(study, params), found[0]
+    first = Row(((impact_who.flow(main, gate),), (impact_who.groups(main, gate),)), (5, 7))
+    second = Row(
+        (
+            (impact_who.balance(main, gate),),
+            (impact_who.cost(study, main, gate), impact_who.limits(study, main, gate)),
+        ),
+        (5, 7),
+    )
+    third = Row(((impact_who.evidence(main, gate),), (impact_who.next_year(study, gate),)), (7, 5))
+    return Section(
+        _context(study, params),
+        "who_took_part",
+        gate.fixed("Who took part, results by group, and cost"),
+        (first, second, third),
+        starts_page=True,
+    )
+
+
+def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section:
+    """Page 3: for readers who want to check the work: every estimate, balance, checks, how it was done."""
+    gate = gate_of(study, params)
+    blocks: list[Any] = [Paragraph(gate.fixed("For readers who want to check the work. Every number here is in results.json."))]
+    for analysis in found:
+        blocks.append(impact_appendix.results_row(analysis, gate))
+    blocks.append(impact_appendix.method_row(study, found[0], gate))
+    blocks += [impact_appendix.checks_table(analysis, gate) for analysis in found]
+    return Section(
+        _context(study, params), "method_appendix", gate.fixed("Method appendix"), tuple(blocks), starts_page=True
+    )
+
+
+__all__ = ["Analysis", "Callout", "Params", "analyses", "at_a_glance", "method_appendix", "who_took_part"]
