@@ -1,4 +1,5 @@
-"""Every block and every drawing on pages with made-up numbers, for tests and for looking: `python pages_gallery.py DIR`."""
+# ruff: noqa: E501
+"""Every block and every drawing on pages with made-up numbers, for tests and to look at: `pages_gallery.py DIR`."""
 
 from __future__ import annotations
 
@@ -48,11 +49,13 @@ def groups() -> pd.DataFrame:
 
 def studies() -> pd.DataFrame:
     nan = float("nan")
-    rows = [("This program", "Six schools, against similar students", 3.1, .9, 5.3, "program", "3.1 days (0.9 to 5.3)"),
-            ("Check & Connect, grades 5 to 7", "Chicago, by lottery", 4.2, nan, nan, "lottery", ""),
-            ("Check & Connect, grades 1 to 4", "Chicago, by lottery: no clear effect", 0, nan, nan, "lottery", "about 0"),
-            ("Tutoring 3 times a week", "Washington, DC, on tutoring days", 1.3, nan, nan, "other", ""),
-            ("Success Mentors, New York City", "Did not meet federal review standards", 9, nan, nan, "other", "9 days")]
+    rows = [
+        ("This program", "Six schools, against similar students", 3.1, 0.9, 5.3, "program", "3.1 days (0.9 to 5.3)"),
+        ("Check & Connect, grades 5 to 7", "Chicago, by lottery", 4.2, nan, nan, "lottery", ""),
+        ("Check & Connect, grades 1 to 4", "Chicago, by lottery: no clear effect", 0, nan, nan, "lottery", "about 0"),
+        ("Tutoring 3 times a week", "Washington, DC, on tutoring days", 1.3, nan, nan, "other", ""),
+        ("Success Mentors, New York City", "Did not meet federal review standards", 9, nan, nan, "other", "9 days"),
+    ]
     return pd.DataFrame(rows, columns=["label", "detail", "value", "ci_low", "ci_high", "marker", "text"])
 
 
@@ -77,9 +80,14 @@ def weekdays() -> pd.DataFrame:
 
 
 def months() -> pd.DataFrame:
-    return pd.DataFrame({"month": ["September", "October", "November", "December", "January", "February"],
-                         "program": [.19, .185, .17, .165, .15, .148], "comparison": [.188, .186, .184, .19, .176, .175],
-                         "change": ["", "", "", "Plan change 1", "", ""]})
+    return pd.DataFrame(
+        {
+            "month": ["September", "October", "November", "December", "January", "February"],
+            "program": [0.19, 0.185, 0.17, 0.165, 0.15, 0.148],
+            "comparison": [0.188, 0.186, 0.184, 0.19, 0.176, 0.175],
+            "change": ["", "", "", "Plan change 1", "", ""],
+        }
+    )
 
 
 def cells() -> pd.DataFrame:
@@ -151,12 +159,22 @@ def drawing(kind: str) -> figures.Drawing:
 
 
 def context(audience: str, **changes: Any) -> b.Context:
-    given = {"report": "monthly_review", "report_title": "Monthly review", "study": "Riverbend School District",
-             "program": "Success Mentors", "audience": audience, "as_of": "2026-01-30", "period": "2026-01",
-             "last_day": "2026-01-30", "is_sample": True, "folder": "sample", "seed": 20260,
-             "definitions": "**Missed 10% or more** (chronic absence): days missed for any reason divided by days "
-             "enrolled. Exactly 10% counts.\n**Similar students:** same school and grade, like absence before the match, "
-             "no mentor.\n**Probably better:** today's chance of a true gain is 80% or more."}
+    given = {
+        "report": "monthly_review",
+        "report_title": "Monthly review",
+        "study": "Riverbend School District",
+        "program": "Success Mentors",
+        "audience": audience,
+        "as_of": "2026-01-30",
+        "period": "2026-01",
+        "last_day": "2026-01-30",
+        "is_sample": True,
+        "folder": "sample",
+        "seed": 20260,
+        "definitions": "**Missed 10% or more** (chronic absence): days missed for any reason divided by days "
+        "enrolled. Exactly 10% counts.\n**Similar students:** same school and grade, like absence before the match, "
+        "no mentor.\n**Probably better:** today's chance of a true gain is 80% or more.",
+    }
     return b.Context(**given | changes)
 
 
@@ -168,88 +186,253 @@ def released(frame: pd.DataFrame, name: str, audience: str, hide: tuple[tuple[in
     shown = frame.copy().astype(object)
     for i, column in hide:
         hidden.loc[i, column], shown.loc[i, column] = True, None
-    return Released(name, shown, hidden, "fewer than 10 students, or a number that would give such a group away.", audience)
+    return Released(
+        name, shown, hidden, "fewer than 10 students, or a number that would give such a group away.", audience
+    )
 
 
 def say(text: str) -> ReleasedText:
     return ReleasedText(text)
 
 
-def figure(kind: str, title: str, audience: str, columns: tuple[b.Column, ...], data: pd.DataFrame, *,
-           note: str = "", measure: str = "Share of students by days missed, all six schools, January 30, 2026") -> b.Figure:
+def figure(
+    kind: str,
+    title: str,
+    audience: str,
+    columns: tuple[b.Column, ...],
+    data: pd.DataFrame,
+    *,
+    note: str = "",
+    measure: str = "Share of students by days missed, all six schools, January 30, 2026",
+) -> b.Figure:
     return b.Figure(say(title), say(measure), drawing(kind), say(f"Drawing of {kind}: made-up values in a sentence."),
                     released(data, kind, audience), columns, say(note), key=kind)
 
 
 def sections(audience: str) -> list[b.Section]:
     c, col, p = context(audience), b.Column, say
-    band_cols = (col("label", "When"), col("satisfactory", "Under 5%", "percent1"), col("moderate", "10–20%", "percent1"))
+    band_cols = (
+        col("label", "When"),
+        col("satisfactory", "Under 5%", "percent1"),
+        col("moderate", "10–20%", "percent1"),
+    )
     looks_cols = (col("label", "Month"), col("value", "Difference", "signed1", "days per 180"),
                   col("ci_low", "Low", "signed1", "days"), col("ci_high", "High", "signed1", "days"))
-    opening = b.Section(c, "glance", p("In January, more students moved out of chronic absence than into it"), (
-        b.Tiles((b.Tile(p("Average daily attendance"), p("92.4%"), p("91.6% on the same school day last year")),
-                 b.Tile(p("Missed 10% or more"), p("23.0%"), p("774 of 3,372 students. Last year 25.2%")),
-                 b.Tile(p("Absences followed up"), p("71%"), p("366 of 515 within one school day. December 64%")),
-                 b.Tile(p("Three contacts a week"), p("62%"), p("of matched weeks reached 3 or more. December 57%")))),
-        b.Row(((figure("band_bars", "The share of students missing 10% or more keeps shrinking", audience, band_cols,
-                       bands(), measure="Share of students by days missed, all six schools, day 96 of 180 (January 30, "
-                       "2026). The black line marks 10%; each band includes its lower edge."),),
-               (b.Callout(p("Students with a mentor: our verdict"), (
-                   p("**2.1 more days** in school per 180-day year than 431 similar students. The true figure may lie "
-                     "anywhere from 1.1 days fewer to 5.3 days more."),
-                   p("Based on 214 students matched for 20 school days or more.")), headline=p("Probably better")),)),
-              (8, 4)),
-        b.Row(((figure("interval_looks", "Each month narrows the answer", audience, looks_cols, looks(),
-                       note="Plan change 1 (December 1): calls home by 10 a.m. The interval stays valid although we "
-                       "look every month.", measure="Difference in days per 180-day year, mentored against similar "
-                       "students, with 95% monthly-safe interval"),),
-               (b.CountList(p("This week's students, by list"), tuple((p(n), p(t)) for n, t in (
-                   ("83", "Celebrate: clear personal improvement"),
-                   ("64", "Watch: 3 or more of the last 10 days, or 3 in a row. 58 are newly flagged"),
-                   ("21", "Decide: 8 weeks of steady mentoring, no gain yet"),
-                   ("1,216", "Reach out first: half the year missed, or not seen for 10 days"))))
-                ,),
-               (b.BulletList(p("How sound is this month's data?"), (
-                   p("Five schools sent every day to January 30. Harbor sent to January 28; later days are left out, not "
-                     "counted as present."), p("A reason is known for 64% of January's absences (December 58%).")))
-                ,)), (4, 4, 4))),
-        lead=p("104 students are back below the 10% line since the December review; 76 crossed it. Students with a mentor "
-               "are **probably doing better** than similar students, by about 2 days a year."), is_opening=True,
+    opening = b.Section(
+        c,
+        "glance",
+        p("In January, more students moved out of chronic absence than into it"),
+        (
+            b.Tiles(
+                (
+                    b.Tile(p("Average daily attendance"), p("92.4%"), p("91.6% on the same school day last year")),
+                    b.Tile(p("Missed 10% or more"), p("23.0%"), p("774 of 3,372 students. Last year 25.2%")),
+                    b.Tile(p("Absences followed up"), p("71%"), p("366 of 515 within one school day. December 64%")),
+                    b.Tile(p("Three contacts a week"), p("62%"), p("of matched weeks reached 3 or more. December 57%")),
+                )
+            ),
+            b.Row(
+                (
+                    (
+                        figure(
+                            "band_bars",
+                            "The share of students missing 10% or more keeps shrinking",
+                            audience,
+                            band_cols,
+                            bands(),
+                            measure="Share of students by days missed, all six schools, day 96 of 180 (January 30, "
+                            "2026). The black line marks 10%; each band includes its lower edge.",
+                        ),
+                    ),
+                    (
+                        b.Callout(
+                            p("Students with a mentor: our verdict"),
+                            (
+                                p(
+                                    "**2.1 more days** in school per 180-day year than 431 similar students. The true figure may lie "
+                                    "anywhere from 1.1 days fewer to 5.3 days more."
+                                ),
+                                p("Based on 214 students matched for 20 school days or more."),
+                            ),
+                            headline=p("Probably better"),
+                        ),
+                    ),
+                ),
+                (8, 4),
+            ),
+            b.Row(
+                (
+                    (
+                        figure(
+                            "interval_looks",
+                            "Each month narrows the answer",
+                            audience,
+                            looks_cols,
+                            looks(),
+                            note="Plan change 1 (December 1): calls home by 10 a.m. The interval stays valid although we "
+                            "look every month.",
+                            measure="Difference in days per 180-day year, mentored against similar "
+                            "students, with 95% monthly-safe interval",
+                        ),
+                    ),
+                    (
+                        b.CountList(
+                            p("This week's students, by list"),
+                            tuple(
+                                (p(n), p(t))
+                                for n, t in (
+                                    ("83", "Celebrate: clear personal improvement"),
+                                    ("64", "Watch: 3 or more of the last 10 days, or 3 in a row. 58 are newly flagged"),
+                                    ("21", "Decide: 8 weeks of steady mentoring, no gain yet"),
+                                    ("1,216", "Reach out first: half the year missed, or not seen for 10 days"),
+                                )
+                            ),
+                        ),
+                    ),
+                    (
+                        b.BulletList(
+                            p("How sound is this month's data?"),
+                            (
+                                p(
+                                    "Five schools sent every day to January 30. Harbor sent to January 28; later days are left out, not "
+                                    "counted as present."
+                                ),
+                                p("A reason is known for 64% of January's absences (December 58%)."),
+                            ),
+                        ),
+                    ),
+                ),
+                (4, 4, 4),
+            ),
+        ),
+        lead=p(
+            "104 students are back below the 10% line since the December review; 76 crossed it. Students with a mentor "
+            "are **probably doing better** than similar students, by about 2 days a year."
+        ),
+        is_opening=True,
         numbers={"measures": [{"school_id": None, "n_students": 3372, "ada": 0.924}]},
-        off=(p("Dosage by mentor is off: it needs the table contact."),))
+        off=(p("Dosage by mentor is off: it needs the table contact."),),
+    )
     return [opening, _patterns(c, audience), _method(c, audience), _words(c, audience), _rest(c, audience)]
 
 
 def _patterns(c: b.Context, audience: str) -> b.Section:
     col, p = b.Column, say
     school_cols = (col("label", "School"), col("value", "Now", "percent1"), col("before", "Last year", "percent1"))
-    needs = pd.DataFrame({"need": ["Bus pass or ride", "Asthma and nurse plan", "After-school care for a brother or sister",
-                                   "A talk about feeling safe at school"], "students": [41, 33, 19, 24],
-                          "places": [18, 30, 20, 16], "who": ["Transit agency (asked January 14)", "County health clinic",
-                                                              "Parks department", "Counselors, peer group"]})
-    actions = pd.DataFrame({"action": ["Call home by 10 a.m. on the first day missed", "Ask the transit agency for 25 passes"],
-                            "owner": ["All mentors", "L. Grant"], "due": ["Jan 5", "Jan 14"], "status": ["Done", "Open"],
-                            "result": ["Absences answered rose from 64% to 71%", "Asked; answer due February 6"]})
-    return b.Section(c, "patterns", p("Patterns: where and when days are missed"), (
-        b.Row(((figure("school_dots", "All six schools are below last year's share", audience, school_cols, schools(),
-                       note="Bridge Academy has 41 students, so its share can be off by 15 points by chance alone."),),
-               (figure("share_bars", "Illness leads, then the bus", audience, (col("label", "Reason"),
-                       col("share", "Share", "percent", "% of known")), reasons()),)), (8, 4)),
-        b.Row(((figure("weekday_dots", "Mondays and Fridays stand out", audience, (col("panel", "Group"), col("day", "Day"),
-                       col("value", "Absent", "percent1")), weekdays(), note="Same scale in both panels."),),
-               (b.Table(p("Most of what mentors planned is happening"), p("231 matched students and 68 mentors"),
-                        released(needs, "needs_small", audience), (col("need", "What mentors do"),
-                        col("students", "January", "integer", "% done"), col("who", "How counted in January"))),)), (4, 8)),
-        b.Table(p("Bus help is short by 23 places"), p("Matched students with a coded need and the places open."),
+    needs = pd.DataFrame(
+        {
+            "need": [
+                "Bus pass or ride",
+                "Asthma and nurse plan",
+                "After-school care for a brother or sister",
+                "A talk about feeling safe at school",
+            ],
+            "students": [41, 33, 19, 24],
+            "places": [18, 30, 20, 16],
+            "who": [
+                "Transit agency (asked January 14)",
+                "County health clinic",
+                "Parks department",
+                "Counselors, peer group",
+            ],
+        }
+    )
+    actions = pd.DataFrame(
+        {
+            "action": ["Call home by 10 a.m. on the first day missed", "Ask the transit agency for 25 passes"],
+            "owner": ["All mentors", "L. Grant"],
+            "due": ["Jan 5", "Jan 14"],
+            "status": ["Done", "Open"],
+            "result": ["Absences answered rose from 64% to 71%", "Asked; answer due February 6"],
+        }
+    )
+    return b.Section(
+        c,
+        "patterns",
+        p("Patterns: where and when days are missed"),
+        (
+            b.Row(
+                (
+                    (
+                        figure(
+                            "school_dots",
+                            "All six schools are below last year's share",
+                            audience,
+                            school_cols,
+                            schools(),
+                            note="Bridge Academy has 41 students, so its share can be off by 15 points by chance alone.",
+                        ),
+                    ),
+                    (
+                        figure(
+                            "share_bars",
+                            "Illness leads, then the bus",
+                            audience,
+                            (col("label", "Reason"), col("share", "Share", "percent", "% of known")),
+                            reasons(),
+                        ),
+                    ),
+                ),
+                (8, 4),
+            ),
+            b.Row(
+                (
+                    (
+                        figure(
+                            "weekday_dots",
+                            "Mondays and Fridays stand out",
+                            audience,
+                            (col("panel", "Group"), col("day", "Day"), col("value", "Absent", "percent1")),
+                            weekdays(),
+                            note="Same scale in both panels.",
+                        ),
+                    ),
+                    (
+                        b.Table(
+                            p("Most of what mentors planned is happening"),
+                            p("231 matched students and 68 mentors"),
+                            released(needs, "needs_small", audience),
+                            (
+                                col("need", "What mentors do"),
+                                col("students", "January", "integer", "% done"),
+                                col("who", "How counted in January"),
+                            ),
+                        ),
+                    ),
+                ),
+                (4, 8),
+            ),
+            b.Table(
+                p("Bus help is short by 23 places"),
+                p("Matched students with a coded need and the places open."),
                 released(needs, "needs", audience, ((2, "students"), (3, "students"))),
-                (col("need", "Need, from coded reasons"), col("students", "Students who need it", "integer"),
-                 col("places", "Places now", "integer"), col("who", "Who could help")), most_rows=3, key="needs",
-                note=p("Rule: a student can have several needs.")),
-        b.Table(p("Two of last month's actions"), p(""), released(actions, "actions", audience),
-                (col("action", "Action from December"), col("owner", "Owner"), col("due", "Due"),
-                 col("status", "Status", "status"), col("result", "Result"))),
-    ), lead=p("Patterns point to something to ask about. They do not say why."), starts_page=True,
-        tables={"needs": released(needs, "needs", audience, ((2, "students"), (3, "students")))})
+                (
+                    col("need", "Need, from coded reasons"),
+                    col("students", "Students who need it", "integer"),
+                    col("places", "Places now", "integer"),
+                    col("who", "Who could help"),
+                ),
+                most_rows=3,
+                key="needs",
+                note=p("Rule: a student can have several needs."),
+            ),
+            b.Table(
+                p("Two of last month's actions"),
+                p(""),
+                released(actions, "actions", audience),
+                (
+                    col("action", "Action from December"),
+                    col("owner", "Owner"),
+                    col("due", "Due"),
+                    col("status", "Status", "status"),
+                    col("result", "Result"),
+                ),
+            ),
+        ),
+        lead=p("Patterns point to something to ask about. They do not say why."),
+        starts_page=True,
+        tables={"needs": released(needs, "needs", audience, ((2, "students"), (3, "students")))},
+    )
 
 
 def _method(c: b.Context, audience: str) -> b.Section:
@@ -258,64 +441,222 @@ def _method(c: b.Context, audience: str) -> b.Section:
                           "p": [0.0004, 0.034, None], "diff": [-1.24, 3.0, 0.04]})
     group_cols = (col("label", "Group"), col("n", "Mentored students", "integer", "compared"),
                   col("value", "Difference", "signed1", "days per 180"))
-    return b.Section(c, "method", p("Who took part, and what others found"), (
-        b.Row(((b.BigNumber(p("Extra days in school per 180-day year"), p("+3.1"), p("days"),
-                            p("95% interval: 0.9 to 5.3 days"), ((p("Chance the gain is above zero"), p("more than 99 in 100")),
-                                                                 (p("Effect size (Hedges' g)"), p("0.18 (0.05 to 0.31)")))),),
-               (figure("benchmark_forest", "The gain sits within the range other studies found", audience,
-                       (col("label", "Study"), col("value", "Days per 180", "decimal1")), studies()),)), (4, 8)),
-        b.Row(((figure("flow_diagram", "Who is in the result", audience, (col("text", "Step"), col("n", "Students", "integer")),
-                       roster()),),
-               (figure("interval_forest", "Every group's estimate is above zero; only some are clear", audience,
-                       group_cols, groups(), note="Dashed line and band: all students, 3.1 (0.9 to 5.3)."),)), (5, 7)),
-        b.Row(((figure("love_plot", "The two groups were close at the start", audience,
-                       (col("covariate", "Measure"), col("smd_before", "Before", "signed2"),
-                        col("smd_after", "After", "signed2")), balance()),),
-               (b.Table(p("Good attendance in every school"), p("January 5 to June 12, 2026"),
-                        released(total, "good", audience), (col("school", "School"), col("good", "Good", "integer", "students"),
-                                                            col("diff", "Change", "signed1", "points"),
-                                                            col("p", "p", "p_value")), total_row=True),
-                b.Callout(p("How strong is this evidence?"), (p("It **could support a Tier 2 claim** under federal law "
-                                                               "**if reviewed**. No outside reviewer has rated it."),),
-                          tone="caution"))), (5, 7)),
-    ), starts_page=True)
+    return b.Section(
+        c,
+        "method",
+        p("Who took part, and what others found"),
+        (
+            b.Row(
+                (
+                    (
+                        b.BigNumber(
+                            p("Extra days in school per 180-day year"),
+                            p("+3.1"),
+                            p("days"),
+                            p("95% interval: 0.9 to 5.3 days"),
+                            (
+                                (p("Chance the gain is above zero"), p("more than 99 in 100")),
+                                (p("Effect size (Hedges' g)"), p("0.18 (0.05 to 0.31)")),
+                            ),
+                        ),
+                    ),
+                    (
+                        figure(
+                            "benchmark_forest",
+                            "The gain sits within the range other studies found",
+                            audience,
+                            (col("label", "Study"), col("value", "Days per 180", "decimal1")),
+                            studies(),
+                        ),
+                    ),
+                ),
+                (4, 8),
+            ),
+            b.Row(
+                (
+                    (
+                        figure(
+                            "flow_diagram",
+                            "Who is in the result",
+                            audience,
+                            (col("text", "Step"), col("n", "Students", "integer")),
+                            roster(),
+                        ),
+                    ),
+                    (
+                        figure(
+                            "interval_forest",
+                            "Every group's estimate is above zero; only some are clear",
+                            audience,
+                            group_cols,
+                            groups(),
+                            note="Dashed line and band: all students, 3.1 (0.9 to 5.3).",
+                        ),
+                    ),
+                ),
+                (5, 7),
+            ),
+            b.Row(
+                (
+                    (
+                        figure(
+                            "love_plot",
+                            "The two groups were close at the start",
+                            audience,
+                            (
+                                col("covariate", "Measure"),
+                                col("smd_before", "Before", "signed2"),
+                                col("smd_after", "After", "signed2"),
+                            ),
+                            balance(),
+                        ),
+                    ),
+                    (
+                        b.Table(
+                            p("Good attendance in every school"),
+                            p("January 5 to June 12, 2026"),
+                            released(total, "good", audience),
+                            (
+                                col("school", "School"),
+                                col("good", "Good", "integer", "students"),
+                                col("diff", "Change", "signed1", "points"),
+                                col("p", "p", "p_value"),
+                            ),
+                            total_row=True,
+                        ),
+                        b.Callout(
+                            p("How strong is this evidence?"),
+                            (
+                                p(
+                                    "It **could support a Tier 2 claim** under federal law "
+                                    "**if reviewed**. No outside reviewer has rated it."
+                                ),
+                            ),
+                            tone="caution",
+                        ),
+                    ),
+                ),
+                (5, 7),
+            ),
+        ),
+        starts_page=True,
+    )
 
 
 def _words(c: b.Context, audience: str) -> b.Section:
     p = say
-    return b.Section(c, "words", p("What we learned, and next year"), (
-        b.Row(tuple((b.Callout(p(t), (p(x),), tone="answer"),) for t, x in (
-            ("What was done", "68 mentors greeted students, called when they were out, and helped families find support."),
-            ("For whom", "248 students in six schools who had missed 10% or more of days last year."),
-            ("Did it help?", "Yes, very likely. They were in school about 3 more days than 472 similar students."),
-            ("How sure are we?", "Quite sure it is more than zero. Less sure how much."))), (3, 3, 3, 3)),
-        b.Row(((figure("day_dots", "Three more school days out of 180, give or take two", audience,
-                       (b.Column("step", "Part"), b.Column("n", "Days", "integer")), roster()),),
-               (b.EventBox(p("Thursday, June 18, 2026"), p("5:30 to 7:00 p.m."), "", p("Dinner and child care are free.")),)),
-              (8, 4)),
-        b.Row(tuple((b.Callout(p(t), (p(x),), tone="panel"),) for t, x in (
-            ("Students", "You came back, again and again. 633 of you made a clear personal gain."),
-            ("Families", "You told us what got in the way."), ("Mentors", "You made 20,740 contacts."))), (4, 4, 4)),
-        b.Row(tuple((b.Quote(p(t), p(r)),) for t, r in (
-            ("She says good morning like she means it.", "Student, middle school"),
-            ("They asked what would help. It was the bus.", "Parent, elementary school"))), (6, 6)),
-        b.Callout(p("Good news for all students"), (p("Across all six schools, **23%** of students missed 10% or more. We "
-                                                      "cannot say why."),), tone="thanks"),
-        b.Row(((b.BulletList(p("What works well"), (p("Calling home before 10 a.m."), p("Greeting at the bus stop")),
-                             style="bullets"), b.FormLines("", (p(""), p("")))),
-               (b.BulletList(p("Questions for the meeting"), (p("What are we proud of this month?"),
-                                                              p("What will we change, by whom, by when?")),
-                             style="numbers"),)), (6, 6)),
-        b.FormTable(p("Next actions"), (p("Action"), p("Owner"), p("Due"), p("We will know it worked when")), 3),
-        b.FormLines(p("For the notes"), (p("Owner"), p("Due"))),
-    ), starts_page=True)
+    return b.Section(
+        c,
+        "words",
+        p("What we learned, and next year"),
+        (
+            b.Row(
+                tuple(
+                    (b.Callout(p(t), (p(x),), tone="answer"),)
+                    for t, x in (
+                        (
+                            "What was done",
+                            "68 mentors greeted students, called when they were out, and helped families find support.",
+                        ),
+                        ("For whom", "248 students in six schools who had missed 10% or more of days last year."),
+                        (
+                            "Did it help?",
+                            "Yes, very likely. They were in school about 3 more days than 472 similar students.",
+                        ),
+                        ("How sure are we?", "Quite sure it is more than zero. Less sure how much."),
+                    )
+                ),
+                (3, 3, 3, 3),
+            ),
+            b.Row(
+                (
+                    (
+                        figure(
+                            "day_dots",
+                            "Three more school days out of 180, give or take two",
+                            audience,
+                            (b.Column("step", "Part"), b.Column("n", "Days", "integer")),
+                            roster(),
+                        ),
+                    ),
+                    (
+                        b.EventBox(
+                            p("Thursday, June 18, 2026"),
+                            p("5:30 to 7:00 p.m."),
+                            "",
+                            p("Dinner and child care are free."),
+                        ),
+                    ),
+                ),
+                (8, 4),
+            ),
+            b.Row(
+                tuple(
+                    (b.Callout(p(t), (p(x),), tone="panel"),)
+                    for t, x in (
+                        ("Students", "You came back, again and again. 633 of you made a clear personal gain."),
+                        ("Families", "You told us what got in the way."),
+                        ("Mentors", "You made 20,740 contacts."),
+                    )
+                ),
+                (4, 4, 4),
+            ),
+            b.Row(
+                tuple(
+                    (b.Quote(p(t), p(r)),)
+                    for t, r in (
+                        ("She says good morning like she means it.", "Student, middle school"),
+                        ("They asked what would help. It was the bus.", "Parent, elementary school"),
+                    )
+                ),
+                (6, 6),
+            ),
+            b.Callout(
+                p("Good news for all students"),
+                (p("Across all six schools, **23%** of students missed 10% or more. We cannot say why."),),
+                tone="thanks",
+            ),
+            b.Row(
+                (
+                    (
+                        b.BulletList(
+                            p("What works well"),
+                            (p("Calling home before 10 a.m."), p("Greeting at the bus stop")),
+                            style="bullets",
+                        ),
+                        b.FormLines("", (p(""), p(""))),
+                    ),
+                    (
+                        b.BulletList(
+                            p("Questions for the meeting"),
+                            (p("What are we proud of this month?"), p("What will we change, by whom, by when?")),
+                            style="numbers",
+                        ),
+                    ),
+                ),
+                (6, 6),
+            ),
+            b.FormTable(p("Next actions"), (p("Action"), p("Owner"), p("Due"), p("We will know it worked when")), 3),
+            b.FormLines(p("For the notes"), (p("Owner"), p("Due"))),
+        ),
+        starts_page=True,
+    )
 
 
 def _rest(c: b.Context, audience: str) -> b.Section:
     """Every other drawing, one after the other."""
     col = b.Column
-    used = ("band_bars", "interval_looks", "school_dots", "share_bars", "weekday_dots", "benchmark_forest", "flow_diagram",
-            "interval_forest", "love_plot")
+    used = (
+        "band_bars",
+        "interval_looks",
+        "school_dots",
+        "share_bars",
+        "weekday_dots",
+        "benchmark_forest",
+        "flow_diagram",
+        "interval_forest",
+        "love_plot",
+    )
     names = [kind for kind in DRAWINGS if kind not in used]
     return b.Section(c, "rest", say("Further drawings"), tuple(
         figure(kind, f"The drawing called {kind}", audience, tuple(

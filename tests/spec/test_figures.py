@@ -62,8 +62,10 @@ def test_nothing_stands_outside_its_sheet(kind: str) -> None:
 
 
 def interval_rows(values: list, names: list[str]) -> pd.DataFrame:
-    rows = [(name, v, None if v is None else v - abs(v) / 3 - 1, None if v is None else v + 2, None if v is None else 37)
-            for name, v in zip(names, values, strict=False)]
+    rows = [
+        (name, v, None if v is None else v - abs(v) / 3 - 1, None if v is None else v + 2, None if v is None else 37)
+        for name, v in zip(names, values, strict=False)
+    ]
     frame = pd.DataFrame(rows, columns=["label", "value", "ci_low", "ci_high", "n"])
     return frame.astype({c: "float64" for c in ("value", "ci_low", "ci_high", "n")})
 
@@ -118,7 +120,9 @@ def test_grids_and_flows_fit_any_names(sheets, names, columns, seed) -> None:
     figures.heat_map(pd.DataFrame(cells, columns=["row", "column", "value"]))
     steps = pd.DataFrame({"step": range(len(names)), "n": 5123, "text": names, "kind": "kept"})
     figures.flow_diagram(steps)
-    moves = pd.DataFrame([(a, b, 1 / len(names) ** 2) for a in names for b in names], columns=["source", "target", "share"])
+    moves = pd.DataFrame(
+        [(a, b, 1 / len(names) ** 2) for a in names for b in names], columns=["source", "target", "share"]
+    )
     figures.flow_bands(moves)
     figures.love_plot(pd.DataFrame({"covariate": names, "smd_before": .3, "smd_after": -.02 * seed}))
     clean(sheets)
@@ -245,7 +249,9 @@ def test_no_plotting_library_is_loaded() -> None:
     import sys
 
     code = "import sys, evalkit.figures; print([m for m in ('matplotlib', 'seaborn', 'scipy') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_letters_the_font_lacks_are_known() -> None:

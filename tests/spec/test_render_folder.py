@@ -1,11 +1,10 @@
-"""A run's folder: whole or not at all, the same bytes, a manifest that tells nothing of the machine, hashes that hold."""
+"""A run's folder: whole or not at all, the same bytes, a manifest silent about the machine, hashes that hold."""
 
 from __future__ import annotations
 
 import dataclasses
 import getpass
 import json
-import os
 import re
 import socket
 import stat
@@ -33,7 +32,9 @@ class Params:
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def test_without_out_the_page_is_shown_and_nothing_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,9 +55,18 @@ def test_the_folder_has_its_place_and_its_files(tmp_path: Path, audience: str, s
     assert found.folder == tmp_path / "sample" / "2026-01" / name
     assert str(tmp_path) not in repr(found)
     names = set(written(found.folder))
-    assert {"report.html", "report.pdf", "results.json", "MANIFEST.json", "tables/needs.csv", "figures/band_bars.svg"} <= names
+    assert {
+        "report.html",
+        "report.pdf",
+        "results.json",
+        "MANIFEST.json",
+        "tables/needs.csv",
+        "figures/band_bars.svg",
+    } <= names
     assert ("tables.xlsx" in names) == (audience == "team") and not [n for n in names if n.endswith(".ipynb")]
-    assert {n for n in names if n.startswith("figures/")} == {f"figures/{k}.svg" for k in [*gallery.DRAWINGS, "day_dots"]}
+    assert {n for n in names if n.startswith("figures/")} == {
+        f"figures/{k}.svg" for k in [*gallery.DRAWINGS, "day_dots"]
+    }
     assert run_folder.faults(found.folder) == []
     assert f'href="sample/2026-01/{name}/report.html"' in (tmp_path / "index.html").read_text(encoding="utf-8")
 
@@ -69,14 +79,30 @@ def test_same_input_same_bytes_in_another_folder(tmp_path: Path) -> None:
 def test_manifest_says_what_made_it_and_nothing_of_the_machine(tmp_path: Path) -> None:
     folder = publish(Params(out=str(tmp_path), study="/somewhere/secret/sample"), gallery.sections("team")).folder
     manifest = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))
-    assert manifest["parameters"] == {"study": "sample", "month": "2026-01", "as_of": "", "school": "", "audience": "team"}
+    assert manifest["parameters"] == {
+        "study": "sample",
+        "month": "2026-01",
+        "as_of": "",
+        "school": "",
+        "audience": "team",
+    }
     assert manifest["outputs"]["report.pdf"] == files.sha256(folder / "report.pdf")
-    assert {"evalkit", "libraries", "report", "parameters", "audience", "rules", "seed", "inputs", "outputs"} <= manifest.keys()
+    assert {
+        "evalkit",
+        "libraries",
+        "report",
+        "parameters",
+        "audience",
+        "rules",
+        "seed",
+        "inputs",
+        "outputs",
+    } <= manifest.keys()
     everything = b"".join(written(folder).values())
     for word in (str(tmp_path), "/somewhere/secret", str(Path.cwd())):
         assert word.encode() not in everything
     said = re.findall(r'"([^"]*)"', json.dumps(manifest))
-    assert not {socket.gethostname(), getpass.getuser(), os.path.expanduser("~")} & set(said)
+    assert not {socket.gethostname(), getpass.getuser(), str(Path.home())} & set(said)
 
 
 def test_team_files_are_private_and_partner_files_are_not(tmp_path: Path) -> None:
@@ -95,7 +121,9 @@ def test_a_failed_page_leaves_the_earlier_one(tmp_path: Path) -> None:
     assert written(folder) == before and not [p for p in folder.parent.iterdir() if p.name.startswith(".")]
 
 
-def test_a_runner_gets_the_files_in_its_staging_folder_and_seals_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runner_gets_the_files_in_its_staging_folder_and_seals_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     staging = tmp_path / ".run.part"
     staging.mkdir()
     monkeypatch.setenv("EVALKIT_STAGING", str(staging))
@@ -133,13 +161,16 @@ def test_results_merge_keep_precision_and_null_what_is_missing() -> None:
     assert found["programme"] == {"x": None, "y": "2026-01-30"}
     assert found["report"] == "monthly_review" and found["as_of"] == "2026-01-30" and "rules" in found
     json.dumps(found, allow_nan=False)
-    with pytest.raises(ValueError, match="two different|different values"):
+    with pytest.raises(ValueError, match="different values"):
         run_folder.results([one, b.Section(context, "c", "C", numbers={"measures": []})])
 
 
 def test_publish_refuses_sections_of_two_runs() -> None:
     with pytest.raises(ValueError, match="same study"):
-        publish(Params(), [b.Section(gallery.context("team"), "a", "A"), b.Section(gallery.context("team", seed=1), "b", "B")])
+        publish(
+            Params(),
+            [b.Section(gallery.context("team"), "a", "A"), b.Section(gallery.context("team", seed=1), "b", "B")],
+        )
     with pytest.raises(ValueError):
         publish(Params(), [])
 

@@ -8,8 +8,8 @@ import html
 import re
 from html.parser import HTMLParser
 
-import pandas as pd
 import pages_gallery as gallery
+import pandas as pd
 import pytest
 
 from evalkit import figures
@@ -19,10 +19,51 @@ from evalkit.render.html import fragment_html, index_html, page_html, section_ht
 
 AUDIENCES = ("team", "partner", "public")
 VOID = {"meta", "link", "br", "img", "rect", "path", "circle", "input", "hr"}
-ALLOWED = {"html", "head", "meta", "title", "link", "style", "body", "a", "div", "header", "p", "b", "svg", "rect", "path",
-           "circle", "text", "main", "section", "h1", "h2", "h3", "h4", "ul", "ol", "li", "span", "figure", "figcaption",
-           "details", "summary", "table", "caption", "thead", "tbody", "tr", "th", "td", "dl", "dt", "dd", "blockquote",
-           "footer"}
+ALLOWED = {
+    "html",
+    "head",
+    "meta",
+    "title",
+    "link",
+    "style",
+    "body",
+    "a",
+    "div",
+    "header",
+    "p",
+    "b",
+    "svg",
+    "rect",
+    "path",
+    "circle",
+    "text",
+    "main",
+    "section",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "ul",
+    "ol",
+    "li",
+    "span",
+    "figure",
+    "figcaption",
+    "details",
+    "summary",
+    "table",
+    "caption",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "dl",
+    "dt",
+    "dd",
+    "blockquote",
+    "footer",
+}
 
 
 class Reader(HTMLParser):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from itertools import pairwise
 
 import pages_gallery as gallery
 import pypdf
@@ -53,7 +54,7 @@ def test_every_drawing_has_its_alt_text_and_tables_have_heads(pdf: bytes) -> Non
     kinds = [str(tag["/S"]) for tag in tags]
     assert kinds.count("/H1") == 1 and "/TH" in kinds and "/Table" in kinds
     levels = [int(kind[2]) for kind in kinds if re.fullmatch(r"/H[1-6]", kind)]
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 def test_letter_paper_shipped_fonts_and_a_foot_on_every_page(pdf: bytes) -> None:

@@ -41,8 +41,11 @@ def test_a_value_that_was_left_in_a_hidden_cell_is_not_written() -> None:
     frame, hidden = pd.DataFrame({"n": [3, 40]}), pd.DataFrame({"n": [True, False]})
     data = Released("t", frame, hidden, "rule", "partner")
     assert sheets.csv_text(data).splitlines() == ["n", "hidden", "40"]
-    assert "3" not in {str(cell.value) for row in openpyxl.load_workbook(io.BytesIO(sheets.workbook({"t": data}))).active
-                       for cell in row}
+    assert "3" not in {
+        str(cell.value)
+        for row in openpyxl.load_workbook(io.BytesIO(sheets.workbook({"t": data}))).active
+        for cell in row
+    }
 
 
 def test_workbook_holds_strings_as_strings_and_no_formula_or_link() -> None:

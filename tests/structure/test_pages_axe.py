@@ -18,25 +18,31 @@ import pages_gallery  # noqa: E402
 
 from evalkit.render.html import index_html, page_html  # noqa: E402
 
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), "")
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
 PLACES = (os.environ.get("EVALKIT_AXE", ""), ROOT / "node_modules/axe-core/axe.min.js")
 AXE = next((Path(place) for place in PLACES if str(place) and Path(place).is_file()), None)
-needs_axe = pytest.mark.skipif(not CHROMIUM or AXE is None, reason="axe-core needs Chromium, and EVALKIT_AXE naming the "
-                               "file axe.min.js of the npm package axe-core.")
+needs_axe = pytest.mark.skipif(
+    not CHROMIUM or AXE is None,
+    reason="axe-core needs Chromium, and EVALKIT_AXE naming the file axe.min.js of the npm package axe-core.",
+)
 RUN = """<script>%s</script><script>
 document.querySelectorAll('details').forEach(d => d.open = true);
 axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','best-practice']}).then(r => {
   const wide = [...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll') && !e.closest('svg')
     && !e.closest('.skip') && !e.closest('thead')
-    && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1).map(e => e.tagName + '.' + e.className);
+    && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+    .map(e => e.tagName + '.' + e.className);
   document.body.innerHTML = ''; const out = document.createElement('pre'); out.id = 'axe';
-  out.textContent = JSON.stringify({wide, violations: r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160))])});
+  out.textContent = JSON.stringify({wide,
+    violations: r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160))])});
   document.body.appendChild(out); });
 </script></body>"""
 
 
 def judged(html: str, width: int, folder: Path) -> dict:
-    """What axe finds wrong, and what is wider than the window. The copy judged has its policy taken out to let axe in."""
+    """What axe finds wrong, and what is wider than the window. The judged copy lacks the policy, to let axe in."""
     assert AXE is not None
     script = AXE.read_text(encoding="utf-8").replace("</script", "<\\/script")
     copy = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)

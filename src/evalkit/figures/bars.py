@@ -33,7 +33,9 @@ def band_bars(data: pd.DataFrame, *, label: str = "label", shares: Sequence[str]
         first = frame[list(shares)].iloc[0]
         y = 0.0 if first.isna().any() else _band_heads(canvas, first.to_numpy(), words)
         keyed = y == 0.0 and len(known_rows) > 0
-        told = {i for i, s in enumerate(shares) if len(known_rows) and all(_fits(v, canvas.width) for v in known_rows[s])}
+        told = {
+            i for i, s in enumerate(shares) if len(known_rows) and all(_fits(v, canvas.width) for v in known_rows[s])
+        }
         for i in range(len(frame)):
             y = _band_row(canvas, y, frame.iloc[i], label, shares, missed, hidden, told, newest=i == len(frame) - 1)
         return _band_key(canvas, y, words) if keyed else y
@@ -73,8 +75,13 @@ def _band_row(canvas: Canvas, y: float, row: Any, label: str, shares: Sequence[s
     y = _band_line(canvas, y, str(row[label]), f"{percent(beyond, 1)} {missed}", weight)
     _band_boxes(canvas, y, [float(v) for v in values], tall, told)
     tick = canvas.width * (1 - beyond)
-    canvas.line(min(max(tick, 1.25), canvas.width - 1.25), y - 4, min(max(tick, 1.25), canvas.width - 1.25), y + tall + 4,
-                width=2.5)
+    canvas.line(
+        min(max(tick, 1.25), canvas.width - 1.25),
+        y - 4,
+        min(max(tick, 1.25), canvas.width - 1.25),
+        y + tall + 4,
+        width=2.5,
+    )
     return y + tall + 20
 
 
@@ -113,8 +120,16 @@ def _band_key(canvas: Canvas, y: float, words: Sequence[str]) -> float:
     return y + 8
 
 
-def share_bars(data: pd.DataFrame, *, label: str = "label", share: str = "share", text: str = "", hidden: str = "hidden",
-               decimals: int = 0, widths: Sequence[int] = THIRD) -> Drawing:
+def share_bars(
+    data: pd.DataFrame,
+    *,
+    label: str = "label",
+    share: str = "share",
+    text: str = "",
+    hidden: str = "hidden",
+    decimals: int = 0,
+    widths: Sequence[int] = THIRD,
+) -> Drawing:
     """Shares as bars from zero, name above, number at the end. Grain: one row per item, in the order to show.
 
     `share` is 0 to 1; `text` a column with the words at the bar's end (the percent when not given).
@@ -139,8 +154,17 @@ def share_bars(data: pd.DataFrame, *, label: str = "label", share: str = "share"
     return draw("share_bars", widths, paint)
 
 
-def weekday_dots(data: pd.DataFrame, *, panel: str = "panel", day: str = "day", value: str = "value", low: str = "ci_low",
-                 high: str = "ci_high", decimals: int = 1, widths: Sequence[int] = THIRD) -> Drawing:
+def weekday_dots(
+    data: pd.DataFrame,
+    *,
+    panel: str = "panel",
+    day: str = "day",
+    value: str = "value",
+    low: str = "ci_low",
+    high: str = "ci_high",
+    decimals: int = 1,
+    widths: Sequence[int] = THIRD,
+) -> Drawing:
     """Shares absent by weekday in one or two panels on one scale from zero. Grain: one row per panel and day, in order.
 
     Shares are 0 to 1. The first panel is drawn as rings when there are two. The highest and lowest day carry numbers.
@@ -194,8 +218,18 @@ def _weekday_panel(canvas: Canvas, scale: Scale, ticks: Sequence[float], left: f
                         anchor="middle", halo=True)
 
 
-def distribution(data: pd.DataFrame, *, low: str = "low", high: str = "high", count: str = "n", series: str = "",
-                 line_at: float | None = None, line_words: str = "", unit: str = "", widths: Sequence[int] = FULL) -> Drawing:
+def distribution(
+    data: pd.DataFrame,
+    *,
+    low: str = "low",
+    high: str = "high",
+    count: str = "n",
+    series: str = "",
+    line_at: float | None = None,
+    line_words: str = "",
+    unit: str = "",
+    widths: Sequence[int] = FULL,
+) -> Drawing:
     """Counts in bins, drawn from (protected) counts only. Grain: one row per bin (and series, at most two).
 
     The first series is filled, a second one an ink outline; a bin with a missing count shows the word "hidden".
@@ -212,7 +246,9 @@ def distribution(data: pd.DataFrame, *, low: str = "low", high: str = "high", co
             canvas.line(axis, up(tick), canvas.width, up(tick), color=GRID if tick else INK)
             canvas.text(axis - 8, up(tick) + 4.5, number(tick), color=SOFT, anchor="end")
         for i, name in enumerate(names):
-            _bins(canvas, across, up, frame[frame[series] == name] if series else frame, (low, high, count), outline=i > 0)
+            _bins(
+                canvas, across, up, frame[frame[series] == name] if series else frame, (low, high, count), outline=i > 0
+            )
         _bin_axis(canvas, across, sorted({*frame[low], *frame[high]}), unit)
         if line_at is not None:
             canvas.line(across.clip(line_at), 18, across.clip(line_at), 200, width=2.5)

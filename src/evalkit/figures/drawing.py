@@ -40,5 +40,7 @@ def need(data: pd.DataFrame, kind: str, *columns: str) -> pd.DataFrame:
     """`data` with a plain index; a missing column or an empty frame is a fault of the caller, named."""
     absent = [column for column in columns if column not in data.columns]
     if absent or data.empty:
-        raise ValueError(f"{kind} needs rows and the columns {', '.join(columns)}; missing: {', '.join(absent) or 'rows'}.")
+        raise ValueError(
+            f"{kind} needs rows and the columns {', '.join(columns)}; missing: {', '.join(absent) or 'rows'}."
+        )
     return data.reset_index(drop=True)

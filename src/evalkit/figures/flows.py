@@ -145,8 +145,10 @@ def _ribbons(canvas: Canvas, part: pd.DataFrame, columns: tuple[str, str, str], 
         y1, y2 = starts[a][0] + a_used[a], ends[b][0] + b_used[b]
         a_used[a] += high
         b_used[b] += high
-        d = (f"M{px(x1)} {px(y1)}C{px(middle)} {px(y1)} {px(middle)} {px(y2)} {px(x2)} {px(y2)}L{px(x2)} {px(y2 + high)}"
-             f"C{px(middle)} {px(y2 + high)} {px(middle)} {px(y1 + high)} {px(x1)} {px(y1 + high)}Z")
+        d = (
+            f"M{px(x1)} {px(y1)}C{px(middle)} {px(y1)} {px(middle)} {px(y2)} {px(x2)} {px(y2)}L{px(x2)} {px(y2 + high)}"
+            f"C{px(middle)} {px(y2 + high)} {px(middle)} {px(y1 + high)} {px(x1)} {px(y1 + high)}Z"
+        )
         canvas.path(d, fill=color if b in strong else "#C9D1D8", opacity=0.55 if b in strong else 0.45)
 
 

@@ -3,78 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 
 from evalkit.figures.canvas import LINE, Canvas, text_width, wrap
 from evalkit.figures.drawing import FULL, THIRD, Drawing, draw, need
-from evalkit.figures.marks import interval_bar, key_line, marker
-from evalkit.figures.palette import BLUE, GRAY, GRID, INK, PALE_BLUE, SOFT, WASH
-from evalkit.figures.scale import Scale, bounds, known, log_bounds, step_of, tick_text
-from evalkit.tables import interval, is_missing, number, percent
-
-_TICK_ROW = 24.0
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """Where the label, the count, the plot and the value text stand."""
-
-    label_width: float
-    count_right: float
-    left: float
-    right: float
-    text_right: float
-
-
-def _columns(canvas: Canvas, labels: Sequence[str], counts: Sequence[str], texts: Sequence[str], *,
-             pad: float = 14.0, weight: int = 400) -> _Columns:
-    """Share the width: values whole, labels at most 40 %, the plot gets the rest."""
-    text = max((text_width(t, weight=600) for t in texts), default=0.0)
-    count = max((text_width(c) for c in counts), default=0.0)
-    room = canvas.width - text - count - 2 * pad - (pad if text else 0) - (pad if count else 0)
-    label = min(max((text_width(t, weight=600) for t in labels), default=0.0), max(0.40 * canvas.width, room - 170))
-    count_right = label + (pad + count if count else 0)
-    return _Columns(label, count_right, count_right + pad, canvas.width - (text + pad if text else 0) - pad / 2,
-                    float(canvas.width))
-
-
-def _ticks(canvas: Canvas, scale: Scale, ticks: Sequence[float], y: float, bottom: float, *, signed: bool = False,
-           share: bool = False, below: bool = False, strips: Sequence[tuple[float, float]] = (),
-           cut_zero: bool = False) -> None:
-    """Tick numbers above (or below) the plot, thin lines through it (or its `strips` only), and the ink line at zero."""
-    whole = ((y, bottom),)
-    strips = strips or whole
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
-    texts = [tick_text(t, step, signed=signed, share=share) + ("%" if share else "") for t in ticks]
-    keep = _fitting(canvas, [scale(t) for t in ticks], texts)
-    for i, (tick, text) in enumerate(zip(ticks, texts, strict=True)):
-        for top, end in strips if tick else ():
-            canvas.line(scale(tick), top, scale(tick), end, color=GRID)
-        if i in keep:
-            x, anchor = _inside(canvas, scale(tick), text)
-            canvas.text(x, bottom + 18 if below else y - 8, text, color=SOFT, anchor=anchor)
-    for top, end in (strips if cut_zero else whole) if scale.low <= 0 <= scale.high else ():
-        canvas.line(scale(0), top, scale(0), end, color=INK, width=1.3)
-
-
-def _inside(canvas: Canvas, x: float, text: str, weight: int = 400) -> tuple[float, str]:
-    """Where a centered text may stand so that it is not cut off."""
-    half = text_width(text, weight=weight) / 2
-    return min(max(x, half), canvas.width - half), "middle"
-
-
-def _fitting(canvas: Canvas, at: Sequence[float], texts: Sequence[str]) -> set[int]:
-    """All labels, or every second (fourth ...) where they would touch."""
-    for every in (1, 2, 4, 8):
-        picked = list(range(0, len(at), every))
-        spans = [(_inside(canvas, at[i], texts[i])[0], text_width(texts[i]) / 2) for i in picked]
-        if all(b[0] - b[1] - (a[0] + a[1]) >= 5 for a, b in pairwise(spans)):
-            return set(picked)
-    return {0}
+from evalkit.figures.marks import interval_bar, marker
+from evalkit.figures.palette import BLUE, GRAY, GRID, INK, PALE_BLUE, SOFT
+from evalkit.figures.rows import TICK_ROW, Columns, draw_ticks, fitting, inside, row_places, share_width, side_words
+from evalkit.figures.scale import Scale, bounds, known, log_bounds
+from evalkit.tables import interval, is_missing, number
 
 
 def interval_looks(data: pd.DataFrame, *, label: str = "label", value: str = "value", low: str = "ci_low",
@@ -90,16 +29,16 @@ def interval_looks(data: pd.DataFrame, *, label: str = "label", value: str = "va
     texts = {column: [_word(frame, column, i) for i in range(len(frame))] for column in (state, change)}
 
     def paint(canvas: Canvas) -> float:
-        at = _columns(canvas, frame[label].map(str).tolist() + [c for c in texts[change] if c], [], [], pad=10)
+        at = share_width(canvas, frame[label].map(str).tolist() + [c for c in texts[change] if c], [], [], pad=10)
         lo, hi, ticks = bounds([*frame[low], *frame[high], *frame[value]], most=4)
         scale = Scale(lo, hi, at.left + 8, canvas.width - 10)
-        top = _side_words(canvas, scale, sides)
+        top = side_words(canvas, scale, sides)
         y, rows = top, []
         for i in range(len(frame)):
             y += 20 if texts[change][i] else 0
             rows.append(y + 20)
             y += 40
-        _ticks(canvas, scale, ticks, top, y, signed=True, below=True)
+        draw_ticks(canvas, scale, ticks, top, y, signed=True, below=True)
         for i, at_y in enumerate(rows):
             if texts[change][i]:
                 canvas.line(0, at_y - 20, canvas.width, at_y - 20, width=1.2, dash="3 3")
@@ -113,20 +52,6 @@ def interval_looks(data: pd.DataFrame, *, label: str = "label", value: str = "va
 
 def _word(frame: pd.DataFrame, column: str, i: int) -> str:
     return "" if column not in frame.columns or is_missing(frame[column].iloc[i]) else str(frame[column].iloc[i])
-
-
-def _side_words(canvas: Canvas, scale: Scale, sides: tuple[str, str]) -> float:
-    """What left and right of zero mean; a side without room is left out together with the other."""
-    zero = min(max(scale(0), scale.left), scale.right)
-    less, more = (text_width(s) for s in sides)
-    if zero - 7 - less >= 0 and zero + 7 + more <= canvas.width:
-        canvas.text(zero - 7, 14, sides[0], color=SOFT, anchor="end")
-        canvas.text(zero + 7, 14, sides[1], color=SOFT)
-    elif zero - 7 - less >= 0 and zero > scale.right - 20:
-        canvas.text(zero - 7, 14, sides[0], color=SOFT, anchor="end")
-    else:
-        canvas.text(canvas.width, 14, sides[1], color=SOFT, anchor="end")
-    return 26.0
 
 
 def _look(canvas: Canvas, scale: Scale, y: float, row: Any, columns: tuple[str, str, str, str], state: str,
@@ -144,7 +69,7 @@ def _look(canvas: Canvas, scale: Scale, y: float, row: Any, columns: tuple[str, 
     marker(canvas, scale.clip(float(row[value])), y, "program" if newest else "comparison", color=color)
     if newest:
         text = words(float(row[value]))
-        x, anchor = _inside(canvas, scale.clip(float(row[value])), text, 700)
+        x, anchor = inside(canvas, scale.clip(float(row[value])), text, 700)
         canvas.text(x, y - 10, text, weight=700, anchor=anchor, halo=True)
 
 
@@ -155,7 +80,8 @@ def interval_forest(data: pd.DataFrame, *, label: str = "label", value: str = "v
     """Groups or schools with their interval on one scale. Grain: one row per group, in its natural order.
 
     `group` starts a gap where it changes; `overall` (value, low, high) is a dashed line with a band; `text` a column
-    with the words at the right (made from the value and interval when not given). A row without a value shows the word `hidden`.
+    with the words at the right (made from the value and interval when not given). A row without a value shows the
+    word `hidden`.
     """
     frame = need(data, "interval_forest", label, value, low, high)
     words = ([str(t) for t in frame[text]] if text else
@@ -175,40 +101,29 @@ def _forest(canvas: Canvas, frame: pd.DataFrame, columns: tuple[str, str, str, s
             signed: bool) -> float:
     label, value, low, high = columns
     stacked = canvas.width < 400
-    at = _columns(canvas, [] if stacked else frame[label].map(str).tolist(), [] if stacked else counts,
+    at = share_width(canvas, [] if stacked else frame[label].map(str).tolist(), [] if stacked else counts,
                   [] if stacked else words)
     lo, hi, ticks = bounds([*frame[low], *frame[high], *frame[value], *(overall or ())], most=4 if stacked else 5)
     scale = Scale(lo, hi, 8 if stacked else at.left + 6, canvas.width - 8 if stacked else at.right)
-    top = _TICK_ROW + (17 if any(sides) else 0)
-    rows, y = _row_places(frame[label].map(str).tolist(), groups, top, at.label_width, stacked)
+    top = TICK_ROW + (17 if any(sides) else 0)
+    rows, y = row_places(frame[label].map(str).tolist(), groups, top, at.label_width, stacked)
     strips = [(at_y - 8, at_y + 9) for at_y, _ in rows] if stacked else [(top, y)]
     for start, end in strips if overall else ():
         canvas.rect(scale.clip(overall[1]), start, scale.clip(overall[2]) - scale.clip(overall[1]), end - start,
                     fill=PALE_BLUE)
     if any(sides):
-        _side_words(canvas, scale, sides)
-    _ticks(canvas, scale, ticks, top, y, signed=signed, strips=strips, cut_zero=stacked)
+        side_words(canvas, scale, sides)
+    draw_ticks(canvas, scale, ticks, top, y, signed=signed, strips=strips, cut_zero=stacked)
     for start, end in strips if overall else ():
         canvas.line(scale(overall[0]), start, scale(overall[0]), end, color=BLUE, width=1.5, dash="4 3")
     for i, (at_y, lines) in enumerate(rows):
-        _forest_row(canvas, scale, at, at_y, lines, frame.iloc[i], columns, words[i], counts[i] if counts else "", stacked)
+        _forest_row(
+            canvas, scale, at, at_y, lines, frame.iloc[i], columns, words[i], counts[i] if counts else "", stacked
+        )
     return y + 4
 
 
-def _row_places(labels: list[str], groups: list[Any], top: float, label_width: float,
-                stacked: bool) -> tuple[list[tuple[float, list[str]]], float]:
-    """Baselines' centers and the wrapped labels, and the bottom."""
-    rows, y = [], top + 4
-    for i, text in enumerate(labels):
-        y += 9 if i and groups[i] != groups[i - 1] else 0
-        lines = [text] if stacked else wrap(text, label_width + 1, weight=400, most=2)
-        tall = 42.0 if stacked else max(24.0, LINE * len(lines) + 7)
-        rows.append((y + (30 if stacked else tall / 2), lines))
-        y += tall
-    return rows, y + 2
-
-
-def _forest_row(canvas: Canvas, scale: Scale, at: _Columns, y: float, lines: list[str], row: Any,
+def _forest_row(canvas: Canvas, scale: Scale, at: Columns, y: float, lines: list[str], row: Any,
                 columns: tuple[str, str, str, str], words: str, count: str, stacked: bool) -> None:
     _, value, low, high = columns
     if stacked:
@@ -229,22 +144,22 @@ def _forest_row(canvas: Canvas, scale: Scale, at: _Columns, y: float, lines: lis
 
 def rate_ratio_forest(data: pd.DataFrame, *, label: str = "label", value: str = "rate_ratio", low: str = "ci_low",
                       high: str = "ci_high", count: str = "n_students", decimals: int = 2,
-                      sides: tuple[str, str] = ("fewer absences", "more absences"),
+                      sides: tuple[str, str] = ("fewer absences", "more absences"), hidden: str = "hidden",
                       widths: Sequence[int] = FULL) -> Drawing:
     """Rate ratios with intervals on a ratio scale; 1 is no difference. Grain: one row per pattern."""
     frame = need(data, "rate_ratio_forest", label, value, low, high)
-    words = [f"{number(v, decimals)} ({interval(a, b, decimals)})"
+    words = [hidden if is_missing(v) else f"{number(v, decimals)} ({interval(a, b, decimals)})"
              for v, a, b in zip(frame[value], frame[low], frame[high], strict=True)]
     counts = [number(n) for n in frame[count]] if count in frame.columns else []
 
     def paint(canvas: Canvas) -> float:
         stacked = canvas.width < 400
-        at = _columns(canvas, [] if stacked else frame[label].map(str).tolist(), [] if stacked else counts,
+        at = share_width(canvas, [] if stacked else frame[label].map(str).tolist(), [] if stacked else counts,
                       [] if stacked else words)
         lo, hi, ticks = log_bounds([*frame[low], *frame[high], *frame[value]])
         scale = Scale(lo, hi, 8 if stacked else at.left + 6, canvas.width - 8 if stacked else at.right, log=True)
-        top = _TICK_ROW + 17
-        rows, y = _row_places(frame[label].map(str).tolist(), [0] * len(frame), top, at.label_width, stacked)
+        top = TICK_ROW + 17
+        rows, y = row_places(frame[label].map(str).tolist(), [0] * len(frame), top, at.label_width, stacked)
         _ratio_axis(canvas, scale, ticks, sides, top, y)
         for i, (at_y, lines) in enumerate(rows):
             _forest_row(canvas, scale, at, at_y, lines, frame.iloc[i], (label, value, low, high), words[i],
@@ -257,11 +172,13 @@ def rate_ratio_forest(data: pd.DataFrame, *, label: str = "label", value: str = 
 def _ratio_axis(canvas: Canvas, scale: Scale, ticks: Sequence[float], sides: tuple[str, str], top: float,
                 bottom: float) -> None:
     texts = [f"{t:g}" for t in ticks]
-    keep = _fitting(canvas, [scale(t) for t in ticks], texts)
+    keep = fitting(canvas, [scale(t) for t in ticks], texts)
     for i, tick in enumerate(ticks):
-        canvas.line(scale(tick), top, scale(tick), bottom, color=INK if tick == 1 else GRID, width=1.3 if tick == 1 else 1)
+        canvas.line(
+            scale(tick), top, scale(tick), bottom, color=INK if tick == 1 else GRID, width=1.3 if tick == 1 else 1
+        )
         if i in keep or tick == 1:
-            x, anchor = _inside(canvas, scale(tick), texts[i])
+            x, anchor = inside(canvas, scale(tick), texts[i])
             canvas.text(x, top - 8, texts[i], color=SOFT, anchor=anchor)
     one, (less, more) = scale(1.0), (text_width(s) for s in sides)
     if any(sides) and one - 7 - less >= 0 and one + 7 + more <= canvas.width:
@@ -293,7 +210,7 @@ def benchmark_forest(data: pd.DataFrame, *, label: str = "label", detail: str = 
             if frame[kind].iloc[i] == "program":
                 canvas.rect(0, at_y - 2, canvas.width, _benchmark_tall(places, i, y), fill=PALE_BLUE)
         strips = [(at_y + LINE * len(lines) + 1, at_y + LINE * len(lines) + 24) for at_y, lines in places]
-        _ticks(canvas, scale, ticks, _TICK_ROW, y, strips=strips)
+        draw_ticks(canvas, scale, ticks, TICK_ROW, y, strips=strips)
         for i, (at_y, lines) in enumerate(places):
             _benchmark_row(canvas, scale, at_y, lines, frame.iloc[i], (value, low, high, kind), texts[i])
         return y + 4
@@ -304,7 +221,7 @@ def benchmark_forest(data: pd.DataFrame, *, label: str = "label", detail: str = 
 def _benchmark_places(canvas: Canvas, frame: pd.DataFrame, columns: tuple[str, str],
                       x: float) -> tuple[list[tuple[float, list[tuple[float, str, int]]]], float]:
     """Per study: its top, and its lines as (x, words, weight)."""
-    y, places = _TICK_ROW + 4, []
+    y, places = TICK_ROW + 4, []
     for i in range(len(frame)):
         lines = [(x, t, 600) for t in wrap(str(frame[columns[0]].iloc[i]), canvas.width - x - 4, weight=600, most=2)]
         detail = _word(frame, columns[1], i)
@@ -338,86 +255,3 @@ def _benchmark_row(canvas: Canvas, scale: Scale, top: float, lines: list[tuple[f
         canvas.text(end, y + 4.5, text, weight=weight, color=INK, halo=True)
     else:
         canvas.text(max(start, wide), y + 4.5, text, weight=weight, color=INK, anchor="end", halo=True)
-
-
-def love_plot(data: pd.DataFrame, *, label: str = "covariate", before: str = "smd_before", after: str = "smd_after",
-              inner: float = 0.05, outer: float = 0.25, words: tuple[str, str] = ("before comparing", "students compared"),
-              widths: Sequence[int] = THIRD) -> Drawing:
-    """Standardized differences before (ring) and after (filled) selection. Grain: one row per covariate."""
-    frame = need(data, "love_plot", label, before, after)
-
-    def paint(canvas: Canvas) -> float:
-        labels = frame[label].map(str).tolist()
-        at = _columns(canvas, labels, [], [], pad=10)
-        edge = max([outer, *(abs(v) for v in known([*frame[before], *frame[after]]))]) * 1.06
-        scale = Scale(-edge, edge, at.left, canvas.width - 6)
-        rows, y = _row_places(labels, [0] * len(labels), _TICK_ROW, at.label_width, False)
-        for limit, fill in ((outer, WASH), (inner, "#D7E6F1")):
-            canvas.rect(scale(-limit), _TICK_ROW, scale(limit) - scale(-limit), y - _TICK_ROW, fill=fill)
-        _limit_words(canvas, scale, inner, outer)
-        canvas.line(scale(0), _TICK_ROW, scale(0), y, width=1.3)
-        for i, (at_y, lines) in enumerate(rows):
-            canvas.lines(0, at_y + 4.5 - LINE * (len(lines) - 1) / 2, lines)
-            _before_after(canvas, scale, at_y, frame[before].iloc[i], frame[after].iloc[i])
-        return key_line(canvas, y + 20, [("comparison", words[0]), ("program", words[1])])
-
-    return draw("love_plot", widths, paint)
-
-
-def _limit_words(canvas: Canvas, scale: Scale, inner: float, outer: float) -> None:
-    """The limits' numbers over the plot: all four, the outer two, or round ticks where the limits lie too close."""
-    for at in ((-outer, -inner, inner, outer), (-outer, outer), (-round(0.8 * scale.high, 1), 0.0, round(0.8 * scale.high, 1))):
-        texts = [number(v, 2 if len(at) != 3 else 1) for v in at]
-        spans = [(_inside(canvas, scale(v), t)[0], text_width(t) / 2) for v, t in zip(at, texts, strict=True)]
-        if all(b[0] - b[1] - a[0] - a[1] >= 4 for a, b in pairwise(spans)) or len(at) == 3:
-            for (x, _), text in zip(spans, texts, strict=True):
-                canvas.text(x, _TICK_ROW - 8, text, color=SOFT, anchor="middle")
-            return
-
-
-def _before_after(canvas: Canvas, scale: Scale, y: float, before: object, after: object) -> None:
-    values = known([before, after])
-    if len(values) == 2:
-        canvas.line(scale(values[0]), y, scale(values[1]), y, color=GRAY)
-    if not is_missing(before):
-        marker(canvas, scale(float(before)), y, "comparison")  # type: ignore[arg-type]
-    if not is_missing(after):
-        marker(canvas, scale(float(after)), y, "program")  # type: ignore[arg-type]
-
-
-def school_dots(data: pd.DataFrame, *, label: str = "label", value: str = "value", low: str = "ci_low",
-                high: str = "ci_high", before: str = "before", words: tuple[str, str] = ("now, with 95% interval",
-                "last year, same day"), hidden: str = "hidden", widths: Sequence[int] = FULL) -> Drawing:
-    """Shares now (filled, with interval) and before (ring), a row per school in its natural order. Shares are 0 to 1."""
-    frame = need(data, "school_dots", label, value, low, high)
-    with_before = before in frame.columns and bool(known(frame[before]))
-    texts = [hidden if is_missing(v) else percent(v, 1) for v in frame[value]]
-
-    def paint(canvas: Canvas) -> float:
-        labels = frame[label].map(str).tolist()
-        at = _columns(canvas, labels, [], texts)
-        _, hi, _ = bounds([*frame[high], *frame[value], *(frame[before] if with_before else ())])
-        hi = min(hi, 1.0)
-        step = step_of(hi, 5 if canvas.width > 400 else 3)
-        ticks = [round(i * step, 6) for i in range(int(hi / step + 1e-9) + 1)]
-        scale = Scale(0.0, hi, at.left + 8, at.right)
-        rows, y = _row_places(labels, [0] * len(labels), _TICK_ROW, at.label_width, False)
-        _ticks(canvas, scale, ticks, _TICK_ROW, y, share=True)
-        for i, (at_y, lines) in enumerate(rows):
-            canvas.lines(0, at_y + 4.5 - LINE * (len(lines) - 1) / 2, lines)
-            canvas.text(at.text_right, at_y + 4.5, texts[i], weight=600, anchor="end")
-            _now_before(canvas, scale, at_y, frame.iloc[i], (value, low, high, before), with_before)
-        items = [("program", words[0])] + ([("comparison", words[1])] if with_before else [])
-        return key_line(canvas, y + 20, items)
-
-    return draw("school_dots", widths, paint)
-
-
-def _now_before(canvas: Canvas, scale: Scale, y: float, row: Any, columns: tuple[str, str, str, str],
-                with_before: bool) -> None:
-    value, low, high, before = columns
-    if with_before and not is_missing(row[before]):
-        marker(canvas, scale.clip(float(row[before])), y, "comparison")
-    if not is_missing(row[value]):
-        interval_bar(canvas, scale, y, row[low], row[high])
-        marker(canvas, scale.clip(float(row[value])), y, "program")

@@ -14,9 +14,18 @@ from evalkit.figures.scale import known
 from evalkit.tables import is_missing, number, percent
 
 
-def heat_map(data: pd.DataFrame, *, row: str = "row", column: str = "column", value: str = "value",
-             cuts: Sequence[float] = (0.1, 0.2, 0.3, 0.4), share: bool = True, decimals: int = 0, hidden: str = "hidden",
-             widths: Sequence[int] = FULL) -> Drawing:
+def heat_map(
+    data: pd.DataFrame,
+    *,
+    row: str = "row",
+    column: str = "column",
+    value: str = "value",
+    cuts: Sequence[float] = (0.1, 0.2, 0.3, 0.4),
+    share: bool = True,
+    decimals: int = 0,
+    hidden: str = "hidden",
+    widths: Sequence[int] = FULL,
+) -> Drawing:
     """A value per row and column in five depths of blue, darker is more. Grain: one row per cell.
 
     Rows and columns keep the order in which they first come. `cuts`: the four values where a deeper blue begins. A cell
@@ -62,9 +71,18 @@ def _head_key(canvas: Canvas, y: float, columns: Sequence[object]) -> float:
     return canvas.lines(0, y + 10, wrap(words, canvas.width, most=40), color=SOFT)
 
 
-def _heat_row(canvas: Canvas, y: float, row: object, columns: Sequence[object], cells: dict[tuple[object, object], object],
-              texts: dict[tuple[object, object], str], label: float, wide: float, cuts: Sequence[float],
-              numbered: bool) -> float:
+def _heat_row(
+    canvas: Canvas,
+    y: float,
+    row: object,
+    columns: Sequence[object],
+    cells: dict[tuple[object, object], object],
+    texts: dict[tuple[object, object], str],
+    label: float,
+    wide: float,
+    cuts: Sequence[float],
+    numbered: bool,
+) -> float:
     lines = wrap(str(row), label + 1, most=2)
     tall = max(26.0, LINE * len(lines) + 6)
     canvas.lines(0, y + tall / 2 + 4.5 - LINE * (len(lines) - 1) / 2, lines)
@@ -91,7 +109,9 @@ def _heat_key(canvas: Canvas, y: float, cuts: Sequence[float], share: bool, hidd
         wide = 19 + text_width(text)
         if x and x + wide > canvas.width:
             x, y = 0.0, y + 20
-        canvas.rect(x + 0.5, y - 10, 12, 12, fill=fill or WHITE, stroke=DEEP if fill else GRAY, dash="" if fill else "3 2")
+        canvas.rect(
+            x + 0.5, y - 10, 12, 12, fill=fill or WHITE, stroke=DEEP if fill else GRAY, dash="" if fill else "3 2"
+        )
         canvas.text(x + 18, y, text)
         x += wide + 14
     return y + 8

@@ -15,9 +15,19 @@ from evalkit.figures.scale import Scale, bounds, known, tick_text
 from evalkit.tables import is_missing, number, percent
 
 
-def trend_lines(data: pd.DataFrame, *, x: str = "month", program: str = "program", comparison: str = "comparison",
-                change: str = "change", words: tuple[str, str] = ("With a mentor", "Similar students"), share: bool = True,
-                decimals: int = 1, zero: bool = True, widths: Sequence[int] = FULL) -> Drawing:
+def trend_lines(
+    data: pd.DataFrame,
+    *,
+    x: str = "month",
+    program: str = "program",
+    comparison: str = "comparison",
+    change: str = "change",
+    words: tuple[str, str] = ("With a mentor", "Similar students"),
+    share: bool = True,
+    decimals: int = 1,
+    zero: bool = True,
+    widths: Sequence[int] = FULL,
+) -> Drawing:
     """Two series by month with direct labels. Grain: one row per month, in order. A missing value breaks its line.
 
     Columns `<series>_low` and `<series>_high`, where there, are drawn as intervals. `change` holds the words of a plan
@@ -112,8 +122,14 @@ def _end_words(canvas: Canvas, across: Scale, up: Scale, frame: pd.DataFrame, se
     for column, _, name, color in series:
         last = frame[column].last_valid_index()
         value = float(frame[column].loc[last])  # type: ignore[index]
-        ends.append([up(value), name if with_names else "", percent(value, decimals) if share else number(value, decimals),
-                     color])
+        ends.append(
+            [
+                up(value),
+                name if with_names else "",
+                percent(value, decimals) if share else number(value, decimals),
+                color,
+            ]
+        )
     ends.sort(key=lambda end: end[0])
     _spread(ends, 34.0 if with_names else 17.0, up.left - (14 if with_names else 2))
     for y, name, value, color in ends:
@@ -160,8 +176,17 @@ def small_multiples(data: pd.DataFrame, *, panel: str = "panel", x: str = "month
     return draw("small_multiples", widths, paint)
 
 
-def _small_panel(canvas: Canvas, part: pd.DataFrame, columns: tuple[str, str, str], left: float, top: float, wide: float,
-                 span: tuple[float, float], share: bool, decimals: int) -> None:
+def _small_panel(
+    canvas: Canvas,
+    part: pd.DataFrame,
+    columns: tuple[str, str, str],
+    left: float,
+    top: float,
+    wide: float,
+    span: tuple[float, float],
+    share: bool,
+    decimals: int,
+) -> None:
     x, value, reference = columns
     values = known(part[value])
     words = "hidden" if not values else percent(values[-1], decimals) if share else number(values[-1], decimals)

@@ -73,9 +73,11 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Column:
-    """How one column of a Table is shown. kind: text, integer, decimal1, decimal2, decimal3, percent, percent1, signed1,
-    p_value, date, and signed0, signed2, status (Done, Open), number_text (text set right).
-    Percents are shares of 0 to 1; their cells show 23.0 under a "%". unit stands under the head, never in the cells."""
+    """How one column of a Table is shown. kind: one of `tables.KINDS` (text, integer, decimal1 ..., percent1, signed1,
+    p_value, date, status for Done and Open, number_text for text set right).
+
+    Percents are shares of 0 to 1; their cells show 23.0 under a "%". unit stands under the head, never in the cells.
+    """
 
     key: str
     label: str
@@ -85,7 +87,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: title is the message, measure the line under it. `data` is a Released table or, for the team, a frame."""
+    """A table: title is the message, measure the line under it. `data` is Released or, for the team, a frame."""
 
     title: str
     measure: str
@@ -161,7 +163,9 @@ class BigNumber:
 
     @property
     def is_released(self) -> bool:
-        return _released(self.label, self.value, self.unit, self.interval, *(part for pair in self.also for part in pair))
+        return _released(
+            self.label, self.value, self.unit, self.interval, *(part for pair in self.also for part in pair)
+        )
 
 
 @dataclass(frozen=True)

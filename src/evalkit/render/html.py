@@ -1,4 +1,4 @@
-"""Blocks -> html: one file with its own style sheet, no script, nothing from outside; and the same inside a notebook."""
+"""Blocks -> html: one file with its own style sheet, no script, nothing from outside; the same inside a notebook."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _GOOD, _OPEN = ("done", "hecho", "closed", "pass"), ("open", "abierto", "late", 
 
 
 def runs(text: str) -> list[View]:
-    """`text` in pieces of {t, b(old), f(allback font)}; a word with a letter outside the font is set whole in another."""
+    """`text` in pieces of {t, b(old), f(allback font)}; a word with a letter outside the font is whole in another."""
     found = []
     for i, part in enumerate(re.split(r"\*\*(.+?)\*\*", tables.plain(text))):
         if part:
@@ -86,11 +86,21 @@ def page_view(sections: Iterable[b.Section]) -> View:
     said = words(context.language)
     title = context.report_title + (f", {context.school}" if context.school else "")
     views = [section_view(section, names, top=i == 0) for i, section in enumerate(sections)]
-    return {"language": context.language, "study": tables.plain(context.study), "program": tables.plain(context.program),
-            "report_title": tables.plain(title), "audience": context.audience, "audience_words": said[context.audience],
-            "is_sample": context.is_sample, "words": said, "sections": views, "footer": page_footer(context),
-            "foot": _foot(context, sections, said), "festive": context.report == "celebration",
-            "fallback": any(not covers(text) for text in _texts(views))}
+    return {
+        "language": context.language,
+        "study": tables.plain(context.study),
+        "program": tables.plain(context.program),
+        "report_title": tables.plain(title),
+        "audience": context.audience,
+        "audience_words": said[context.audience],
+        "is_sample": context.is_sample,
+        "words": said,
+        "sections": views,
+        "footer": page_footer(context),
+        "foot": _foot(context, sections, said),
+        "festive": context.report == "celebration",
+        "fallback": any(not covers(text) for text in _texts(views)),
+    }
 
 
 def _texts(value: Any) -> Iterable[str]:
@@ -178,8 +188,20 @@ def table_view(data: Released | pd.DataFrame, columns: tuple[b.Column, ...], set
     heads = [{"label": tables.plain(c.label), "unit": tables.plain(c.unit or tables.default_unit(c.kind)),
               "numeric": tables.is_numeric(c.kind)} for c in columns]
     wordy = [c for c in heads[1:] if not c["numeric"]]
-    return {"heads": heads, "rows": rows, "weights": _weights(heads, rows), "stack": bool(wordy) and len(heads) > 2, "n_rows": n_rows, "n_shown": n_shown,
-            "cut": n_shown < n_rows, "title": [], "measure": [], "note": [], "name": "", "words": setting.words}
+    return {
+        "heads": heads,
+        "rows": rows,
+        "weights": _weights(heads, rows),
+        "stack": bool(wordy) and len(heads) > 2,
+        "n_rows": n_rows,
+        "n_shown": n_shown,
+        "cut": n_shown < n_rows,
+        "title": [],
+        "measure": [],
+        "note": [],
+        "name": "",
+        "words": setting.words,
+    }
 
 
 def _weights(heads: list[View], rows: list[View]) -> list[float]:
@@ -194,7 +216,9 @@ def _weights(heads: list[View], rows: list[View]) -> list[float]:
 
 def _cell(frame: pd.DataFrame, hidden: pd.DataFrame | None, i: int, column: b.Column, setting: Setting) -> View:
     is_hidden = hidden is not None and column.key in hidden.columns and bool(hidden[column.key].iloc[i])
-    text = setting.words["hidden"] if is_hidden else tables.cell(frame[column.key].iloc[i], column.kind, setting.language)
+    text = (
+        setting.words["hidden"] if is_hidden else tables.cell(frame[column.key].iloc[i], column.kind, setting.language)
+    )
     first = text.split(" ")[0].strip(".,:").lower()
     tone = ("done" if first in _GOOD else "open" if first in _OPEN else "") if column.kind == "status" else ""
     return {"text": text, "hidden": is_hidden, "numeric": tables.is_numeric(column.kind), "tone": tone,
@@ -214,23 +238,45 @@ _MAKERS: dict[type, Callable[[Any, Setting], View]] = {
     b.Tiles: _tiles,
     b.Table: _table,
     b.Figure: _figure,
-    b.Callout: lambda block, setting: _title(block.title, setting) | {
-        "headline": tables.plain(block.headline), "text": [runs(text) for text in block.text], "tone": block.tone},
+    b.Callout: lambda block, setting: (
+        _title(block.title, setting)
+        | {"headline": tables.plain(block.headline), "text": [runs(text) for text in block.text], "tone": block.tone}
+    ),
     b.BigNumber: lambda block, setting: {
-        "label": tables.plain(block.label), "value": tables.plain(block.value), "unit": tables.plain(block.unit),
-        "interval": tables.plain(block.interval), "also": [[tables.plain(k), tables.plain(v)] for k, v in block.also]},
-    b.CountList: lambda block, setting: _title(block.title, setting) | {
-        "items": [{"count": tables.plain(count), "text": runs(text)} for count, text in block.items]},
-    b.BulletList: lambda block, setting: _title(block.title, setting) | {
-        "items": [runs(text) for text in block.items], "style": block.style},
-    b.FormLines: lambda block, setting: _title(block.title, setting) | {
-        "labels": [tables.plain(label) for label in block.labels]},
+        "label": tables.plain(block.label),
+        "value": tables.plain(block.value),
+        "unit": tables.plain(block.unit),
+        "interval": tables.plain(block.interval),
+        "also": [[tables.plain(k), tables.plain(v)] for k, v in block.also],
+    },
+    b.CountList: lambda block, setting: (
+        _title(block.title, setting)
+        | {"items": [{"count": tables.plain(count), "text": runs(text)} for count, text in block.items]}
+    ),
+    b.BulletList: lambda block, setting: (
+        _title(block.title, setting) | {"items": [runs(text) for text in block.items], "style": block.style}
+    ),
+    b.FormLines: lambda block, setting: (
+        _title(block.title, setting) | {"labels": [tables.plain(label) for label in block.labels]}
+    ),
     b.FormTable: lambda block, setting: {
-        "title": runs(block.title), "heads": [tables.plain(head) for head in block.heads], "n_rows": block.n_rows,
-        "name": setting.name(block.title)},
-    b.Quote: lambda block, setting: {"text": runs(block.text), "role": tables.plain(block.role), "words": setting.words},
+        "title": runs(block.title),
+        "heads": [tables.plain(head) for head in block.heads],
+        "n_rows": block.n_rows,
+        "name": setting.name(block.title),
+    },
+    b.Quote: lambda block, setting: {
+        "text": runs(block.text),
+        "role": tables.plain(block.role),
+        "words": setting.words,
+    },
     b.EventBox: lambda block, setting: {
-        "level": setting.level(), "day": tables.plain(block.day), "time": tables.plain(block.time),
-        "place": tables.plain(block.place), "note": runs(block.note), "words": setting.words},
+        "level": setting.level(),
+        "day": tables.plain(block.day),
+        "time": tables.plain(block.time),
+        "place": tables.plain(block.place),
+        "note": runs(block.note),
+        "words": setting.words,
+    },
     b.Row: _row,
 }
