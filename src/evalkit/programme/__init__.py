@@ -4,9 +4,9 @@ from evalkit.programme.dosage import (Element, answered_absences, conflicts, esc
                                       greetings, logging_mentors, matched_weeks, meeting_attendance, referral_funnel,
                                       wilson)
 from evalkit.programme.mentors import caseloads, closures, contact_freshness, mentor_funnel, mentors_without_logs
-from evalkit.programme.spans import active_assignments, assignments, book_of, held_contacts, matched_days, year_days
+from evalkit.programme.spans import active_assignments, assignments, book_of, held_contacts, kept, matched_days, year_days
 
 __all__ = ["Element", "active_assignments", "answered_absences", "assignments", "book_of", "caseloads", "closures", "conflicts",
-           "contact_freshness", "escalations", "family_introductions", "fidelity", "greetings", "held_contacts",
+           "contact_freshness", "escalations", "family_introductions", "fidelity", "greetings", "held_contacts", "kept",
            "logging_mentors", "matched_days", "matched_weeks", "meeting_attendance", "mentor_funnel",
            "mentors_without_logs", "referral_funnel", "wilson", "year_days"]

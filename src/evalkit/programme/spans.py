@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pandas as pd
 
 from evalkit.panel import DayBook, absences, enrolled_spans, open_days, school_days
 
 DAY_COLUMNS = ["student_id", "mentor_id", "school_id", "date", "day_number", "absent_units", "units"]
 
-_KEPT: dict[int, dict[str, object]] = {}
+_KEPT: dict[int, dict[str, Any]] = {}
 
 
-def _kept(study, name: str, make):
+def kept(study, name: str, make: Callable[[], Any]) -> Any:
     """What was worked out for this very study, made once: a review asks the same days a hundred times. Three are kept."""
     found = _KEPT.get(id(study))
     if found is None or found["study"] is not study:
@@ -25,7 +28,7 @@ def _kept(study, name: str, make):
 
 def book_of(study) -> DayBook:
     """The study's day book, laid out once."""
-    return _kept(study, "book", lambda: open_days(study))
+    return kept(study, "book", lambda: open_days(study))
 
 
 def active_assignments(study, on=None) -> pd.DataFrame:
@@ -50,7 +53,7 @@ def year_days(study) -> pd.DataFrame:
 
     Grain: school_id x date. Columns: day_number, units.
     """
-    return _kept(study, "year_days", lambda: _year_days(study))
+    return kept(study, "year_days", lambda: _year_days(study))
 
 
 def _year_days(study) -> pd.DataFrame:
@@ -68,7 +71,7 @@ def matched_days(study, start=None, end=None) -> pd.DataFrame:
     Grain: student_id x date. absent_units is what was missed of the day's units. Where two mentors share a student the
     later pairing is named.
     """
-    whole = _kept(study, "matched_days", lambda: _matched_days(study))
+    whole = kept(study, "matched_days", lambda: _matched_days(study))
     return _window(whole, start, min(_or(end, study.as_of), study.as_of)).reset_index(drop=True)
 
 

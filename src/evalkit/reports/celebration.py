@@ -95,8 +95,8 @@ def next_year(study, params: Params) -> Section:
 
 
 def _notes(study) -> str:
-    return ("**Similar students:** same school, missed about as many days before, no mentor. **Range:** a 95% interval that stays valid although we look "
-            "every month. **Small groups** are joined or hidden so that no one can be picked out.")
+    return ("**Similar students:** same school, missed about as many days before, no mentor. **Range:** each end is 95% "
+            "safe, also when we look every month. **Small groups** are joined or hidden so that no one can be picked out.")
 
 
 def _ahead(ahead: dict[str, Any], gate: Gate) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from evalkit.wording import Gain, date_words, gain_title, grade_words, listed, n
 
 AWARDS = {"improved": "Improved attendance", "good": "Good attendance", "sustained": "Sustained attendance", "streak": "A long run in school",
           "other": "A personal step"}
-GAIN_VERDICTS = ("clearly_better",)
 
 
 def gain(impact: Impact) -> Gain | None:
@@ -73,8 +72,8 @@ def _helped(impact: Impact, gate: Gate) -> str:
     if found is None:
         return gate.fixed("We cannot say: there is no comparison with similar students in this study.")
     arms = [look.n_treated, look.n_comparison]
-    words = {"clearly_better": "Yes.", "probably_better": "It leans that way.", "no_clear_change": "We cannot tell yet.",
-             "probably_worse": "It leans the other way.", "clearly_worse": "No, not this year.", "too_early": "It is too early to say.",
+    words = {"clearly_better": "Yes.", "leans_better": "It leans that way.", "no_clear_change": "We cannot tell yet.",
+             "leans_worse": "It leans the other way.", "clearly_worse": "No, not this year.", "too_early": "It is too early to say.",
              "too_few": "There are too few students to judge alone."}[look.verdict]
     return gate.text("{words} They were in school about {gain} {way} days than similar students.",
                      words={"words": words, "way": "more" if found.value >= 0 else "fewer"}, gain=(number(abs(found.value), 1), arms))

@@ -90,11 +90,11 @@ def _place(study) -> str:
 def looks_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:
     """The monthly looks at the mentored beside similar students, plan changes as dotted lines."""
     looks = facts.impact.looks
-    title = gate.fixed("Mentored against similar students, month by month")
+    title = gate.fixed("With a mentor, beside similar students")
     if not any(look.value is not None for look in looks):
         return Callout(title, (gate.fixed(facts.impact.off or "Too early: fewer than 20 school days since the match."),), tone="caution")
     rows = pd.DataFrame([{"label": look.label, "value": look.value, "ci_low": look.low, "ci_high": look.high,
-                          "state": "" if look.value is not None else "Too early", "change": _change(study, looks, place),
+                          "state": "" if look.value is not None else "Too few" if look.verdict == "too_few" else "Too early", "change": _change(study, looks, place),
                           "n_treated": look.n_treated, "n_comparison": look.n_comparison} for place, look in enumerate(looks)])
     table = gate.table("looks", rows.drop(columns=["state", "change"]), keys=("label",), counts=("n_treated", "n_comparison"),
                        plain={"value": "n_treated", "ci_low": "n_treated", "ci_high": "n_treated"})
@@ -105,8 +105,8 @@ def looks_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:
                Column("n_treated", "Mentored", "integer", "students"), Column("n_comparison", "Similar", "integer", "students"))
     alt = " ".join(f"{row.label}: {row.state or number(row.value, 1) + ' days, from ' + number(row.ci_low, 1) + ' to ' + number(row.ci_high, 1)}."
                    for row in shown.itertuples())
-    note = " ".join([*_change_notes(study, looks), "The interval stays valid although we look every month."])
-    return Figure(title, gate.fixed("Difference in days per 180-day year, with 95% monthly-safe interval"),
+    note = " ".join([*_change_notes(study, looks), "The interval stays valid although we look every month. Gray: earlier looks."])
+    return Figure(title, gate.fixed("Difference in days per 180-day year; each end of the interval is 95% safe for monthly looks"),
                   figures.interval_looks(shown.astype({"value": "float64", "ci_low": "float64", "ci_high": "float64"})),
                   gate.fixed(alt), table, columns, note=gate.fixed(note), key="looks")
 

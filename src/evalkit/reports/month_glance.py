@@ -169,7 +169,8 @@ def verdict_callout(facts: Facts, gate: Gate) -> Callout:
                                   "figure may lie anywhere from {low} to {high}.", words={"way": way},
                                   gain=(abs(look.value), arms), n=(look.n_comparison, look.n_comparison),
                                   low=(_end(look.low), arms), high=(_end(look.high), arms)))
-    lines.append(gate.text("Based on {n:,} students matched for 20 school days or more.", n=(look.n_treated, look.n_treated)))
+    if look.n_treated:
+        lines.append(gate.text("Based on {n:,} students matched for 20 school days or more.", n=(look.n_treated, look.n_treated)))
     return Callout(gate.fixed("Students with a mentor: our verdict"), tuple(lines), gate.fixed(VERDICTS[look.verdict]))
 
 

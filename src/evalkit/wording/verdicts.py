@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from evalkit.wording.words import between, days, number, percent, plural
 
-CLEARLY_BETTER, PROBABLY_BETTER, NO_CLEAR_CHANGE = "clearly_better", "probably_better", "no_clear_change"
-PROBABLY_WORSE, CLEARLY_WORSE = "probably_worse", "clearly_worse"
+CLEARLY_BETTER, PROBABLY_BETTER, NO_CLEAR_CHANGE = "clearly_better", "leans_better", "no_clear_change"
+PROBABLY_WORSE, CLEARLY_WORSE = "leans_worse", "clearly_worse"
 TOO_EARLY, TOO_FEW = "too_early", "too_few"
 
 VERDICTS: Mapping[str, str] = {
@@ -31,30 +31,6 @@ MEANING: Mapping[str, str] = {
     TOO_EARLY: "Too early: fewer than 20 school days since the students were matched.",
     TOO_FEW: "Too few: fewer than 30 students on one of the two sides.",
 }
-FOLLOW_UP_DAYS, FEWEST_STUDENTS = 20, 30
-LEANS = 0.80
-
-
-def verdict(*, gain_low: float | None, gain_high: float | None, chance_of_gain: float | None, n_treated: int,
-            n_comparison: int, follow_up_days: float) -> str:
-    """The verdict of one look (standards 7.1). Gains are days more in school than similar students.
-
-    gain_low, gain_high: the anytime-valid confidence sequence. chance_of_gain: today's one-sided probability.
-    """
-    if follow_up_days < FOLLOW_UP_DAYS:
-        return TOO_EARLY
-    if min(n_treated, n_comparison) < FEWEST_STUDENTS:
-        return TOO_FEW
-    if gain_low is not None and gain_low > 0:
-        return CLEARLY_BETTER
-    if gain_high is not None and gain_high < 0:
-        return CLEARLY_WORSE
-    if chance_of_gain is not None and chance_of_gain >= LEANS:
-        return PROBABLY_BETTER
-    if chance_of_gain is not None and chance_of_gain <= 1 - LEANS:
-        return PROBABLY_WORSE
-    return NO_CLEAR_CHANGE
-
 
 @dataclass(frozen=True)
 class Gain:
@@ -151,4 +127,4 @@ def share_title(now: float | None, before: float | None, since: str) -> str:
 
 
 __all__ = ["CHECK_WORDS", "Gain", "IN_A_SENTENCE", "MEANING", "VERDICTS", "check_sentence", "days", "estimate_sentence",
-           "gain_of", "gain_sentence", "gain_title", "moved_title", "percent", "share_title", "verdict"]
+           "gain_of", "gain_sentence", "gain_title", "moved_title", "percent", "share_title"]
