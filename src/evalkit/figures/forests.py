@@ -103,7 +103,7 @@ def _forest(canvas: Canvas, frame: pd.DataFrame, columns: tuple[str, str, str, s
     stacked = canvas.width < 400
     at = share_width(canvas, [] if stacked else frame[label].map(str).tolist(), [] if stacked else counts,
                   [] if stacked else words)
-    lo, hi, ticks = bounds([*frame[low], *frame[high], *frame[value], *(overall or ())], most=4 if stacked else 5)
+    lo, hi, ticks = bounds([*_shown_ends(frame, columns), *(overall or ())], most=4 if stacked else 5)
     scale = Scale(lo, hi, 8 if stacked else at.left + 6, canvas.width - 8 if stacked else at.right)
     top = TICK_ROW + (17 if any(sides) else 0)
     rows, y = row_places(frame[label].map(str).tolist(), groups, top, at.label_width, stacked)
@@ -121,6 +121,18 @@ def _forest(canvas: Canvas, frame: pd.DataFrame, columns: tuple[str, str, str, s
             canvas, scale, at, at_y, lines, frame.iloc[i], columns, words[i], counts[i] if counts else "", stacked
         )
     return y + 4
+
+
+def _shown_ends(frame: pd.DataFrame, columns: tuple[str, str, str, str]) -> list[float]:
+    """What the scale must hold: every value, and every interval but those many times wider than the middle one.
+
+    A wider one is drawn to the edge with an arrow instead of an end tick; its words at the right give both ends.
+    """
+    _, value, low, high = columns
+    ends = [(float(a), float(b)) for a, b in zip(frame[low], frame[high], strict=True)
+            if not is_missing(a) and not is_missing(b)]
+    middle = sorted(b - a for a, b in ends)[len(ends) // 2] if ends else 0.0
+    return [*known(frame[value]), *(end for a, b in ends if b - a <= 4 * middle for end in (a, b))]
 
 
 def _forest_row(canvas: Canvas, scale: Scale, at: Columns, y: float, lines: list[str], row: Any,

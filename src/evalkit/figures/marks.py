@@ -29,14 +29,16 @@ def marker(canvas: Canvas, x: float, y: float, kind: str = "program", *, size: f
 
 def interval_bar(canvas: Canvas, scale: Scale, y: float, low: object, high: object, *, color: str = BLUE,
                  width: float = 3.0) -> None:
-    """A bar from `low` to `high` with end ticks; an end beyond the scale is drawn to its edge without a tick."""
+    """A bar from `low` to `high` with end ticks; an end beyond the scale is an arrow at its edge."""
     if is_missing(low) or is_missing(high):
         return
     a, b = scale.clip(float(low)), scale.clip(float(high))  # type: ignore[arg-type]
     canvas.line(a, y, b, y, color=color, width=width)
-    for value, x in ((low, a), (high, b)):
+    for value, x, way in ((low, a, -1), (high, b, 1)):
         if scale.low <= float(value) <= scale.high:  # type: ignore[arg-type]
             canvas.line(x, y - 5, x, y + 5, color=color, width=1.8)
+        else:
+            canvas.path(f"M{px(x + 5 * way)} {px(y)}L{px(x - 2 * way)} {px(y - 5)}L{px(x - 2 * way)} {px(y + 5)}Z", fill=color)
 
 
 def key_line(canvas: Canvas, y: float, items: list[tuple[str, str]]) -> float:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from evalkit import tables
 from evalkit.disclosure.types import Released
-from evalkit.figures.canvas import covers
+from evalkit.figures.canvas import covers, text_width
 from evalkit.render import blocks as b
 from evalkit.render.theme import page_footer, words
 
@@ -191,7 +191,7 @@ def table_view(data: Released | pd.DataFrame, columns: tuple[b.Column, ...], set
     return {
         "heads": heads,
         "rows": rows,
-        "weights": _weights(heads, rows),
+        "natural": _natural(heads, rows),
         "stack": bool(wordy) and len(heads) > 2,
         "n_rows": n_rows,
         "n_shown": n_shown,
@@ -204,13 +204,14 @@ def table_view(data: Released | pd.DataFrame, columns: tuple[b.Column, ...], set
     }
 
 
-def _weights(heads: list[View], rows: list[View]) -> list[float]:
-    """The share of the width a text column asks for: by its usual length, within bounds."""
+def _natural(heads: list[View], rows: list[View]) -> list[float]:
+    """The width in pt that each column's longest cell asks for at table size; a head may wrap between its words."""
     found = []
     for j, head in enumerate(heads):
-        lengths = sorted(len(row["cells"][j]["text"]) for row in rows) or [0]
-        usual = max(len(head["label"]), lengths[min(len(lengths) - 1, int(0.9 * len(lengths)))])
-        found.append(float(min(max(usual, 8), 40)))
+        words = [*head["label"].split(), *head["unit"].split()] or [""]
+        asked = [text_width(word, 8.1, 600) for word in words]
+        asked += [text_width(row["cells"][j]["text"], 8.1, 600 if j == 0 else 400) for row in rows]
+        found.append(round(max(asked), 1))
     return found
 
 
