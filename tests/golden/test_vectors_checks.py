@@ -53,8 +53,9 @@ def test_rosenbaum_lead() -> None:
     assert (len(ranked.ranks), ranked.statistic) == (lead["n"], lead["T"])
     for gamma, p_value in lead["upper_p"].items():
         assert ranked.p_bounds(float(gamma))[0] == pytest.approx(p_value, rel=CLOSED)
-    for gamma, bounds in lead["HL_bounds"].items():  # the reference steps through the effect by 0.1
-        assert hodges_lehmann_bounds(differences, float(gamma)) == pytest.approx(bounds, abs=0.11)
+    # the reference steps by 0.1 and stops at one end of a gap of 0.5 (whole numbers), we in its middle
+    for gamma, bounds in lead["HL_bounds"].items():
+        assert hodges_lehmann_bounds(differences, float(gamma)) == pytest.approx(bounds, abs=0.26)
 
 
 def test_rosenbaum_golden() -> None:

@@ -55,6 +55,16 @@ class Context:
     def is_adjusted(self) -> bool:
         return self.estimate.estimator not in ("difference", "did")
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether the planned interval leaves out no effect."""
+        return self.estimate.ci_low is not None and not self.holds(0.0)
+
+    def holds(self, value: float) -> bool:
+        """Whether the planned interval holds this value."""
+        low, high = self.estimate.ci_low, self.estimate.ci_high
+        return low is not None and high is not None and low <= value <= high
+
     def again(self, rows: pd.DataFrame | None = None, **changes: Any) -> Estimate:
         """The estimate once more, on other rows or with another setting; a refusal comes back as a reason."""
         options = {"estimator": self.estimate.estimator, "outcome": self.estimate.outcome, "missing": "drop",

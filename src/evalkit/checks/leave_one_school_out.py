@@ -19,15 +19,12 @@ def run(context: Context) -> CheckResult:
     low, high = min(found), max(found)
     moved = max(abs(one - value) for one in found)
     flips = low * value < 0 or high * value < 0
-    verdict = "fail" if flips and abs(value) > 0 and _is_clear(context) else "caution" if flips or (
-        moved > abs(value) / 2) else "pass"
+    stays = not context.is_clear and context.holds(low) and context.holds(high)
+    verdict = ("pass" if stays else "fail" if flips and context.is_clear
+               else "caution" if flips or moved > abs(value) / 2 else "pass")
     text = (f"Without one school at a time the estimate runs from {context.in_words(low)} to {context.in_words(high)}"
             + {"pass": ": no school carries it alone.", "caution": ": one school matters much.",
                "fail": ": without one school it changes its sign."}[verdict])
     return CheckResult("leave_one_school_out", verdict, moved, text,
                        {"low": low, "high": high, "n_schools": len(found)})
 
-
-def _is_clear(context: Context) -> bool:
-    low, high = context.estimate.ci_low, context.estimate.ci_high
-    return low is not None and high is not None and (low > 0 or high < 0)

@@ -29,9 +29,10 @@ def run(context: Context) -> CheckResult:
     smallest = multiplier(found.df or 1e6) * found.standard_error
     blind = smallest > abs(context.estimate.value)
     verdict = "fail" if seen else "caution" if blind else "pass"
-    text = (f"Before the start the gap between the groups moved by {context.in_words(found.value)} every four weeks "
-            f"(p = {found.p_value:.2f}). A drift of {context.in_words(smallest)} or more would have been seen in "
-            f"four studies of five" + (", which is larger than the effect itself, so this cannot clear it." if blind else "."))
+    text = (f"Before the start the gap moved by {context.in_words(found.value)} every four weeks "
+            f"(p = {found.p_value:.2f}). A drift of {context.in_words(smallest)} or more would be seen in "
+            f"four studies of five"
+            + (", which is larger than the effect itself, so this cannot clear it." if blind else "."))
     return CheckResult("pre_trend", verdict, found.value, text, {"detectable": smallest, "p_value": found.p_value})
 
 

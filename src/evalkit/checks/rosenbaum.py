@@ -54,9 +54,11 @@ def hodges_lehmann_bounds(differences: Array, gamma: float) -> tuple[float, floa
     """Smallest and largest constant effect that a hidden bias of gamma could leave (Rosenbaum 1993).
 
     The signed-rank statistic at an effect counts the pairwise averages above it, so bounds are quantiles of these.
+    At gamma 1 zero differences are left out, as wilcox.test does, from which rbounds starts its search.
     """
-    first, second = np.triu_indices(len(differences))
-    averages = np.sort((differences[first] + differences[second]) / 2)
+    used = differences[differences != 0] if gamma == 1 else differences
+    first, second = np.triu_indices(len(used))
+    averages = np.sort((used[first] + used[second]) / 2)
     return tuple(_crossing(averages, share)  # type: ignore[return-value]
                  for share in (gamma / (1 + gamma), 1 / (1 + gamma)))
 

@@ -94,15 +94,17 @@ def run(context: Context) -> CheckResult:
     strengths = benchmark_strengths(design, names, sample.y, sample.weights)
     if not strengths:
         return not_run("sensemakr", "no covariate is left to compare a hidden cause with.")
+    strengths = {name: strengths[name] for name in strengths if name in context.covariates} or strengths
     name = max(strengths, key=lambda one: min(strengths[one]))
     bound = benchmark_bound(*strengths[name])
     rv, rva = robustness_value(t, df), robustness_value(t, df, alpha=0.05)
     left = adjust(value, value / t, df, *bound) if bound else None
-    verdict = _verdict(value, left, df)
+    verdict = _verdict(value, left, df) if context.is_clear else "caution"
     text = (f"A hidden cause would have to explain {rv:.1%} of what is left of both mentoring and absence to undo the "
             f"whole effect ({rva:.1%} to undo its significance). "
             + (f'One as strong as "{name}" would leave {context.in_words(left.estimate)}.' if left else
-               f'"{name}" is so strong that no hidden cause like it can exist.'))
+               f'"{name}" is so strong that no hidden cause like it can exist.')
+            + ("" if context.is_clear else " The interval holds no effect already, so there is little to undo."))
     return CheckResult("sensemakr", verdict, rv, text, {"robustness_value": rv, "robustness_value_alpha": rva,
                                                        "benchmark": name, "partial_r2": partial_r2(t, df)})
 

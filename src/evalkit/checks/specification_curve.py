@@ -25,6 +25,9 @@ def run(context: Context) -> CheckResult:
     same = float((np.sign(curve.loc[known, "value"]) == np.sign(context.estimate.value)).mean())
     low, high = curve.loc[known, "value"].min(), curve.loc[known, "value"].max()
     verdict = "pass" if same >= _PASS else "caution" if same >= 0.5 else "fail"
+    if not context.is_clear:  # a sign means nothing where no effect is seen: do all analyses stay in the interval?
+        inside = context.holds(float(low)) and context.holds(float(high))
+        verdict = "pass" if inside else "caution"
     text = (f"{int(known.sum())} reasonable analyses of these students give {context.in_words(low)} to "
             f"{context.in_words(high)}; {same:.0%} agree with the planned one on the direction.")
     return CheckResult("specification_curve", verdict, same, text, {"curve": curve.to_dict("records")})

@@ -56,6 +56,19 @@ _ROWS = (
     Method("panel_poisson", "Poisson for days with student and month effects", "panel_poisson",
            "Wooldridge 1999, doi:10.1016/S0304-4076(98)00033-5", shape="panel", options=(*_PANEL, "exposure"),
            standard_errors=("CR1S",)),
+    Method("interrupted_series", "Interrupted time series of schools", "interrupted_series",
+           "Bernal, Cummins & Gasparrini 2017, doi:10.1093/ije/dyw098", shape="panel", options=_PANEL,
+           standard_errors=("newey_west",)),
+    Method("session_day", "Days with a scheduled session against other days", "session_day",
+           "Lee, Loeb & Robinson 2024, EdWorkingPaper 24-959", shape="panel",
+           options=("unit_id", "time", "scheduled", "school"), standard_errors=("CR1S",)),
+    Method("randomized", "Randomised offer (intent to treat)", "randomized",
+           "Lin 2013, doi:10.1214/12-AOAS583", options=("block", "draws"),
+           standard_errors=("HC2", *(kind for kind in _LINEAR if kind != "HC2"))),
+    Method("discontinuity", "Regression discontinuity at a threshold", "discontinuity",
+           "Calonico, Cattaneo & Titiunik 2014, doi:10.3982/ECTA11757",
+           options=("score", "cutoff", "bandwidth", "side"),
+           standard_errors=("HC2", "CR2", "HC0", "HC1", "HC3", "robust", "CR0", "CR1", "CR1S", "CR3")),
 )
 
 ESTIMATORS: dict[str, Method] = {row.name: row for row in _ROWS}
