@@ -270,17 +270,15 @@ def _dropped(risk: Risk, problem: Problem, members: pd.DataFrame, lost: pd.Serie
 
 
 def _flow(world: World, risk: Risk, members: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
-    """From the roster to the analysis: students by arm at each step (a comparison student counts once)."""
-    rows = risk.rows
-    everyone = world.pool["student_id"].nunique()
-    mentored = len(world.starts.treated)
-    pool = everyone - world.pool.loc[world.pool["student_id"].isin(world.starts.treated["student_id"]),
-                                     "student_id"].nunique()
+    """From the roster to the analysis: students by arm at each step (a comparison student counts once).
 
+    Who gets a mentor later counts in both columns: it may serve as a comparison until then.
+    """
+    rows = risk.rows
     def count(frame: pd.DataFrame, arm: int) -> int:
         return frame.loc[frame["treated"] == arm, "student_id"].nunique()
 
-    steps = [("in the data", mentored, pool)]
+    steps = [("in the data", len(world.starts.treated), world.pool["student_id"].nunique())]
     steps += [(name, count(frame, 1), count(frame, 0)) for name, frame in (
         ("at risk on a start date", rows), ("matched" if world.plan.method != "none" else "compared", members),
         ("with 20 enrolled days of follow-up", kept))]
