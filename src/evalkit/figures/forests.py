@@ -99,7 +99,7 @@ def interval_forest(data: pd.DataFrame, *, label: str = "label", value: str = "v
 def _forest(canvas: Canvas, frame: pd.DataFrame, columns: tuple[str, str, str, str], words: list[str],
             counts: list[str], groups: list[Any], overall: tuple[float, float, float] | None, sides: tuple[str, str],
             signed: bool) -> float:
-    label, value, low, high = columns
+    label = columns[0]
     stacked = canvas.width < 400
     at = share_width(canvas, [] if stacked else frame[label].map(str).tolist(), [] if stacked else counts,
                   [] if stacked else words)

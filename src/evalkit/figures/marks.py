@@ -38,7 +38,8 @@ def interval_bar(canvas: Canvas, scale: Scale, y: float, low: object, high: obje
         if scale.low <= float(value) <= scale.high:  # type: ignore[arg-type]
             canvas.line(x, y - 5, x, y + 5, color=color, width=1.8)
         else:
-            canvas.path(f"M{px(x + 5 * way)} {px(y)}L{px(x - 2 * way)} {px(y - 5)}L{px(x - 2 * way)} {px(y + 5)}Z", fill=color)
+            tip, back = px(x + 5 * way), px(x - 2 * way)
+            canvas.path(f"M{tip} {px(y)}L{back} {px(y - 5)}L{back} {px(y + 5)}Z", fill=color)
 
 
 def key_line(canvas: Canvas, y: float, items: list[tuple[str, str]]) -> float:
