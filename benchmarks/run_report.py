@@ -1,7 +1,8 @@
 """Run a report: `evalkit run monthly_review data/sample` against an empty notebook under stock papermill.
 
 `python benchmarks/run_report.py [--repeats 5] [--write]`. Whole processes, started in turn so that both meet the
-same load; the ratio of medians is what counts, seconds depend on the machine. --write puts the table into docs/benchmarks.md.
+same load; the ratio of medians is what counts, seconds depend on the machine. --write puts the table into
+docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -73,9 +74,10 @@ def table(medians: dict[str, tuple[float, float]], repeats: int) -> str:
     return "\n".join([
         HEAD, "",
         f"Whole processes, medians of {repeats}, in turn in one window; target: at most {TARGET:g} times the empty",
-        f"notebook. Python {platform.python_version()}, {os.cpu_count()} cores. The whole of a run is in it: reading and",
+        f"notebook. Python {platform.python_version()}, {os.cpu_count()} cores. All of a run is in it: reading and",
         "checking the sample (2,400 students, 69,000 attendance rows), the report, html, pdf, workbook, manifest.", "",
-        "| command | seconds | CPU seconds | times, by the clock | times, by CPU |", "|---|---|---|---|---|", *lines, "",
+        "| command | seconds | CPU seconds | times, by the clock | times, by CPU |", "|---|---|---|---|---|",
+        *lines, "",
         "```bash", "python benchmarks/run_report.py --write", "```", ""])
 
 

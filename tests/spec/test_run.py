@@ -1,7 +1,7 @@
 """Running a report: parameters before anything starts, a folder whole or not at all, errors in words."""
 
+import contextlib
 import json
-import multiprocessing
 import os
 import signal
 import stat
@@ -207,6 +207,24 @@ def test_an_output_folder_without_access_is_refused_in_words(place):
         run_report("tiny", "data", out="locked")
 
 
-def test_no_process_is_left_behind(place):
-    run_report("tiny", "data", out="reports", kernel="stock")
-    assert multiprocessing.active_children() == []
+@pytest.mark.parametrize("last", ["ek.publish(params, [opening])", "raise ValueError"])
+def test_no_kernel_is_left_behind(place, last):
+    """The kernel writes its own process number down; once the run is over that process is gone."""
+    write_notebook(place, SECTION, "import os, pathlib\npathlib.Path('pid').write_text(str(os.getpid()))", last)
+    with contextlib.suppress(Exception):
+        run_report("tiny", "data", out="reports", kernel="stock")
+    pid = int((place / "pid").read_text())
+    assert pid != os.getpid()
+    for _ in range(50):
+        if not is_alive(pid):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the kernel still runs")
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return "Z" not in subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout

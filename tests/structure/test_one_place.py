@@ -27,8 +27,7 @@ WRITERS = {"write_text", "write_bytes", "to_parquet", "to_excel", "to_feather", 
            "mkstemp", "mkdir", "makedirs", "rmtree", "unlink", "copyfile", "copytree", "touch", "symlink_to",
            "sink_parquet", "sink_csv", "write_parquet", "write_csv", "NamedTemporaryFile", "TemporaryDirectory"}
 WRITING_ALLOWED = {
-    "kernels/stock.py": {"mkdtemp"},  # the socket folder of a kernel, outside every output
-    "kernels/execute.py": {"rmtree"},  # the same folder, removed
+    "kernels/stock.py": {"mkdtemp", "rmtree"},  # the socket folder of a kernel, outside every output
     "render/pdf.py": {"TemporaryDirectory"},  # typst's empty root
     "engine.py": {"TemporaryDirectory"},  # where DuckDB spills, removed with the connection
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -60,16 +59,13 @@ def _papermill(notebook: Path, parameters: Mapping[str, Any], **options: Any) ->
 def _in_stock_kernel(notebook: Path, parameters: Mapping[str, Any]) -> Any:
     from papermill.exceptions import PapermillExecutionError
 
-    from evalkit.kernels.stock import kernel_manager
+    from evalkit.kernels.stock import kernel_class
 
-    manager = kernel_manager()
-    try:
-        return _papermill(notebook, parameters, km=manager)
-    except PapermillExecutionError as problem:
-        raise _as_raised(problem) from None
-    finally:
-        if manager.transport == "ipc":
-            shutil.rmtree(Path(manager.connection_file).parent, ignore_errors=True)
+    with kernel_class() as manager:
+        try:
+            return _papermill(notebook, parameters, kernel_manager_class=manager)
+        except PapermillExecutionError as problem:
+            raise _as_raised(problem) from None
 
 
 def _as_raised(problem: Any) -> Exception:
