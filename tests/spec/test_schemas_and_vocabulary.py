@@ -71,3 +71,14 @@ def test_a_bad_edit_is_refused_with_its_line(text, line):
 def test_spellings_are_compared_without_case_spaces_and_marks():
     assert plain("Excused Absence") == plain("excused_absence") == "excusedabsence"
     assert plain("-1") == "-1" and plain("3.0") == "3"
+
+
+def test_the_data_dictionary_is_the_one_the_tables_make():
+    from pathlib import Path
+
+    from evalkit.config import STUDY_KEYS
+    from evalkit.schemas.dictionary import data_dictionary
+
+    page = (Path(__file__).parents[2] / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
+    assert page == data_dictionary(), "run scripts/make_data_dictionary.py"
+    assert all(f"`{key}`" in page for key in STUDY_KEYS)
