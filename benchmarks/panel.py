@@ -94,9 +94,10 @@ def child(job: str, path: Path, million: float) -> None:
     from evalkit import panel
 
     study = make_study(path, million) if job != "scan" else None
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     answer = bare_scan(path) if job == "scan" else run_panel(panel, study, job)
-    print(CHILD_MARK + json.dumps({"seconds": time.perf_counter() - began, "peak_mb": peak_mb(), "answer": answer}))
+    print(CHILD_MARK + json.dumps({"seconds": time.perf_counter() - began, "peak_mb": peak_mb(),
+                                    "cpu": time.process_time() - cpu, "answer": answer}))
 
 
 def bare_scan(path: Path) -> list:
@@ -121,7 +122,7 @@ def measure(job: str, path: Path, million: float) -> dict:
 
 
 def compare(million: float, form: str, repeat: int, engines: list[str]) -> None:
-    """Interleave the jobs, so that a busy minute hits all of them; print medians, ratios and peaks."""
+    """Interleave the jobs, so that a busy minute hits all of them; print medians (wall and CPU seconds), ratios and peaks."""
     with tempfile.TemporaryDirectory() as folder:
         path = make_file(Path(folder), million, form)
         runs: dict[str, list[dict]] = {job: [] for job in ["scan", *engines]}
@@ -130,11 +131,13 @@ def compare(million: float, form: str, repeat: int, engines: list[str]) -> None:
                 runs[job].append(measure(job, path, million))
         size = path.stat().st_size / 1e6
     assert len({str(runs[job][0]["answer"]) for job in engines}) == 1, "the engines disagree"
-    scan = statistics.median(run["seconds"] for run in runs["scan"])
-    for job, found in runs.items():
-        seconds, peak = statistics.median(r["seconds"] for r in found), max(r["peak_mb"] for r in found)
-        print(f"| {million:g} M, {form} ({size:.1f} MB) | {job} | {seconds:.2f} s | {seconds / scan:.1f}x | "
-              f"{peak / 1024:.2f} GB |", flush=True)
+    middle = {job: {what: statistics.median(run[what] for run in found) for what in ("seconds", "cpu")}
+              for job, found in runs.items()}
+    for job, now in middle.items():
+        wall, cpu = (now[what] / middle["scan"][what] for what in ("seconds", "cpu"))
+        peak = max(run["peak_mb"] for run in runs[job])
+        print(f"| {million:g} M, {form} ({size:.1f} MB) | {job} | {now['seconds']:.2f} s | {wall:.1f}x | "
+              f"{now['cpu']:.2f} s | {cpu:.1f}x | {peak / 1024:.2f} GB |", flush=True)
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ EVERY_DAY_SHARE = 0.5
 @dataclass(frozen=True)
 class DayBook:
     """days: grain school_id x calendar_code x date (day_row its number). pieces: grain piece, ordered by student and
-    first day, each owning day rows row_first..row_end-1. marks: grain piece x day_row. has_rates: enrolment is known.
+    first day, each owning day rows row_first..row_end-1. marks: grain piece x day_row, with code_row into codes. has_rates: enrolment is known.
     """
 
     rules: Rules
@@ -38,6 +38,7 @@ class DayBook:
     days: pd.DataFrame
     pieces: pd.DataFrame
     marks: pd.DataFrame
+    codes: pd.DataFrame
     has_rates: bool
     forms: Mapping[str, str]
 
@@ -97,9 +98,9 @@ def _lay_out(study: Any, rows: step.Rows, *, year: int, cut: Mapping | None, for
     days, pieces = _bind(days, spans, rules)
     lazy_pieces, lazy_days = step.dimensions(rows.session, pieces, days)
     marks = step.collect_marks(table, lazy_pieces, lazy_days)
-    marks = _one_per_day(_weighed(_inside(marks, pieces), days, codes, rules))
+    marks = _one_per_day(_weighed(_inside(marks, pieces), days, rules))
     marks = _with_gaps(marks, _gaps(rows, forms, pieces, days, lazy_pieces, lazy_days), days)
-    return DayBook(rules, year, days, pieces, marks, _has_rates(study, forms, year), forms)
+    return DayBook(rules, year, days, pieces, marks, codes, _has_rates(study, forms, year), forms)
 
 
 def _table(study: Any, name: str) -> pd.DataFrame:
@@ -183,15 +184,13 @@ def _stamp(calendar: np.ndarray, ordinal: np.ndarray) -> np.ndarray:
     return calendar.astype("int64") * 1_000_000 + ordinal
 
 
-def _weighed(marks: pd.DataFrame, days: pd.DataFrame, codes: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+def _weighed(marks: pd.DataFrame, days: pd.DataFrame, rules: Rules) -> pd.DataFrame:
     """Marks with their absent units under the rule for parts of days."""
     row = marks["day_row"].to_numpy("int64")
     units = days["units"].to_numpy("int64")[row]
     share = marks["absent_share"].to_numpy("int64")
     absent = _by_rule(share, units, marks, days, rules)
-    patterns = pd.Series(codes["pattern"].to_numpy(), index=codes["code_row"].to_numpy(), dtype="str")
-    return marks.assign(units=units, absent_units=absent, out_units=np.where(marks["is_out"], units, 0),
-                        pattern=marks["code_row"].map(patterns).astype("str"))
+    return marks.assign(units=units, absent_units=absent, out_units=np.where(marks["is_out"], units, 0))
 
 
 def _by_rule(share: np.ndarray, units: np.ndarray, marks: pd.DataFrame, days: pd.DataFrame, rules: Rules) -> np.ndarray:
@@ -248,7 +247,7 @@ def _inside(marks: pd.DataFrame, pieces: pd.DataFrame) -> pd.DataFrame:
 
 def _one_per_day(marks: pd.DataFrame) -> pd.DataFrame:
     """One mark per student-day: of several rows the one with most absence, whatever the order they came in."""
-    order = ["piece", "day_row", "absent_units", "out_units", "is_excused", "status", "code_local", "reason_code"]
+    order = ["piece", "day_row", "absent_units", "out_units", "is_excused", "status", "code_row", "code_local", "reason_code"]
     if not marks.duplicated(["piece", "day_row"]).any():
         return marks.sort_values(order[:2], kind="stable", ignore_index=True)
     ascending = [name not in ("absent_units", "is_excused") for name in order]
@@ -264,6 +263,6 @@ def _with_gaps(marks: pd.DataFrame, gaps: pd.DataFrame, days: pd.DataFrame) -> p
         return marks.assign(is_gap=False)
     units = days["units"].to_numpy("int64")[gaps["day_row"]]
     unrecorded = gaps.assign(units=units, out_units=units, absent_units=0, absent_share=0, is_out=True, is_tardy=False,
-                             is_excused=False, suspension="", status="", code_local="", is_gap=True)
+                             is_excused=False, suspension="", is_gap=True)
     both = pd.concat([marks.assign(is_gap=False), unrecorded], ignore_index=True)
     return both.sort_values(["piece", "day_row"], kind="stable", ignore_index=True)

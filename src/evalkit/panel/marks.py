@@ -134,9 +134,19 @@ def dimensions(session: Session, pieces: pd.DataFrame, days: pd.DataFrame) -> tu
 
 
 def collect_marks(table: nw.LazyFrame, spans: nw.LazyFrame, days: nw.LazyFrame) -> pd.DataFrame:
-    """The remarkable rows, placed: grain still that of the rows (a student-day can come twice)."""
-    marks = place(table.filter(is_remarkable()), spans, days).select(MARK)
-    return collect_small(marks, order=["piece", "day_row"])
+    """The remarkable rows, placed: grain still that of the rows (a student-day can come twice).
+
+    status and code_local are the row's own, only where the code (code_row) does not say them.
+    """
+    marks = place(table.filter(is_remarkable()), spans, days).with_columns(
+        status=_only(nw.col("own_status") != "", "own_status"),
+        code_local=_only(nw.col("code_row").is_null(), "code_local"))
+    return collect_small(marks.select(MARK), order=["piece", "day_row"])
+
+
+def _only(condition: nw.Expr, column: str) -> nw.Expr:
+    """A text where it says more than its code does: texts are the dearest thing to carry."""
+    return nw.when(condition).then(nw.col(column)).otherwise(nw.lit(None, dtype=nw.String))
 
 
 def rows_per_piece(rows: Rows, spans: nw.LazyFrame, days: nw.LazyFrame) -> pd.DataFrame:

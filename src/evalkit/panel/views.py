@@ -67,12 +67,20 @@ def absences(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
         "absent_units": marks["absent_units"].to_numpy("int64"),
         "is_whole_day": (marks["absent_units"] >= marks["units"]).to_numpy(bool),
         "is_tardy": marks["is_tardy"].to_numpy(bool), "is_excused": marks["is_excused"].to_numpy(bool),
-        "is_suspension": marks["suspension"].ne("").to_numpy(bool), "status": marks["status"].to_numpy(),
-        "pattern": marks["pattern"].to_numpy(), "reason_code": marks["reason_code"].to_numpy(),
-        "code_local": marks["code_local"].to_numpy(), "provisional": day["provisional"].to_numpy(),
+        "is_suspension": marks["suspension"].ne("").to_numpy(bool),
+        "status": _said(book, marks, "code_status", "status"), "pattern": _said(book, marks, "pattern"),
+        "reason_code": marks["reason_code"].to_numpy(), "code_local": _said(book, marks, "code_local", "code_local"),
+        "provisional": day["provisional"].to_numpy(),
         "month": day["month"].to_numpy()})
     texts = ["student_id", "school_id", "status", "pattern", "reason_code", "code_local", "month"]
     return frame.astype(dict.fromkeys(texts, "str")).sort_values(["student_id", "date"], kind="stable", ignore_index=True)
+
+
+def _said(book: DayBook, marks: pd.DataFrame, of_code: str, own: str = "") -> pd.Series:
+    """A text of each mark: its own where it has one, else what its code says."""
+    place = marks["code_row"].fillna(-1).to_numpy("int64")
+    texts = book.codes.set_index("code_row")[of_code].reindex(place).astype("str").reset_index(drop=True)
+    return marks[own].astype("str").reset_index(drop=True).fillna(texts) if own else texts
 
 
 def _slices(book: DayBook, piece: np.ndarray, begin: np.ndarray, end: np.ndarray) -> pd.DataFrame:
