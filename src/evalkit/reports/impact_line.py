@@ -17,6 +17,7 @@ from evalkit.errors import UserError
 from evalkit.estimators import estimate
 from evalkit.estimators.sequence import MIN_DAYS, monthly_verdict
 from evalkit.programme import assignments, kept, year_days
+from evalkit.study import open_study
 from evalkit.wording import month_words
 
 DAYS = 180
@@ -130,6 +131,13 @@ def _look(looks: pd.DataFrame, day: pd.Timestamp) -> Look:
     gain = None if pd.isna(last["estimate"]) or said.ci_low is None else -DAYS * float(last["estimate"])
     low, high = (None if bound is None else -DAYS * bound for bound in (said.ci_high, said.ci_low))
     return Look(f"{day:%Y-%m-%d}", month_words(day), gain, low, high, int(last["n_treated"]), int(last["n_comparison"]), said.name)
+
+
+def district_look(study) -> Look | None:
+    """All schools' newest look, for a school's page that is too few to judge alone."""
+    if not study.school:
+        return None
+    return impact_to_date(open_study(study.folder, as_of=study.as_of)).now
 
 
 def look_dates(study, days: pd.DataFrame) -> list[pd.Timestamp]:

@@ -147,10 +147,12 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | None:
         return None
     before = facts.last_year.get("by_school", {})
     frame = pd.DataFrame([{"school": study.school_name(row["school_id"]), "n": row["n_students"], "n_chronic": row["n_chronic"],
-                           "value": row["n_chronic"] / row["n_students"], "before": before.get(row["school_id"])} for row in rows])
+                           "value": row["n_chronic"] / row["n_students"], "n_before": before.get(row["school_id"], (None, None))[1],
+                           "n_chronic_before": before.get(row["school_id"], (None, None))[0]} for row in rows])
+    frame["before"] = pd.to_numeric(frame["n_chronic_before"]) / pd.to_numeric(frame["n_before"])
     ends = [wilson(n, of) for n, of in zip(frame["n_chronic"], frame["n"], strict=True)]
     frame = frame.assign(ci_low=[low for low, _ in ends], ci_high=[high for _, high in ends])
-    table = gate.table("schools", frame.drop(columns=["before"]), keys=("school",), counts=("n", "n_chronic"),
+    table = gate.table("schools", frame.drop(columns=["before", "n_before", "n_chronic_before"]), keys=("school",), counts=("n", "n_chronic"),
                        shares={"value": ("n_chronic", "n"), "ci_low": ("n_chronic", "n"), "ci_high": ("n_chronic", "n")})
     columns = (Column("school", "School"), Column("n_chronic", "Missed 10% or more", "integer", "students"),
                Column("n", "All", "integer", "students"), Column("value", "Share", "percent1"))
@@ -165,13 +167,23 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | None:
 
 
 def _schools_title(frame: pd.DataFrame) -> str:
-    """Says "below" or "above" only for schools whose whole interval lies on one side of last year's share."""
+    """Says "lower" or "higher" only of schools whose change since last year has an interval that excludes zero."""
     known = frame[frame["before"].notna()]
-    below, above = int((known["ci_high"] < known["before"]).sum()), int((known["ci_low"] > known["before"]).sum())
-    if known.empty or not (below or above):
+    changes = [share_change(int(row.n_chronic), int(row.n), int(row.n_chronic_before), int(row.n_before)) for row in known.itertuples()]
+    lower, higher = sum(high < 0 for _, high in changes), sum(low > 0 for low, _ in changes)
+    if known.empty or not (lower or higher):
         return "No school is clearly off its share of last year" if len(known) else "Schools side by side"
-    parts = [f"{count_words(n)} {way}" for n, way in ((below, "below"), (above, "above")) if n]
-    return f"Against last year's share: {listed(parts)}, of {count_words(len(known))} schools"
+    parts = [f"{count_words(n)} clearly {way}" for n, way in ((lower, "lower"), (higher, "higher")) if n]
+    return f"Of {count_words(len(known))} schools, {listed(parts)} than last year"
+
+
+def share_change(n: int, of: int, n_before: int, of_before: int) -> tuple[float, float]:
+    """95 % interval of the change of a share (Newcombe 1998, method 10: from the two Wilson intervals)."""
+    now, before = n / of, n_before / of_before
+    (low, high), (low0, high0) = wilson(n, of), wilson(n_before, of_before)
+    down = ((now - low) ** 2 + (high0 - before) ** 2) ** 0.5
+    up = ((high - now) ** 2 + (before - low0) ** 2) ** 0.5
+    return now - before - down, now - before + up
 
 
 def reasons_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:

@@ -12,7 +12,7 @@ from evalkit.measures import BANDS, add_rates, band, prior_rates, same_day_last_
 from evalkit.measures import CHRONIC_BANDS as CHRONIC
 from evalkit.panel import has_days, student_panel
 from evalkit.programme import Element, book_of, fidelity
-from evalkit.reports.impact_line import Impact, impact_to_date
+from evalkit.reports.impact_line import Impact, Look, district_look, impact_to_date
 from evalkit.reports.month_lists import LISTS, review_lists
 from evalkit.reports.month_windows import Window, review_window
 
@@ -33,6 +33,7 @@ class Facts:
     elements: tuple[Element, ...]
     elements_before: tuple[Element, ...]
     impact: Impact
+    district: Look | None = None
 
     @property
     def overall(self) -> Mapping[str, Any]:
@@ -61,10 +62,12 @@ def _make(study, period: str) -> Facts:
     window = review_window(study, period)
     earlier = study.at(window.before) if window.before is not None else None
     elements_before = fidelity(earlier, start=window.before_start, end=window.before) if earlier is not None else ()
+    impact = impact_to_date(study)
+    alone = impact.now is not None and impact.now.verdict != "too_few"
     return Facts(window=window, now=banded(study), before=banded(earlier) if earlier is not None else banded(study).iloc[:0],
                  last_year=last_year_bands(study), measures=tuple(measure_rows(study)), lists=review_lists(study, window),
                  elements=fidelity(study, start=window.start, end=window.end), elements_before=elements_before,
-                 impact=impact_to_date(study))
+                 impact=impact, district=None if alone else district_look(study))
 
 
 def banded(study) -> pd.DataFrame:
@@ -115,11 +118,11 @@ def _plain(value: Any) -> Any:
 
 
 def last_year_bands(study) -> dict[str, Any]:
-    """Last year on the same school day, else the whole of last year: n, bands, ada, by_school, and words for it."""
+    """Last year on the same school day, else the whole of last year: n, bands, ada, by_school (n_chronic, n), words."""
     same = same_day_last_year(study, book=_book(study)) if has_days(study) else None
     if same is not None:
         whole = same[same["school_id"].isna()].iloc[0]
-        shares = {row.school_id: row.n_chronic / row.n_students for row in same.itertuples()
+        shares = {row.school_id: (int(row.n_chronic), int(row.n_students)) for row in same.itertuples()
                   if isinstance(row.school_id, str) and row.n_students}
         return {"n": int(whole["n_students"]), "bands": {name: int(whole[f"n_{name}"]) for name in BANDS}, "ada": whole["ada"],
                 "by_school": shares, "when": "on the same school day last year", "label": "Last year, same school day"}

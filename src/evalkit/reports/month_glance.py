@@ -171,6 +171,8 @@ def verdict_callout(facts: Facts, gate: Gate) -> Callout:
                                   low=(_end(look.low), arms), high=(_end(look.high), arms)))
     if look.n_treated:
         lines.append(gate.text("Based on {n:,} students matched for 20 school days or more.", n=(look.n_treated, look.n_treated)))
+    if facts.district is not None:
+        lines.append(gate.fixed(f"All schools together: **{VERDICTS[facts.district.verdict].lower()}**."))
     return Callout(gate.fixed("Students with a mentor: our verdict"), tuple(lines), gate.fixed(VERDICTS[look.verdict]))
 
 
