@@ -211,6 +211,11 @@ def _funnel_table(funnel: pd.DataFrame, gate: Gate) -> Table:
                  note="" if gate.is_team else gate.fixed(table.rule), key="funnel")
 
 
+def count_numbers(body: tuple[Any, ...]) -> dict[str, Any]:
+    """results.json: the counts that are shown where nothing can be compared."""
+    return {block.key: list(block.data.numbers["rows"]) for block in body if isinstance(block, Table)}
+
+
 def counts_only(study: Any, facts: BarrierFacts, gate: Gate) -> tuple[Any, ...]:
     """What is left without days enrolled: days per student and weekday counts."""
     if not len(facts.absences):

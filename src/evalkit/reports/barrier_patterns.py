@@ -37,7 +37,7 @@ def what_stands_out(study: Any, params: Params) -> Section:
         return Section(context, "what_stands_out", gate.fixed("What these data can and cannot show"), body, is_opening=True,
                        lead=gate.fixed("Days enrolled are not known here, so no group can be compared with another. "
                                        "Counts of days missed are shown as they stand."),
-                       off=off, numbers={"patterns": []})
+                       off=off, numbers={"patterns": [], **blocks.count_numbers(body)})
     found = facts.findings
     title, lead = _opening(study, facts, gate)
     body = [block for k in range(len(found)) for block in _finding(study, facts, found.iloc[k], gate)]
@@ -55,12 +55,11 @@ def _opening(study: Any, facts: BarrierFacts, gate: Gate) -> tuple[str, str]:
         return (gate.fixed("No group of students differs from the rest"),
                 gate.text("We looked at {n} combinations of groups and patterns. None stands out beyond chance.",
                           n=(facts.n_searched, None)))
-    first = found.iloc[0]
-    family = family_of(first["group"], first["pattern"])
-    title = gate.text("{title}", words={"title": _title(study, family.title, first)})
-    lead = gate.text("Out of {n} combinations of groups and patterns that we looked at, **{k} say the most**. A pattern "
-                     "points to something to ask about. It does not say why.",
-                     n=(facts.n_searched, None), k=(len(found), None))
+    title = gate.fixed({1: "One pattern worth a conversation", 2: "Two patterns worth a conversation"}.get(
+        len(found), "Three patterns worth a conversation"))
+    names = ". ".join(_title(study, family_of(row["group"], row["pattern"]).title, row) for _, row in found.iterrows())
+    lead = gate.text("**{names}.** We looked at {n} combinations of groups and patterns. A pattern points to something to ask "
+                     "about. It does not say why.", words={"names": names}, n=(facts.n_searched, None))
     return title, lead
 
 
