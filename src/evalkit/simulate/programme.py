@@ -12,8 +12,9 @@ from evalkit.simulate import settings as s
 from evalkit.simulate.people import Roster
 from evalkit.simulate.settings import Options
 
-WAVES = ((18, 0.30), (30, 0.20), (45, 0.14), (62, 0.12), (80, 0.10), (98, 0.08), (116, 0.06))
-"""School day of each round of assignments, and the share of mentored students who start in it (assumption)."""
+WAVES = ((18, 0.40), (45, 0.22), (72, 0.16), (99, 0.12), (126, 0.10))
+"""School day of each round of assignments, and the share of mentored students who start in it (assumption). A school's
+round starts together, one to six days after it was decided."""
 
 
 @dataclass
@@ -70,7 +71,8 @@ def choose_students(
         still_here = roster.is_programme[np.maximum(school_on[turn, day], 0)] & (school_on[turn, day] >= 0)
         chosen = np.concatenate([turn[still_here], _top(score, ready, n_late)])
         taken[chosen] = True
-        pieces.append((chosen, np.full(chosen.size, day), day + rng.integers(1, 7, chosen.size), need[chosen]))
+        kick_off = day + rng.integers(1, 7, roster.is_programme.size)
+        pieces.append((chosen, np.full(chosen.size, day), kick_off[school_on[chosen, day]], need[chosen]))
     parts = [np.concatenate([piece[k] for piece in pieces]) for k in range(4)]
     return Starts(*parts)
 
