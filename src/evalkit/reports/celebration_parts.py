@@ -191,11 +191,23 @@ def flows_figure(study, impact: Impact, gate: Gate) -> Figure | Table | Callout:
                Column("share", "Share", "percent"))
     measure = gate.fixed("Students who missed 10% or more of days last year, and the share they missed this year. Same scale")
     note = gate.fixed("Many students do better after a hard year, with or without a mentor. That is why both groups are shown.")
-    if rows.empty or not is_whole(table):
-        return Table(gate.fixed(title), measure, table, columns, note=gate.fixed(f"{note} {table.rule}"), key="flows")
+    if rows.empty:
+        return Callout(gate.fixed(title), (gate.fixed("No student who is compared missed 10% or more last year."),), tone="caution")
+    if not is_whole(table):
+        return _ends_table(rows, gate, title, f"{note}")
     under = rows[rows["to_band"] == "under"].groupby("panel")["share"].sum()
     alt = " ".join(f"{name}: {number(100 * share)}% now under 10%." for name, share in under.items())
     return Figure(gate.fixed(title), measure, figures.flow_bands(table.frame, strong=("under 10%",)), gate.fixed(alt), table, columns, note=note, key="flows")
+
+
+def _ends_table(rows: pd.DataFrame, gate: Gate, title: str, note: str) -> Table:
+    """Where a flow is too small to show: only where each group ends, in the same release for nothing else."""
+    ends = rows.groupby(["panel", "target", "order", "n"], as_index=False)["n_students"].sum().sort_values(["panel", "order"], ascending=[False, True])
+    ends = ends.assign(share=ends["n_students"] / ends["n"])[["panel", "target", "n_students", "n", "share"]].reset_index(drop=True)
+    table = gate.table("flows", ends, keys=("panel", "target"), counts=("n_students", "n"), shares={"share": ("n_students", "n")})
+    columns = (Column("panel", "Group"), Column("target", "Missed this year"), Column("n_students", "Students", "integer"), Column("share", "Share", "percent"))
+    return Table(gate.fixed(title), gate.fixed("Students who missed 10% or more of days last year, by the share they missed this year"), table, columns,
+                 note=gate.fixed(note if is_whole(table) else f"{note} {table.rule}"), key="flows")
 
 
 def recognised_table(study, found: facts.Recognised, gate: Gate) -> Table | Paragraph:
@@ -211,7 +223,7 @@ def recognised_table(study, found: facts.Recognised, gate: Gate) -> Table | Para
     note = ("**Good:** missed under 5% of days this year. **Improved:** missed at least 3 points less than in the first half of the year, or moved to a "
             "better band. Days for a health plan do not count against anyone's thanks. A student can be in both columns.")
     return Table(gate.fixed("Good attendance and personal gains"), gate.fixed(since), released, columns, total_row=len(table) > 1,
-                 note=gate.fixed(note if gate.is_team else f"{note} {released.rule}"), key="recognised")
+                 note=gate.fixed(note if is_whole(released) else f"{note} {released.rule}"), key="recognised")
 
 
 def names_list(study, found: facts.Recognised, gate: Gate) -> BulletList | Paragraph | None:
@@ -292,7 +304,7 @@ def next_year_table(ahead: dict[str, Any], gate: Gate, school_year: int) -> Tabl
     title = ("More students may need a mentor than we have places" if places is not None and n > places else "What we know about next year")
     return Table(gate.fixed(title), gate.fixed(f"Forecast for {school_year}–{str(school_year + 1)[2:]}"), released,
                  (Column("what", "Next year"), Column("n", "Number", "integer"), Column("how", "How we know")),
-                 note=gate.fixed("" if gate.is_team else released.rule), key="next_year")
+                 note=gate.fixed("" if is_whole(released) else released.rule), key="next_year")
 
 
 __all__ = ["WORKS", "answers", "days_figure", "event", "flows_figure", "good_news", "learned", "names_list", "next_year_table", "opening", "quotes",
