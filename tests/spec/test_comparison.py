@@ -172,11 +172,13 @@ BAD = [
     ({"ratio": 5, "min_controls": 1, "max_controls": 3}, UsageError, "between"),
     ({"caliper": "wide"}, UsageError, "must be a number"), ({"caliper": {"grade": 1}}, UserError, "is text"),
     ({"caliper": 1e-13, "distance": "logit", "covariates": ["noise"]}, UserError, "drops every treated student"),
-    ({"covariates": ["perfect"]}, UserError, "without error"), ({"covariates": ["one"]}, UserError, "No covariate differs"),
+    ({"covariates": ["perfect"]}, UserError, "without error"),
+    ({"covariates": ["one"]}, UserError, "No covariate differs"),
     ({"exact": "student_id"}, UserError, "same exact group"), ({"covariates": ["mentored"]}, UserError, "among the"),
     ({"covariates": ["endless"]}, UserError, "infinite"), ({"discard": "most"}, UsageError, "none, treated"),
     ({"method": "subclass", "subclasses": 1}, UsageError, "at least 2"),
-    ({"method": "cem", "cutpoints": {"pror": 3}}, UsageError, "Did you mean"), ({"denominator": "some"}, UsageError, "pooled"),
+    ({"method": "cem", "cutpoints": {"pror": 3}}, UsageError, "Did you mean"),
+    ({"denominator": "some"}, UsageError, "pooled"),
     ({"method": "entropy", "covariates": ["half"]}, UserError, "overlap"),
 ]
 

@@ -38,8 +38,12 @@ def test_a_file_that_was_not_named_cannot_be_read(tmp_path):
         session.open_table(tmp_path / "in" / "a.parquet")
         with pytest.raises(Exception, match="disabled by"):
             session.open_table(tmp_path / "out" / "b.parquet")
-        for statement in ("SET enable_external_access = true", f"SET allowed_directories = ['{tmp_path}']",
-                          "INSTALL httpfs", f"COPY (SELECT 1) TO '{tmp_path}/x.csv'"):
+        for statement in (
+            "SET enable_external_access = true",
+            f"SET allowed_directories = ['{tmp_path}']",
+            "INSTALL httpfs",
+            f"COPY (SELECT 1) TO '{tmp_path}/x.csv'",
+        ):
             with pytest.raises(Exception, match="(?i)lock|disabled|permission|cannot"):
                 session._connection.execute(statement)
 
@@ -66,6 +70,7 @@ def test_a_missing_file_and_an_unknown_engine_are_refused_in_plain_words(tmp_pat
 
 def test_the_panel_names_no_engine():
     from pathlib import Path
+
     for path in (Path(engine.__file__).parent / "panel").glob("*.py"):
         text = path.read_text(encoding="utf-8").lower()
         assert "import duckdb" not in text and "import polars" not in text and '"duckdb"' not in text

@@ -100,7 +100,8 @@ def expected_rows(study, plan):
 
 
 SETTINGS = [{}, {"clock": "assigned"}, {"later_assigned": "exclude"}, {"ratio": 2, "caliper": 0.5},
-            {"ratio": 2, "replace": True}, {"order": "smallest", "exact": ("grade_level",)}, {"follow_up_end": "2026-01-09"}]
+            {"ratio": 2, "replace": True}, {"order": "smallest", "exact": ("grade_level",)},
+            {"follow_up_end": "2026-01-09"}]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -16,22 +16,34 @@ import panel_world as pw
 
 from evalkit import measures, panel
 from evalkit.errors import UserError
-from evalkit.rules import UNITS_PER_DAY as U
 from evalkit.rules import PRESETS, Rules, to_units
+from evalkit.rules import UNITS_PER_DAY as U
 
 
 def frame(*pairs):
     """(days absent, days enrolled) as a panel frame."""
-    return pd.DataFrame({"student_id": pw.texts(f"s{n}" for n in range(len(pairs))),
-                         "absent_units": [to_units(a) for a, _ in pairs], "enrolled_units": [to_units(e) for _, e in pairs]})
+    return pd.DataFrame(
+        {
+            "student_id": pw.texts(f"s{n}" for n in range(len(pairs))),
+            "absent_units": [to_units(a) for a, _ in pairs],
+            "enrolled_units": [to_units(e) for _, e in pairs],
+        }
+    )
 
 
 def test_the_vectors_of_the_standard():
     rows = frame((18, 180), (17.5, 180), (9, 180), (8.5, 180), (36, 180), (90, 180), (1, 10), (0, 0))
     assert measures.is_chronic(rows, rules=Rules()).tolist()[:-1] == [True, False, False, False, True, True, True]
     assert measures.is_chronic(rows, rules=Rules()).isna().tolist() == [False] * 7 + [True]
-    assert measures.band(rows, rules=Rules()).tolist()[:-1] == ["moderate", "at_risk", "at_risk", "satisfactory", "severe",
-                                                               "extreme", "moderate"]
+    assert measures.band(rows, rules=Rules()).tolist()[:-1] == [
+        "moderate",
+        "at_risk",
+        "at_risk",
+        "satisfactory",
+        "severe",
+        "extreme",
+        "moderate",
+    ]
     short = measures.is_chronic(rows, rules=Rules(min_days_enrolled=11))
     assert short.isna().tolist() == [False] * 6 + [True, True]
 
@@ -64,19 +76,40 @@ def test_sevenths_in_minutes_add_up():
     assert measures.is_chronic(panel.student_panel(fewer, book=book), rules=study.rules).tolist() == [False]
 
 
-@pytest.mark.parametrize(("preset", "enrolled", "judged"), [("edfacts", 9, False), ("edfacts", 10, True),
-                                                           ("edfi_edu_wh", 19, False), ("edfi_edu_wh", 20, True),
-                                                           ("california", 30, False), ("california", 31, True)])
+@pytest.mark.parametrize(
+    ("preset", "enrolled", "judged"),
+    [
+        ("edfacts", 9, False),
+        ("edfacts", 10, True),
+        ("edfi_edu_wh", 19, False),
+        ("edfi_edu_wh", 20, True),
+        ("california", 30, False),
+        ("california", 31, True),
+    ],
+)
 def test_presets_judge_from_their_minimum_days(preset, enrolled, judged):
     assert measures.band(frame((5, enrolled)), rules=PRESETS[preset]).notna().tolist() == [judged]
 
 
 def test_the_breakdown_has_the_datts_columns_in_order_and_adds_up():
-    rows = frame((1, 100), (7, 100), (12, 100), (25, 100), (60, 100)).assign(grade_level=pw.texts(["01", "01", "02", "02", None]))
+    rows = frame((1, 100), (7, 100), (12, 100), (25, 100), (60, 100)).assign(
+        grade_level=pw.texts(["01", "01", "02", "02", None])
+    )
     table = measures.breakdown(rows, "grade_level", rules=Rules())
-    assert list(table.columns) == ["grade_level", "n_severe", "share_severe", "n_moderate", "share_moderate", "n_chronic",
-                                   "share_chronic", "n_at_risk", "share_at_risk", "n_satisfactory", "share_satisfactory",
-                                   "n_students"]
+    assert list(table.columns) == [
+        "grade_level",
+        "n_severe",
+        "share_severe",
+        "n_moderate",
+        "share_moderate",
+        "n_chronic",
+        "share_chronic",
+        "n_at_risk",
+        "share_at_risk",
+        "n_satisfactory",
+        "share_satisfactory",
+        "n_students",
+    ]
     assert table.iloc[-1].tolist() == ["all", 2, 0.4, 1, 0.2, 3, 0.6, 1, 0.2, 1, 0.2, 5]
     assert table["grade_level"].tolist() == ["01", "02", "unknown", "all"]
     with pytest.raises(UserError, match="no column mood"):
@@ -94,14 +127,28 @@ def test_flows_add_up_to_the_stock_before_and_after():
 
 
 def prior(rows):
-    return pd.DataFrame({"student_id": pw.texts(r[0] for r in rows), "school_year": pw.texts(r[1] for r in rows),
-                         "days_enrolled": [float(r[2]) for r in rows], "days_absent": [float(r[3]) for r in rows],
-                         "chronically_absent": pd.array([False] * len(rows), dtype="boolean")})
+    return pd.DataFrame(
+        {
+            "student_id": pw.texts(r[0] for r in rows),
+            "school_year": pw.texts(r[1] for r in rows),
+            "days_enrolled": [float(r[2]) for r in rows],
+            "days_absent": [float(r[3]) for r in rows],
+            "chronically_absent": pd.array([False] * len(rows), dtype="boolean"),
+        }
+    )
 
 
 def test_persistence_counts_back_from_last_year_and_recomputes_the_flag():
-    rows = [("a", "2025", 180, 18), ("a", "2024", 180, 20), ("b", "2025", 180, 18), ("b", "2024", 180, 17),
-            ("c", "2025", 180, 17.5), ("c", "2024", 180, 40), ("d", "2025", 180, 18), ("d", "2023", 180, 18)]
+    rows = [
+        ("a", "2025", 180, 18),
+        ("a", "2024", 180, 20),
+        ("b", "2025", 180, 18),
+        ("b", "2024", 180, 17),
+        ("c", "2025", 180, 17.5),
+        ("c", "2024", 180, 40),
+        ("d", "2025", 180, 18),
+        ("d", "2023", 180, 18),
+    ]
     study = pw.world([], tables={"prior_year": prior(rows)})
     found = measures.persistence(study).set_index("student_id")
     assert found["years_chronic"].to_dict() == {"a": "2+", "b": "1", "c": "0", "d": "1"}
@@ -114,7 +161,10 @@ def test_the_start_day_belongs_to_the_days_after():
     starts = pd.DataFrame({"student_id": pw.texts(["a", "z"]), "start": pw.days_of(["2025-09-04"] * 2), "key": [1, 2]})
     found = measures.pre_post_rates(study, starts)
     assert (found["pre_absent_units"] / U).tolist() == [1, 0] and (found["pre_enrolled_units"] / U).tolist() == [3, 0]
-    assert (found["post_absent_units"] / U).tolist() == [1, 0] and (found["post_enrolled_units"] / U).tolist() == [17, 0]
+    assert (found["post_absent_units"] / U).tolist() == [1, 0] and (found["post_enrolled_units"] / U).tolist() == [
+        17,
+        0,
+    ]
     assert found["key"].tolist() == [1, 2] and np.isnan(found["pre_absence_rate"][1])
 
 
@@ -122,8 +172,13 @@ def two_years(n_now=8):
     days = pd.concat([pw.calendar(n=20), pw.calendar(first="2024-09-02", n=15)], ignore_index=True)
     spans = [("a", "S1", "2025-09-01", None), ("a", "S1", "2024-09-02", None, {"school_year": "2025"})]
     through = {"S1": days["date"][n_now - 1]}
-    return pw.world([("a", "S1", "2024-09-03", "AU"), ("a", "S1", "2024-09-12", "AU")], spans, days=days,
-                    complete_through=through, as_of=through["S1"])
+    return pw.world(
+        [("a", "S1", "2024-09-03", "AU"), ("a", "S1", "2024-09-12", "AU")],
+        spans,
+        days=days,
+        complete_through=through,
+        as_of=through["S1"],
+    )
 
 
 def test_last_year_is_cut_at_the_same_school_day():
@@ -139,7 +194,9 @@ def test_school_rows_hold_each_school_and_all_hold_a_mover_once():
     rows = measures.school_measures(study)
     assert rows["n_students"].tolist() == [2, 1, 2] and rows["school_id"].isna().tolist() == [False, False, True]
     assert rows["n_chronic"].tolist() == [1, 0, 1] and rows["n_absent_days"].tolist() == [1, 1, 2]
-    fed = pw.world([("a", "S1", "2025-09-01", "AU"), ("a", "S2", "2025-09-08", "AU")], spans, rules={"level": "student_school"})
+    fed = pw.world(
+        [("a", "S1", "2025-09-01", "AU"), ("a", "S2", "2025-09-08", "AU")], spans, rules={"level": "student_school"}
+    )
     assert measures.school_measures(fed)["n_chronic"].tolist() == [1, 0, 1]
 
 

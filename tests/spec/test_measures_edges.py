@@ -77,11 +77,17 @@ def momentum(study):
 
 
 FOUND = {
-    "is_chronic": lambda s: shown(student(s), "is_chronic"), "band": lambda s: shown(student(s), "band"),
-    "absence_rate": lambda s: shown(student(s), "absence_rate"), "ada": lambda s: str(measures.ada(student(s))),
-    "early_warning": early_warning, "first_crossing": first_crossing, "streaks": streaks, "momentum": momentum,
+    "is_chronic": lambda s: shown(student(s), "is_chronic"),
+    "band": lambda s: shown(student(s), "band"),
+    "absence_rate": lambda s: shown(student(s), "absence_rate"),
+    "ada": lambda s: str(measures.ada(student(s))),
+    "early_warning": early_warning,
+    "first_crossing": first_crossing,
+    "streaks": streaks,
+    "momentum": momentum,
     "days_left": lambda s: str(measures.days_left(s)["days_left"][0]),
-    "recent_window": lambda s: shown(measures.recent_window(s), "absent_days")}
+    "recent_window": lambda s: shown(measures.recent_window(s), "absent_days"),
+}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{r['measure']}: {r['edge']}" for r in ROWS])

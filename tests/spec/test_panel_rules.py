@@ -35,7 +35,10 @@ def test_the_day_of_a_same_day_transfer_belongs_to_the_receiving_school():
 
 
 def test_a_primary_span_comes_first_and_a_date_counts_once():
-    spans = [("a", "S1", "2025-09-01", None, {"is_primary": True}), ("a", "S2", "2025-09-08", None, {"is_primary": False})]
+    spans = [
+        ("a", "S1", "2025-09-01", None, {"is_primary": True}),
+        ("a", "S2", "2025-09-08", None, {"is_primary": False}),
+    ]
     assert counts(pw.world([], spans)) == {("a", "S1"): (20, 0)}
 
 
@@ -54,8 +57,11 @@ def test_re_entry_leaves_the_gap_out():
 
 
 def test_no_shows_and_wrong_entries_are_no_enrolment():
-    spans = [("a", "S1", "2025-09-01", "2025-09-01", {"exit_type": "No show"}),
-             ("b", "S1", "2025-09-01", None, {"exit_type": "Invalid enrollment"}), ("c", "S1", "2025-09-01", None)]
+    spans = [
+        ("a", "S1", "2025-09-01", "2025-09-01", {"exit_type": "No show"}),
+        ("b", "S1", "2025-09-01", None, {"exit_type": "Invalid enrollment"}),
+        ("c", "S1", "2025-09-01", None),
+    ]
     assert set(counts(pw.world([], spans))) == {("c", "S1")}
 
 
@@ -70,8 +76,11 @@ def test_remote_counts_as_enrolled():
 
 
 def test_a_day_after_complete_through_is_neither_present_nor_enrolled():
-    study = pw.world([("b", "S2", "2025-09-25", "AU")], BOTH,
-                     complete_through={"S1": pd.Timestamp("2025-09-12"), "S2": pd.Timestamp("2025-09-24")})
+    study = pw.world(
+        [("b", "S2", "2025-09-25", "AU")],
+        BOTH,
+        complete_through={"S1": pd.Timestamp("2025-09-12"), "S2": pd.Timestamp("2025-09-24")},
+    )
     assert counts(study) == {("a", "S1"): (10, 0), ("b", "S2"): (18, 0)}
     assert panel.dropped_events(study).set_index("reason")["n"]["after_complete_through"] == 1
 
@@ -81,14 +90,17 @@ def test_a_school_that_sent_nothing_has_no_counted_day():
 
 
 def test_as_of_cuts_and_makes_a_later_exit_unknown():
-    study = pw.world([("a", "S1", "2025-09-09", "AU")], [("a", "S1", "2025-09-01", "2025-09-19")],
-                     as_of=pd.Timestamp("2025-09-08"))
+    study = pw.world(
+        [("a", "S1", "2025-09-09", "AU")], [("a", "S1", "2025-09-01", "2025-09-19")], as_of=pd.Timestamp("2025-09-08")
+    )
     assert counts(study) == {("a", "S1"): (6, 0)}
     assert panel.enrolled_spans(study)["is_open"].tolist() == [True]
 
 
 def test_events_on_days_without_school_are_dropped_and_counted():
-    study = pw.world([("a", "S1", "2025-09-06", "AU"), ("a", "S1", "2025-09-07", "AU"), ("a", "S1", "2025-09-08", "AU")])
+    study = pw.world(
+        [("a", "S1", "2025-09-06", "AU"), ("a", "S1", "2025-09-07", "AU"), ("a", "S1", "2025-09-08", "AU")]
+    )
     assert counts(study) == {("a", "S1"): (20, 1)}
     assert panel.dropped_events(study).set_index("reason")["n"]["not_a_school_day"] == 2
 
@@ -99,15 +111,30 @@ def test_of_two_rows_for_one_day_the_larger_absence_counts_once():
     assert panel.dropped_events(study).set_index("reason")["n"]["repeated"] == 1
 
 
-@pytest.mark.parametrize(("code", "own", "rules", "absent"), [
-    ("AU", {}, {}, 1), ("HD", {}, {}, 0.5), ("AU", {"absent_days": 0.33}, {}, 1 / 3), ("T", {}, {}, 0),
-    ("T", {}, {"tardy_counts": 0.25}, 0.25), ("T", {"absent_days": 0.5}, {"tardy_counts": 0.25}, 0.5),
-    ("OSS", {}, {}, 1), ("OSS", {}, {"oss_counts": False}, 0), ("ISS", {}, {}, 0), ("ISS", {}, {"iss_counts": True}, 1),
-    ("AU", {"status": "Present"}, {}, 0), ("", {"status": "UnexcusedAbsence"}, {}, 0),
-    ("", {"status": "UnexcusedAbsence", "absent_days": 1}, {}, 1),
-    ("HD", {}, {"unit": "full_day"}, 0), ("HD", {}, {"unit": "half_day"}, 1),
-    ("AU", {"absent_days": 0.25}, {"unit": "half_day"}, 0), ("AU", {"absent_days": 0.25}, {"unit": "sessions"}, 0.5),
-    ("AU", {"minutes_absent": 36}, {"unit": "minutes"}, 0.1), ("HD", {}, {"unit": "minutes"}, 0.5)])
+@pytest.mark.parametrize(
+    ("code", "own", "rules", "absent"),
+    [
+        ("AU", {}, {}, 1),
+        ("HD", {}, {}, 0.5),
+        ("AU", {"absent_days": 0.33}, {}, 1 / 3),
+        ("T", {}, {}, 0),
+        ("T", {}, {"tardy_counts": 0.25}, 0.25),
+        ("T", {"absent_days": 0.5}, {"tardy_counts": 0.25}, 0.5),
+        ("OSS", {}, {}, 1),
+        ("OSS", {}, {"oss_counts": False}, 0),
+        ("ISS", {}, {}, 0),
+        ("ISS", {}, {"iss_counts": True}, 1),
+        ("AU", {"status": "Present"}, {}, 0),
+        ("", {"status": "UnexcusedAbsence"}, {}, 0),
+        ("", {"status": "UnexcusedAbsence", "absent_days": 1}, {}, 1),
+        ("HD", {}, {"unit": "full_day"}, 0),
+        ("HD", {}, {"unit": "half_day"}, 1),
+        ("AU", {"absent_days": 0.25}, {"unit": "half_day"}, 0),
+        ("AU", {"absent_days": 0.25}, {"unit": "sessions"}, 0.5),
+        ("AU", {"minutes_absent": 36}, {"unit": "minutes"}, 0.1),
+        ("HD", {}, {"unit": "minutes"}, 0.5),
+    ],
+)
 def test_what_a_row_counts_under_the_rules(code, own, rules, absent):
     study = pw.world([("a", "S1", "2025-09-02", code, own)], rules=rules)
     enrolled, missed = counts(study)["a", "S1"]
@@ -133,7 +160,10 @@ def test_the_last_ten_days_are_marked_and_not_taken_away():
 def test_two_calendars_at_one_school_follow_the_span():
     early = pw.calendar(n=10, code="E")
     days = pd.concat([early, pw.calendar(n=20, code="L")], ignore_index=True)
-    spans = [("a", "S1", "2025-09-01", None, {"calendar_code": "E"}), ("b", "S1", "2025-09-01", None, {"calendar_code": "L"})]
+    spans = [
+        ("a", "S1", "2025-09-01", None, {"calendar_code": "E"}),
+        ("b", "S1", "2025-09-01", None, {"calendar_code": "L"}),
+    ]
     assert counts(pw.world([], spans, days=days)) == {("a", "S1"): (10, 0), ("b", "S1"): (20, 0)}
 
 
@@ -164,10 +194,21 @@ def test_exceptions_without_enrolment_give_days_missed_but_no_rate():
 
 
 def test_totals_use_the_shorter_of_two_overlapping_periods_and_whole_ones_only():
-    rows = [("2025-09-01", "2025-09-30", 20, 2.5), ("2025-10-01", "2025-10-31", 22, 1), ("2025-09-01", "2025-10-31", 42, 9)]
-    table = pd.DataFrame({"student_id": pw.texts(["a"] * 3), "school_id": pw.texts(["S1"] * 3),
-                          "period_start": pw.days_of(r[0] for r in rows), "period_end": pw.days_of(r[1] for r in rows),
-                          "days_enrolled": [float(r[2]) for r in rows], "days_absent": [float(r[3]) for r in rows]})
+    rows = [
+        ("2025-09-01", "2025-09-30", 20, 2.5),
+        ("2025-10-01", "2025-10-31", 22, 1),
+        ("2025-09-01", "2025-10-31", 42, 9),
+    ]
+    table = pd.DataFrame(
+        {
+            "student_id": pw.texts(["a"] * 3),
+            "school_id": pw.texts(["S1"] * 3),
+            "period_start": pw.days_of(r[0] for r in rows),
+            "period_end": pw.days_of(r[1] for r in rows),
+            "days_enrolled": [float(r[2]) for r in rows],
+            "days_absent": [float(r[3]) for r in rows],
+        }
+    )
     study = pw.World({"attendance_total": table}, as_of=pd.Timestamp("2025-11-30"))
     assert counts(study) == {("a", "S1"): (42, 3.5)}
     assert counts(pw.World({"attendance_total": table}, as_of=pd.Timestamp("2025-10-30"))) == {("a", "S1"): (20, 2.5)}

@@ -12,7 +12,9 @@ from evalkit.vocabulary import plain, read_rows, spellings
 
 def test_every_table_states_its_key_grain_and_kinds():
     for name, schema in tables().items():
-        assert schema.grain and set(schema.key) <= set(schema.columns) and len(set(schema.columns)) == len(schema.columns)
+        assert (
+            schema.grain and set(schema.key) <= set(schema.columns) and len(set(schema.columns)) == len(schema.columns)
+        )
         assert all(field.kind in KINDS for field in schema.fields) and len(empty_frame(name)) == 0
         for field in schema.fields:
             assert not field.choices or spellings(field.choices), field
@@ -43,7 +45,15 @@ def test_reasons_are_unique_labelled_and_belong_to_a_category():
 
 
 def test_code_systems_lead_to_patterns_or_statuses():
-    statuses = {"late_after_register", "excused_only", "unexcused_only", "not_expected", "present_iss", "tardy", "tardy_extreme"}
+    statuses = {
+        "late_after_register",
+        "excused_only",
+        "unexcused_only",
+        "not_expected",
+        "present_iss",
+        "tardy",
+        "tardy_extreme",
+    }
     patterns = {item.pattern for item in vocabulary.reasons()}
     for system in ("ceds", "england", "vermont", "columbus_oh", "sequoia_az"):
         codes = vocabulary.absence_codes(system)
@@ -58,10 +68,18 @@ def test_bands_grades_activities_and_day_types():
     assert "".join(item.letter for item in vocabulary.activities()) == "abcdefgh"
     assert [item.activity for item in vocabulary.activities() if not item.has_student] == ["h_team_meeting"]
     assert {item.day_type for item in vocabulary.day_types() if item.is_instructional} == {
-        "instructional", "make_up", "early_dismissal", "late_start", "remote"}
+        "instructional",
+        "make_up",
+        "early_dismissal",
+        "late_start",
+        "remote",
+    }
 
 
-@pytest.mark.parametrize(("text", "line"), [("a,c\nx,1\n", 1), ("a,b\nx,1\nx,2\n", 3), ("a,b\nx\n", 2), ("a,b\nx,1\n,2\n", 3), ('a,b\nx,"1\n', 2)])
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a,c\nx,1\n", 1), ("a,b\nx,1\nx,2\n", 3), ("a,b\nx\n", 2), ("a,b\nx,1\n,2\n", 3), ('a,b\nx,"1\n', 2)],
+)
 def test_a_bad_edit_is_refused_with_its_line(text, line):
     with pytest.raises(UserError) as problem:
         list(read_rows(text, ("a", "b"), file="vocabulary/x.csv", key=("a",)))

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
-from sources_world import BASE, LOOSE, account, opened
+from sources_world import BASE, account, opened
 
 from evalkit.config import Config
 from evalkit.errors import UserError
@@ -34,7 +34,13 @@ def read_as(table: str, path: Path, columns: dict[str, str], **settings):
 
 
 def test_powerschool_events_ask_for_the_order_of_dates_then_read_all_four(tmp_path):
-    columns = {"student_id": "PERMNUMBER", "school_id": "ENRORGID", "date": "ATTEVENTDATE", "code_local": "ABSCATID", "absent_days": "DSID_VALUE"}
+    columns = {
+        "student_id": "PERMNUMBER",
+        "school_id": "ENRORGID",
+        "date": "ATTEVENTDATE",
+        "code_local": "ABSCATID",
+        "absent_days": "DSID_VALUE",
+    }
     with pytest.raises(UserError, match="month/day"):
         read_as("attendance_event", shape("01"), columns)
     _, rows = read_as("attendance_event", shape("01"), columns, date_order="month_first", id_width=10)
@@ -52,30 +58,49 @@ def test_a_tab_file_in_windows_text_is_read_and_its_names_dropped():
 def test_a_report_with_titles_and_a_total_row_keeps_only_its_students():
     raw, rows = read_as("student", shape("03"), {"student_id": "Pupil No", "grade_level": "Gr"})
     assert rows.frame["student_id"].tolist() == ["000201", "000202", "000203"]
-    assert [reason for _, reason in raw.structural] == ["a title above the column names"] * 3 + ["a footer or total row"]
+    assert [reason for _, reason in raw.structural] == ["a title above the column names"] * 3 + [
+        "a footer or total row"
+    ]
     assert raw.n_rows == 7
 
 
 def test_period_rows_are_refused_as_daily_attendance(tmp_path):
-    text = shape("04").read_text(encoding="utf-8").replace("personID", "school_id").replace("studentNumber", "student_id").replace(
-        "code,status", "code_local,state")
+    text = (
+        shape("04")
+        .read_text(encoding="utf-8")
+        .replace("personID", "school_id")
+        .replace("studentNumber", "student_id")
+        .replace("code,status", "code_local,state")
+    )
     students = BASE["student"] + "000301,03\n"
     with pytest.raises(UserError, match="period attendance"):
         opened(tmp_path, {"attendance_event": text, "student": students})
 
 
 def test_enrolment_spans_as_exported(tmp_path):
-    columns = {"student_id": "STUDENT_ID", "school_id": "SCHOOL_CODE", "grade_level": "GRADE", "entry_date": "ENTRY_DATE",
-               "exit_date": "EXIT_DATE", "exit_type": "EXIT_CODE"}
+    columns = {
+        "student_id": "STUDENT_ID",
+        "school_id": "SCHOOL_CODE",
+        "grade_level": "GRADE",
+        "entry_date": "ENTRY_DATE",
+        "exit_date": "EXIT_DATE",
+        "exit_type": "EXIT_CODE",
+    }
     mapping = "[columns.enrollment]\n" + "".join(f'{name} = "{local}"\n' for name, local in columns.items())
     lines = shape("05").read_text(encoding="utf-8").splitlines()
     text = "\n".join([lines[0] + ",school_year", *[f"{line},2024-25" for line in lines[1:]]]) + "\n"
-    students = "student_id,grade_level\n" + "".join(f"00040{i},03\n" for i in range(1, 6)) + BASE["student"].split("\n", 1)[1]
+    students = (
+        "student_id,grade_level\n" + "".join(f"00040{i},03\n" for i in range(1, 6)) + BASE["student"].split("\n", 1)[1]
+    )
     spans = text + "".join(f"{s},0042,03,09/03/2024,E1,,,2024-25\n" for s in ("0001", "0002", "0003"))
     through = '[rules]\nmax_set_aside = 0.9\ncomplete_through = "2025-06-20"\n'
     study = opened(tmp_path, {"enrollment": spans, "student": students}, toml=through + mapping)
     found = account(study, "enrollment")
-    assert found["quarantined"] == 2 and any("no-show" in r for r in found["reasons"]) and any("before entry" in r for r in found["reasons"])
+    assert (
+        found["quarantined"] == 2
+        and any("no-show" in r for r in found["reasons"])
+        and any("before entry" in r for r in found["reasons"])
+    )
     kept = study.table("enrollment").set_index(["student_id", "school_id"])["exit_date"]
     assert pd.isna(kept["000405"].iloc[0]) and kept["000401"]["0042"] == pd.Timestamp("2024-10-11")
     assert any("overlap" in remark for remark in study.remarks)
@@ -86,7 +111,13 @@ def test_utf16_with_semicolons_serials_and_decimal_commas(tmp_path):
     text = "\n".join([lines[0] + ";SchoolNo", *[f"{line};0042" for line in lines[1:]]]) + "\n"
     path = tmp_path / "events.csv"
     path.write_bytes(text.encode("utf-16"))
-    columns = {"student_id": "studentId", "date": "Date", "code_local": "Code", "absent_days": "DaysAbsent", "school_id": "SchoolNo"}
+    columns = {
+        "student_id": "studentId",
+        "date": "Date",
+        "code_local": "Code",
+        "absent_days": "DaysAbsent",
+        "school_id": "SchoolNo",
+    }
     raw, rows = read_as("attendance_event", path, columns)
     assert rows.frame["student_id"].tolist() == ["000501", "000502"]
     assert rows.frame["date"].dt.strftime("%Y-%m-%d").tolist() == ["2024-10-01", "2024-10-02"]
@@ -106,7 +137,9 @@ def test_a_grid_of_days_is_refused(tmp_path):
 
 
 def test_a_thousand_blank_lines_and_a_footer_are_no_rows():
-    raw = read_text(shape("10"), "x.csv", known={"student_id": "student_id", "date": "date"}, required=("student_id", "date"))
+    raw = read_text(
+        shape("10"), "x.csv", known={"student_id": "student_id", "date": "date"}, required=("student_id", "date")
+    )
     assert len(raw.rows) == 1 and [reason for _, reason in raw.structural] == ["a footer or total row"]
 
 
@@ -114,7 +147,8 @@ def oneroster(folder: Path, *, ids=("000401", "000402")) -> Path:
     shutil.copytree(ONEROSTER, folder)
     a, b = ids
     (folder / "attendance_event.csv").write_text(
-        f"student_id,school_id,date,code_local\n{a},0042,2024-09-03,A\n{b},0042,2024-09-04,A\n", encoding="utf-8")
+        f"student_id,school_id,date,code_local\n{a},0042,2024-09-03,A\n{b},0042,2024-09-04,A\n", encoding="utf-8"
+    )
     (folder / "code_table.csv").write_text(BASE["code_table"], encoding="utf-8")
     return folder
 
@@ -127,7 +161,11 @@ def test_oneroster_with_attendance_is_a_study(tmp_path):
     assert study.table("student")["race_ethnicity"].tolist()[0] == "Black"
     spans = study.table("enrollment").set_index(["student_id", "school_id"])["exit_date"]
     assert spans["000401"]["0042"] == pd.Timestamp("2024-10-11") and len(spans) == 3
-    assert study.school_year == 2025 and "estimated_calendar" in study.can and study.school_name("0042") == "Test Elementary"
+    assert (
+        study.school_year == 2025
+        and "estimated_calendar" in study.can
+        and study.school_name("0042") == "Test Elementary"
+    )
 
 
 def test_oneroster_attendance_by_sourced_id_is_put_on_the_identifier(tmp_path):
@@ -141,13 +179,17 @@ def test_oneroster_without_attendance_is_refused():
         open_study(ONEROSTER)
 
 
-@pytest.mark.skipif(not (SAMPLES / "ct_grade").exists(), reason="the third-party samples are not beside this repository")
+@pytest.mark.skipif(
+    not (SAMPLES / "ct_grade").exists(), reason="the third-party samples are not beside this repository"
+)
 def test_published_totals_are_told_apart():
     with pytest.raises(UserError, match="published totals"):
         open_study(SAMPLES / "ct_grade")
 
 
-EDFI = pytest.mark.skipif(not (SAMPLES / "edfi").exists(), reason="the third-party samples are not beside this repository")
+EDFI = pytest.mark.skipif(
+    not (SAMPLES / "edfi").exists(), reason="the third-party samples are not beside this repository"
+)
 
 
 @EDFI
@@ -155,14 +197,31 @@ def test_edfi_counts_agree_with_another_parser():
     study, space = open_study(SAMPLES / "edfi"), "{http://ed-fi.org/5.2.0}"
     seen = []
     for record in ElementTree.parse(SAMPLES / "edfi" / "StudentSchoolAttendance.xml").getroot():
-        seen.append(tuple(record.find(f".//{space}{tag}").text for tag in ("StudentUniqueId", "EventDate", "AttendanceEventCategory")))
+        seen.append(
+            tuple(
+                record.find(f".//{space}{tag}").text
+                for tag in ("StudentUniqueId", "EventDate", "AttendanceEventCategory")
+            )
+        )
     assert len(seen) == account_of_file(study, "StudentSchoolAttendance.xml")["rows_read"] == 1917
     kinds = pd.Series([kind.split("#")[1] for _, _, kind in seen]).value_counts()
-    assert kinds[["Excused Absence", "Unexcused Absence"]].sum() == 1850 and kinds["Tardy"] == 66 and kinds["Partial"] == 1
+    assert (
+        kinds[["Excused Absence", "Unexcused Absence"]].sum() == 1850 and kinds["Tardy"] == 66 and kinds["Partial"] == 1
+    )
     said = " ".join(study.remarks)
-    for words in ("960 students", "1,917 school attendance events", "1,850 absences", "66 tardies", "1 partial day", "227 students",
-                  "3 events dated on a weekend (Sunday 2022-05-15)", "Student-days with two different rows: 1",
-                  "25 students in an intervention, 6 of whom have an event", "2021-08-23", '"not given"'):
+    for words in (
+        "960 students",
+        "1,917 school attendance events",
+        "1,850 absences",
+        "66 tardies",
+        "1 partial day",
+        "227 students",
+        "3 events dated on a weekend (Sunday 2022-05-15)",
+        "Student-days with two different rows: 1",
+        "25 students in an intervention, 6 of whom have an event",
+        "2021-08-23",
+        '"not given"',
+    ):
         assert words in said, words
     assert len({student for student, _, _ in seen}) == study.table("attendance_event")["student_id"].nunique() == 227
 
@@ -185,7 +244,9 @@ def account_of_file(study, file: str) -> dict:
 BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "1234567890"><!ENTITY b "&a;&a;&a;&a;">]><I><Student>&b;</Student></I>'
 
 
-@pytest.mark.parametrize("text", [BOMB, '<!DOCTYPE a SYSTEM "file:///etc/hostname"><I/>', "<I><Student>", "", "<I>" * 60 + "</I>" * 60])
+@pytest.mark.parametrize(
+    "text", [BOMB, '<!DOCTYPE a SYSTEM "file:///etc/hostname"><I/>', "<I><Student>", "", "<I>" * 60 + "</I>" * 60]
+)
 def test_hostile_or_broken_xml_is_refused(tmp_path, text):
     (tmp_path / "Student.xml").write_text(text, encoding="utf-8")
     with pytest.raises(UserError) as problem:
@@ -197,12 +258,20 @@ def test_edfi_with_enrolment_and_calendar_bears_rates(tmp_path):
     days = pd.bdate_range("2024-09-03", periods=40).strftime("%Y-%m-%d")
     ref = "<StudentReference><StudentUniqueId>{}</StudentUniqueId></StudentReference><SchoolReference><SchoolId>0042</SchoolId></SchoolReference>"
     parts = [f"<Student><StudentUniqueId>{i}</StudentUniqueId></Student>" for i in ("01", "02")]
-    parts += [f"<StudentSchoolAssociation>{ref.format(i)}<SchoolYear>2024-2025</SchoolYear><EntryDate>2024-09-03</EntryDate>"
-              "<EntryGradeLevel>uri://ed-fi.org/GradeLevelDescriptor#Ninth grade</EntryGradeLevel></StudentSchoolAssociation>" for i in ("01", "02")]
-    parts += [f"<CalendarDate><Date>{d}</Date><CalendarEvent>x#Instructional day</CalendarEvent><CalendarReference><CalendarCode>R</CalendarCode>"
-              "<SchoolId>0042</SchoolId></CalendarReference></CalendarDate>" for d in days]
-    parts += [f"<StudentSchoolAttendanceEvent><EventDate>{days[5]}</EventDate><AttendanceEventCategory>x#Unexcused Absence</AttendanceEventCategory>"
-              f"<EventDuration>0.33</EventDuration>{ref.format('01')}</StudentSchoolAttendanceEvent>"]
+    parts += [
+        f"<StudentSchoolAssociation>{ref.format(i)}<SchoolYear>2024-2025</SchoolYear><EntryDate>2024-09-03</EntryDate>"
+        "<EntryGradeLevel>uri://ed-fi.org/GradeLevelDescriptor#Ninth grade</EntryGradeLevel></StudentSchoolAssociation>"
+        for i in ("01", "02")
+    ]
+    parts += [
+        f"<CalendarDate><Date>{d}</Date><CalendarEvent>x#Instructional day</CalendarEvent><CalendarReference><CalendarCode>R</CalendarCode>"
+        "<SchoolId>0042</SchoolId></CalendarReference></CalendarDate>"
+        for d in days
+    ]
+    parts += [
+        f"<StudentSchoolAttendanceEvent><EventDate>{days[5]}</EventDate><AttendanceEventCategory>x#Unexcused Absence</AttendanceEventCategory>"
+        f"<EventDuration>0.33</EventDuration>{ref.format('01')}</StudentSchoolAttendanceEvent>"
+    ]
     (tmp_path / "bundle.xml").write_text(f"<I>{''.join(parts)}</I>", encoding="utf-8")
     study = open_study(tmp_path)
     assert "rates" in study.can and "estimated_calendar" not in study.can

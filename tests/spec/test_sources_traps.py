@@ -36,7 +36,9 @@ def test_ids_are_padded_only_when_told(tmp_path):
     short = BASE["attendance_event"].replace("0001,", "1,")
     far = refused(tmp_path / "a", {"attendance_event": short})
     assert "attendance_event.csv" in str(far.culprits)
-    study = opened(tmp_path / "b", {"attendance_event": short}, head='[study]\nname = "t"\nschool_year = 2025\nid_width = 4\n')
+    study = opened(
+        tmp_path / "b", {"attendance_event": short}, head='[study]\nname = "t"\nschool_year = 2025\nid_width = 4\n'
+    )
     assert study.table("attendance_event")["student_id"].tolist()[0] == "0001"
     assert account(study, "attendance_event")["repaired"] == 1
 
@@ -62,7 +64,9 @@ def test_an_id_with_hidden_letters_is_set_aside(tmp_path):
 
 
 def test_mixed_date_formats_are_each_read(tmp_path):
-    text = EVENTS + "0001,0042,09/13/2024,A,1\n0001,0042,9/5/24,A,1\n0001,0042,2024-09-06,A,1\n0001,0042,9 Sep 2024,A,1\n"
+    text = (
+        EVENTS + "0001,0042,09/13/2024,A,1\n0001,0042,9/5/24,A,1\n0001,0042,2024-09-06,A,1\n0001,0042,9 Sep 2024,A,1\n"
+    )
     study = opened(tmp_path, {"attendance_event": text})
     assert dates(study) == ["2024-09-13", "2024-09-05", "2024-09-06", "2024-09-09"]
     assert account(study, "attendance_event")["repaired"] == 3
@@ -86,7 +90,10 @@ def test_day_first_dates_settled_by_one_above_twelve(tmp_path):
 
 
 def test_dates_proven_both_ways_are_refused(tmp_path):
-    far = refused(tmp_path, {"attendance_event": EVENTS + "0001,0042,13/09/2024,A,1\n0001,0042,09/13/2024,A,1\n0001,0042,09/04/2024,A,1\n"})
+    far = refused(
+        tmp_path,
+        {"attendance_event": EVENTS + "0001,0042,13/09/2024,A,1\n0001,0042,09/13/2024,A,1\n0001,0042,09/04/2024,A,1\n"},
+    )
     assert "some month first" in str(far.culprits)
 
 
@@ -102,7 +109,9 @@ def test_excel_numbers_are_dates_only_when_the_whole_column_is(tmp_path):
     whole = EVENTS + "0001,0042,45541,A,1\n0002,0042,45548,A,1\n"
     assert dates(opened(tmp_path / "a", {"attendance_event": whole})) == ["2024-09-06", "2024-09-13"]
     mixed = BASE["attendance_event"] + "0004,0042,45541,A,1\n"
-    assert account(opened(tmp_path / "b", {"attendance_event": mixed}, toml=LOOSE), "attendance_event")["quarantined"] == 1
+    assert (
+        account(opened(tmp_path / "b", {"attendance_event": mixed}, toml=LOOSE), "attendance_event")["quarantined"] == 1
+    )
 
 
 @pytest.mark.parametrize("end", ["9999-12-31", "12/31/9999", ""])
@@ -134,9 +143,13 @@ def test_the_code_table_decides_which_conflicting_row_has_more_absence(tmp_path)
 
 def test_a_later_extract_wins(tmp_path):
     head = "student_id,school_id,date,code_local,as_of\n"
-    first, later = head + "0001,0042,2024-09-04,A,2024-09-10\n0002,0042,2024-09-05,A,2024-09-10\n", (
-        head + "0001,0042,2024-09-04,T,2024-09-20\n0002,0042,2024-09-05,A,2024-09-20\n")
-    study = opened(tmp_path, {"attendance_event": None, "attendance_event_1.csv": first, "attendance_event_2.csv": later})
+    first, later = (
+        head + "0001,0042,2024-09-04,A,2024-09-10\n0002,0042,2024-09-05,A,2024-09-10\n",
+        (head + "0001,0042,2024-09-04,T,2024-09-20\n0002,0042,2024-09-05,A,2024-09-20\n"),
+    )
+    study = opened(
+        tmp_path, {"attendance_event": None, "attendance_event_1.csv": first, "attendance_event_2.csv": later}
+    )
     assert study.table("attendance_event")["code_local"].tolist() == ["T", "A"]
     found = account(study, "attendance_event")
     assert found["quarantined"] == 1 and found["duplicate"] == 1 and found["loaded"] == 2
@@ -144,13 +157,20 @@ def test_a_later_extract_wins(tmp_path):
 
 def test_parts_in_a_folder_are_one_table(tmp_path):
     lines = BASE["attendance_event"].splitlines(keepends=True)
-    parts = {"attendance_event": None, "attendance_event/p1.csv": "".join(lines[:3]), "attendance_event/p2.csv": lines[0] + lines[3]}
+    parts = {
+        "attendance_event": None,
+        "attendance_event/p1.csv": "".join(lines[:3]),
+        "attendance_event/p2.csv": lines[0] + lines[3],
+    }
     one, several = opened(tmp_path / "a"), opened(tmp_path / "b", parts)
     pd.testing.assert_frame_equal(one.table("attendance_event"), several.table("attendance_event"))
 
 
 def test_spans_that_cannot_be_are_set_aside(tmp_path):
-    text = BASE["enrollment"] + "0001,0042,2025,2024-09-10,2024-09-05\n0002,0042,2025,2024-09-04,2024-09-04\n0002,0042,2025,2020-09-04,\n"
+    text = (
+        BASE["enrollment"]
+        + "0001,0042,2025,2024-09-10,2024-09-05\n0002,0042,2025,2024-09-04,2024-09-04\n0002,0042,2025,2020-09-04,\n"
+    )
     study = opened(tmp_path, {"enrollment": text}, toml=LOOSE)
     found = account(study, "enrollment")
     assert found["quarantined"] == 2 and found["loaded"] == 5
@@ -158,8 +178,10 @@ def test_spans_that_cannot_be_are_set_aside(tmp_path):
 
 
 def test_no_shows_are_dropped_and_do_not_count_against_the_file(tmp_path):
-    text = ("student_id,school_id,school_year,entry_date,exit_date,exit_type\n0001,0042,2025,2024-09-03,2024-09-03,NO SHOW\n"
-            + "".join(f"{s},0042,2025,2024-09-03,,\n" for s in ("0002", "0003", "0004")))
+    text = (
+        "student_id,school_id,school_year,entry_date,exit_date,exit_type\n0001,0042,2025,2024-09-03,2024-09-03,NO SHOW\n"
+        + "".join(f"{s},0042,2025,2024-09-03,,\n" for s in ("0002", "0003", "0004"))
+    )
     study = opened(tmp_path, {"enrollment": text, "attendance_event": EVENTS + "0002,0042,2024-09-05,A,1\n"})
     assert len(study.table("enrollment")) == 3 and account(study, "enrollment")["quarantined"] == 1
 
@@ -171,11 +193,20 @@ def test_exclusive_exit_dates_move_a_day(tmp_path):
     assert study.table("enrollment")["exit_date"][0] == pd.Timestamp("2024-09-05")
 
 
-@pytest.mark.parametrize(("row", "reason"), [
-    ("0001,0042,2024-09-07,A,1", "not a school day"), ("0001,0042,2024-09-02,A,1", "not a school day"),
-    ("0001,0042,2031-09-04,A,1", "outside the school year"), ("9999,0042,2024-09-04,A,1", "unknown student"),
-    ("0001,0057,2024-09-04,A,1", "not a school day"), ("0001,0042,2024-09-05,A,1.5", "above 1"),
-    ("0001,0042,2024-09-05,A,-1", "negative"), ("0001,0042,2024-09-05,A,lots", "cannot be read"), ("0001,0042,,A,1", "blank")])
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("0001,0042,2024-09-07,A,1", "not a school day"),
+        ("0001,0042,2024-09-02,A,1", "not a school day"),
+        ("0001,0042,2031-09-04,A,1", "outside the school year"),
+        ("9999,0042,2024-09-04,A,1", "unknown student"),
+        ("0001,0057,2024-09-04,A,1", "not a school day"),
+        ("0001,0042,2024-09-05,A,1.5", "above 1"),
+        ("0001,0042,2024-09-05,A,-1", "negative"),
+        ("0001,0042,2024-09-05,A,lots", "cannot be read"),
+        ("0001,0042,,A,1", "blank"),
+    ],
+)
 def test_impossible_events_are_set_aside_with_their_reason(tmp_path, row, reason):
     study = opened(tmp_path, {"attendance_event": BASE["attendance_event"] + row + "\n"}, toml=LOOSE)
     found = account(study, "attendance_event")
@@ -194,7 +225,11 @@ def test_unmapped_codes_are_listed_with_counts_and_a_stub(tmp_path):
     text = BASE["attendance_event"] + "0004,0042,2024-09-05,HH,\n0004,0042,2024-09-06,HH,\n0004,0042,2024-09-09,UNV,\n"
     far = refused(tmp_path / "a", {"attendance_event": text})
     assert far.culprits == ('"HH": 2 rows', '"UNV": 1 rows') and '"HH" = "UnexcusedAbsence"' in far.remedy
-    study = opened(tmp_path / "b", {"attendance_event": text}, toml='[codes]\nHH = "home_hospital"\nUNV = { status = "Unverified", counts_absent = 1 }\n')
+    study = opened(
+        tmp_path / "b",
+        {"attendance_event": text},
+        toml='[codes]\nHH = "home_hospital"\nUNV = { status = "Unverified", counts_absent = 1 }\n',
+    )
     assert set(study.table("code_table")["code_local"]) == {"A", "T", "HH", "UNV"}
 
 
@@ -249,7 +284,9 @@ def test_a_head_row_that_is_not_there_is_refused_without_showing_data(tmp_path):
 def test_columns_have_local_names(tmp_path):
     text = BASE["student"].replace("student_id", "PERMNUMBER").replace("grade_level", "Gr")
     assert "PERMNUMBER" not in refused(tmp_path / "a", {"student": text}).what
-    study = opened(tmp_path / "b", {"student": text}, toml='[columns.student]\nstudent_id = "PERMNUMBER"\ngrade_level = "gr"\n')
+    study = opened(
+        tmp_path / "b", {"student": text}, toml='[columns.student]\nstudent_id = "PERMNUMBER"\ngrade_level = "gr"\n'
+    )
     assert len(study.table("student")) == 4
 
 
@@ -265,15 +302,30 @@ def test_marks_of_hidden_values_are_missing_never_numbers(tmp_path, mark):
     assert study.table("prior_year")["suspensions"].isna().all() and account(study, "prior_year")["repaired"] == 1
 
 
-@pytest.mark.parametrize(("pair", "is_used"), [("20,20", True), ("20,20.5", False), ("20,-1", False), ("20,0", True), ("0,0", True)])
+@pytest.mark.parametrize(
+    ("pair", "is_used"), [("20,20", True), ("20,20.5", False), ("20,-1", False), ("20,0", True), ("0,0", True)]
+)
 def test_totals_that_cannot_be_are_set_aside(tmp_path, pair, is_used):
     text = TOTALS["attendance_total"] + f"0001,0042,2024-10-01,2024-10-31,{pair}\n"
     study = opened(tmp_path, {"attendance_total": text}, base=TOTALS, toml=LOOSE)
     assert len(study.table("attendance_total")) == 4 + is_used
 
 
-@pytest.mark.parametrize(("given", "grade"), [("0K", "KG"), ("KF", "KG"), ("-1", "PK"), ("Grade   1", "01"), ("PK in K-12 Schools", "PK"),
-                                              ("3", "03"), ("3rd", "03"), ("Ninth grade", "09"), ("3.0", "03"), ("12", "12")])
+@pytest.mark.parametrize(
+    ("given", "grade"),
+    [
+        ("0K", "KG"),
+        ("KF", "KG"),
+        ("-1", "PK"),
+        ("Grade   1", "01"),
+        ("PK in K-12 Schools", "PK"),
+        ("3", "03"),
+        ("3rd", "03"),
+        ("Ninth grade", "09"),
+        ("3.0", "03"),
+        ("12", "12"),
+    ],
+)
 def test_grades_are_mapped(tmp_path, given, grade):
     study = opened(tmp_path, {"student": BASE["student"].replace("0001,03", f"0001,{given}")})
     assert study.table("student")["grade_level"][0] == grade
@@ -297,7 +349,9 @@ def test_extra_columns_are_dropped_and_listed(tmp_path):
     text = BASE["student"].replace("grade_level\n", "grade_level,Home Address\n").replace(",03\n", ",03,12 Elm\n")
     study = opened(tmp_path, {"student": text})
     assert "Home Address" not in study.table("student").columns
-    assert any("Home Address" in remark for remark in study.remarks) and not any("Elm" in remark for remark in study.remarks)
+    assert any("Home Address" in remark for remark in study.remarks) and not any(
+        "Elm" in remark for remark in study.remarks
+    )
 
 
 @pytest.mark.parametrize(("text", "minutes"), [("90", 90), ("90 min", 90), ("1:30", 90), ("1.5 h", 90), ("240", 240)])
@@ -306,8 +360,16 @@ def test_minutes_are_read_in_words(tmp_path, text, minutes):
     assert opened(tmp_path, {"contact": rows}).table("contact")["minutes"].tolist() == [minutes]
 
 
-@pytest.mark.parametrize("row", ["C2,0001,M1,2024-09-06,d_meeting,241", "C2,,M1,2024-09-06,d_meeting,5", "C2,0001,M1,2034-09-06,d_meeting,5",
-                                 "C2,0099,M1,2024-09-06,d_meeting,5", "C2,0001,M1,2024-09-06,d_meeting,1.5"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        "C2,0001,M1,2024-09-06,d_meeting,241",
+        "C2,,M1,2024-09-06,d_meeting,5",
+        "C2,0001,M1,2034-09-06,d_meeting,5",
+        "C2,0099,M1,2024-09-06,d_meeting,5",
+        "C2,0001,M1,2024-09-06,d_meeting,1.5",
+    ],
+)
 def test_contacts_that_cannot_be_are_set_aside(tmp_path, row):
     rows = "contact_id,student_id,mentor_id,date,activity,minutes\nC1,,M1,2024-09-06,h_team_meeting,30\n" + row + "\n"
     assert opened(tmp_path, {"contact": rows}, toml=LOOSE).table("contact")["contact_id"].tolist() == ["C1"]
@@ -320,7 +382,9 @@ def test_more_than_five_percent_set_aside_is_refused_and_exactly_five_is_not(tmp
     assert "5%" in far.what and "max_set_aside" in far.remedy and "0099" not in far.screen()
 
 
-@pytest.mark.parametrize("missing", ["student", "enrollment", "calendar", "attendance_event", "code_table", "assignment"])
+@pytest.mark.parametrize(
+    "missing", ["student", "enrollment", "calendar", "attendance_event", "code_table", "assignment"]
+)
 def test_a_missing_table_is_named(tmp_path, missing):
     far = refused(tmp_path, {missing: None})
     assert missing in far.what
@@ -345,8 +409,14 @@ def test_a_workbook_reads_as_csv_does(tmp_path):
     sheet.append(["Attendance report"])
     for line in BASE["attendance_event"].splitlines():
         cells = line.split(",")
-        sheet.append([*cells[:2], pd.Timestamp(cells[2]) if cells[2][0] == "2" else cells[2], cells[3],
-                      float(cells[4]) if cells[4] and cells[4][0].isdigit() else cells[4]])
+        sheet.append(
+            [
+                *cells[:2],
+                pd.Timestamp(cells[2]) if cells[2][0] == "2" else cells[2],
+                cells[3],
+                float(cells[4]) if cells[4] and cells[4][0].isdigit() else cells[4],
+            ]
+        )
     hidden = book.create_sheet("secret")
     hidden.sheet_state = "hidden"
     hidden.append(["student_id"])
@@ -359,11 +429,19 @@ def test_a_workbook_reads_as_csv_does(tmp_path):
 
 def test_parquet_reads_as_csv_does(tmp_path):
     folder = write(tmp_path / "p", {"attendance_event": None})
-    frame = pd.DataFrame({"student_id": ["0001", "0002", "0003"], "school_id": "0042",
-                          "date": pd.to_datetime(["2024-09-04", "2024-09-05", "2024-09-13"]), "code_local": ["A", "A", "T"],
-                          "absent_days": [1, 0.5, None]})
+    frame = pd.DataFrame(
+        {
+            "student_id": ["0001", "0002", "0003"],
+            "school_id": "0042",
+            "date": pd.to_datetime(["2024-09-04", "2024-09-05", "2024-09-13"]),
+            "code_local": ["A", "A", "T"],
+            "absent_days": [1, 0.5, None],
+        }
+    )
     frame.to_parquet(folder / "attendance_event.parquet")
-    pd.testing.assert_frame_equal(opened(tmp_path / "a").table("attendance_event"), open_study(folder).table("attendance_event"))
+    pd.testing.assert_frame_equal(
+        opened(tmp_path / "a").table("attendance_event"), open_study(folder).table("attendance_event")
+    )
 
 
 def test_a_workbook_that_would_fill_the_memory_is_refused_unopened(tmp_path):

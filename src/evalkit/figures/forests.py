@@ -37,7 +37,7 @@ def interval_looks(data: pd.DataFrame, *, label: str = "label", value: str = "va
         for i in range(len(frame)):
             y += 20 if texts[change][i] else 0
             rows.append(y + 20)
-            y += 40
+            y += 37
         draw_ticks(canvas, scale, ticks, top, y, signed=True, below=True)
         for i, at_y in enumerate(rows):
             if texts[change][i]:
@@ -108,14 +108,14 @@ def _forest(canvas: Canvas, frame: pd.DataFrame, columns: tuple[str, str, str, s
     top = TICK_ROW + (17 if any(sides) else 0)
     rows, y = row_places(frame[label].map(str).tolist(), groups, top, at.label_width, stacked)
     strips = [(at_y - 8, at_y + 9) for at_y, _ in rows] if stacked else [(top, y)]
-    for start, end in strips if overall else ():
-        canvas.rect(scale.clip(overall[1]), start, scale.clip(overall[2]) - scale.clip(overall[1]), end - start,
-                    fill=PALE_BLUE)
+    band = [scale.clip(v) for v in overall or ()]
+    for start, end in strips if band else ():
+        canvas.rect(band[1], start, band[2] - band[1], end - start, fill=PALE_BLUE)
     if any(sides):
         side_words(canvas, scale, sides)
     draw_ticks(canvas, scale, ticks, top, y, signed=signed, strips=strips, cut_zero=stacked)
-    for start, end in strips if overall else ():
-        canvas.line(scale(overall[0]), start, scale(overall[0]), end, color=BLUE, width=1.5, dash="4 3")
+    for start, end in strips if band else ():
+        canvas.line(band[0], start, band[0], end, color=BLUE, width=1.5, dash="4 3")
     for i, (at_y, lines) in enumerate(rows):
         _forest_row(
             canvas, scale, at, at_y, lines, frame.iloc[i], columns, words[i], counts[i] if counts else "", stacked

@@ -143,9 +143,8 @@ def manifest(folder: Path, params: Any, context: Context) -> dict[str, Any]:
 
 def parameters(params: Any) -> dict[str, Any]:
     """The report's parameters; of a path only its last part is kept, and `out` not at all."""
-    if params is None or isinstance(params, type):
-        return {}
-    given = dataclasses.asdict(params) if dataclasses.is_dataclass(params) else dict(params)
+    is_record = dataclasses.is_dataclass(params) and not isinstance(params, type)
+    given = dataclasses.asdict(params) if is_record else dict(params or {})  # type: ignore[call-overload, arg-type]
     given.pop("out", None)
     if given.get("study"):
         given["study"] = Path(str(given["study"])).name

@@ -82,7 +82,8 @@ def section_view(section: b.Section, names: dict[str, int] | None = None, *, top
 def page_view(sections: Iterable[b.Section]) -> View:
     """A whole page: masthead, sections, footer."""
     sections = list(sections)
-    context, names = sections[0].context, {}
+    context = sections[0].context
+    names: dict[str, int] = {}
     said = words(context.language)
     title = context.report_title + (f", {context.school}" if context.school else "")
     views = [section_view(section, names, top=i == 0) for i, section in enumerate(sections)]
