@@ -82,7 +82,7 @@ def students_needed(effect_days: float, *, sd_days: float, share: float = 0.5, r
         raise UserError("Planning needs an effect above zero and the spread of days absent.",
                         remedy="Say effect_days=4 and sd_days from last year's attendance.")
     target = abs(effect_days) / sd_days
-    n = 2 * ceil(per_mentor)
+    n = ceil(2.2 * per_mentor / share)  # two mentors at least
     while students_with_mentors(n, per_mentor, icc, share=share, r2=r2).mdes(alpha=alpha, power=power) > target:
         n = ceil(n * 1.01) + 1
         if n > 10_000_000:

@@ -18,8 +18,9 @@ from evalkit.estimators.wild import wild_cluster_test
 
 STANDARD_ERRORS = ("CR0", "CR1", "CR1S", "CR2", "CR3", "wild_bootstrap", "robust", *HC_KINDS)
 ENOUGH_SCHOOLS = 10
-_LEAST_DF = 1.0
-"""Below one degree of freedom a t interval has no use: the 95 % multiplier is above 12."""
+_LEAST_DF = 1.5
+"""Below it a t interval has no use (the 95 % multiplier is above 6, at one degree of freedom 12.7): two clusters never
+give a number."""
 
 
 @dataclass(frozen=True)

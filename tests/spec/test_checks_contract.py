@@ -1,0 +1,182 @@
+"""Every check of the table: cites a source, has a page, runs on a frame, and says fail where it should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evalkit.checks import CHECKS, CheckResult, run_checks
+from evalkit.errors import UserError
+from evalkit.estimators import Estimate, estimate
+
+ROOT = Path(__file__).parents[2]
+SEED = 5
+
+
+def sets(*, n: int = 200, effect: float = -0.04, hidden: float = 0.0, seed: int = SEED) -> pd.DataFrame:
+    """n pairs of students in six schools, alike before; the treated differ by `effect` afterwards."""
+    rng = np.random.default_rng(seed)
+    before = np.clip(np.repeat(rng.beta(3, 18, n), 2) + 0.01 * rng.standard_normal(2 * n), 0.01, 0.6)
+    treated = np.tile([1, 0], n)
+    rate = np.clip(0.05 + 0.6 * before + effect * treated + hidden * treated + 0.03 * rng.standard_normal(2 * n), 0, 1)
+    return pd.DataFrame({
+        "student_id": [f"s{i}" for i in range(2 * n)], "school_id": np.repeat([f"{i % 6}" for i in range(n)], 2),
+        "prior_absence_rate": before, "other": rng.standard_normal(2 * n), "treated": treated, "weight": 1.0,
+        "subclass": np.repeat(np.arange(n), 2), "distance": before, "absence_rate": rate})
+
+
+def made(rows: pd.DataFrame, *, covariates: tuple[str, ...] = ("prior_absence_rate",), dropped: int = 0,
+         smd: float = 0.01, **details: Any) -> tuple[Any, Estimate]:
+    """A comparison on these rows (with `dropped` unused treated) and its estimate."""
+    unused = rows[rows["treated"] == 1].head(dropped).assign(weight=0.0, student_id=lambda f: "d" + f["student_id"])
+    comparison = SimpleNamespace(
+        students=pd.concat([rows, unused], ignore_index=True), plan={"covariates": covariates}, details=details,
+        balance=pd.DataFrame({"covariate": ["prior_absence_rate"], "smd_after": [smd]}))
+    return comparison, estimate(None, comparison, clustered_by="subclass")
+
+
+def check(name: str, rows: pd.DataFrame, given: dict[str, Any] | None = None, **options: Any) -> CheckResult:
+    comparison, found = made(rows, **options)
+    return run_checks(None, comparison, found, which=[name], **(given or {}))[0]
+
+
+@pytest.mark.parametrize("name", list(CHECKS))
+def test_listed_with_source_page_and_a_verdict(name: str) -> None:
+    page = ROOT / "docs" / "methods" / "checks" / f"{name}.md"
+    assert CHECKS[name].paper and CHECKS[name].question.endswith("?")
+    assert page.exists() and CHECKS[name].paper in page.read_text(encoding="utf-8")
+    found = check(name, sets())
+    assert found.name == name and found.verdict in ("pass", "caution", "fail")
+    assert found.text.endswith(".") and set(found.to_dict()) == {"name", "verdict", "value", "text"}
+
+
+def test_unknown_check_is_refused_with_the_choices() -> None:
+    with pytest.raises(UserError, match="overlap"):
+        check("overlaps", sets())
+
+
+def test_checks_without_an_estimate_are_cautions_with_the_reason() -> None:
+    from evalkit.estimators.result import no_estimate
+    comparison, _ = made(sets())
+    for found in run_checks(None, comparison, no_estimate("Too few.", estimator="difference", outcome="absence_rate")):
+        assert found.verdict == "caution" or found.name in ("overlap", "balance", "estimand_shift", "attrition")
+
+
+@pytest.mark.parametrize(("dropped", "verdict"), [(0, "pass"), (22, "pass"), (23, "caution"), (85, "caution"),
+                                                  (86, "fail")])
+def test_estimand_shift_edges(dropped: int, verdict: str) -> None:
+    """22 of 222 is 9.9 %, 23 of 223 is 10.3 %; 85 of 285 is 29.8 %, 86 of 286 is 30.1 %."""
+    assert check("estimand_shift", sets(), dropped=dropped).verdict == verdict
+
+
+@pytest.mark.parametrize(("smd", "verdict"), [(0.05, "pass"), (0.25, "pass"), (0.251, "fail")])
+def test_balance_by_the_wwc_thresholds(smd: float, verdict: str) -> None:
+    assert check("balance", sets(), smd=smd).verdict == verdict
+
+
+def test_balance_without_adjustment_is_a_caution() -> None:
+    comparison, _ = made(sets(), smd=0.1)
+    plain = estimate(None, comparison, estimator="difference")
+    assert run_checks(None, comparison, plain, which=["balance"])[0].verdict == "caution"
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [((10, 10), "pass"), ((30, 12), "caution"), ((60, 5), "fail")])
+def test_attrition(lost: tuple[int, int], verdict: str) -> None:
+    """200 a side: 5 % and 0 apart; 10.5 % and 9 points (cautious 6.3, optimistic 10.9); 16 % and 27 points."""
+    counts = {"treated": {"n": 200, "lost": lost[0]}, "comparison": {"n": 200, "lost": lost[1]}}
+    assert check("attrition", sets(), {"attrition": counts}).verdict == verdict
+
+
+def test_placebo_outcome_finds_what_was_there_before() -> None:
+    rows = sets()
+    gap = rows.assign(older=rows["prior_absence_rate"] + 0.05 * rows["treated"])
+    assert check("placebo_outcome", gap, {"placebo_outcomes": "older"}).verdict == "fail"
+    assert check("placebo_outcome", rows, {"placebo_outcomes": "other"}).verdict == "pass"
+
+
+def history(rows: pd.DataFrame, drift: float, noise: float = 0.01) -> pd.DataFrame:
+    rng = np.random.default_rng(SEED)
+    parts = [rows[["student_id"]].assign(period=period, rate=0.1 + drift * period * rows["treated"]
+                                         + noise * rng.standard_normal(len(rows))) for period in (-3, -2, -1)]
+    return pd.concat(parts)
+
+
+def test_pre_trend_sees_a_drift_and_says_when_it_could_not() -> None:
+    rows = sets()
+    assert check("pre_trend", rows, {"history": history(rows, 0.0)}).verdict == "pass"
+    assert check("pre_trend", rows, {"history": history(rows, 0.02)}).verdict == "fail"
+    blind = check("pre_trend", rows, {"history": history(rows, 0.0, noise=0.5)})
+    assert blind.verdict == "caution" and "cannot clear it" in blind.text
+
+
+def test_placebo_date() -> None:
+    rows = sets()
+    assert check("placebo_date", rows, {"history": history(rows, 0.0)}).verdict == "pass"
+    assert check("placebo_date", rows, {"history": history(rows, 0.05)}).verdict == "fail"
+
+
+def test_spillover_share_and_estimate_without() -> None:
+    rows = sets()
+    shared = {student: f"h{i}" for i, student in enumerate(rows["student_id"])}
+    shared |= {f"s{2 * i + 1}": f"h{2 * i}" for i in range(60)}
+    found = check("spillover", rows, {"household": shared})
+    assert found.verdict == "fail" and found.value == pytest.approx(0.3) and "Without them" in found.text
+    alone = {student: f"h{i}" for i, student in enumerate(rows["student_id"])}
+    assert check("spillover", rows, {"household": alone}).verdict == "pass"
+
+
+def test_one_school_that_carries_everything_fails() -> None:
+    rows = sets(effect=0.0)
+    carried = rows["school_id"].eq("0") & rows["treated"].eq(1)
+    rows.loc[carried, "absence_rate"] = np.clip(rows.loc[carried, "absence_rate"] - 0.3, 0, 1)
+    rows.loc[~carried & rows["treated"].eq(1), "absence_rate"] += 0.004
+    assert check("leave_one_school_out", rows).verdict == "fail"
+    assert check("leave_one_school_out", sets()).verdict == "pass"
+
+
+def test_sensitivity_is_strong_for_a_strong_effect_and_weak_for_a_weak_one() -> None:
+    for name in ("rosenbaum", "e_value", "sensemakr"):
+        assert check(name, sets(effect=-0.06)).verdict == "pass", name
+        assert check(name, sets(effect=-0.004)).verdict in ("caution", "fail"), name
+
+
+def test_specification_curve_lists_its_analyses() -> None:
+    found = check("specification_curve", sets(), covariates=("prior_absence_rate", "other"))
+    assert found.verdict == "pass" and len(found.details["curve"]) >= 6
+
+
+def test_regression_to_the_mean_names_the_change_without_a_programme() -> None:
+    rows = sets()
+    drift = rows.assign(absence_rate=np.clip(rows["prior_absence_rate"] - 0.03 - 0.04 * rows["treated"], 0, 1))
+    comparison, found = made(drift)
+    adjusted = run_checks(None, comparison, found, which=["regression_to_the_mean"])[0]
+    assert adjusted.verdict == "pass" and adjusted.value == pytest.approx(-0.03, abs=0.004)
+    comparison.plan = {"covariates": ()}
+    plain = estimate(None, comparison, estimator="difference")
+    assert run_checks(None, comparison, plain, which=["regression_to_the_mean"])[0].verdict == "fail"
+
+
+def test_dosage_direction() -> None:
+    rows = sets()
+    rng = np.random.default_rng(1)
+    dose = dict(zip(rows["student_id"], rng.uniform(0, 4, len(rows)), strict=True))
+    gain = 0.02 * rows["treated"] * rows["student_id"].map(dose)
+    better = rows.assign(absence_rate=rows["absence_rate"] - gain + 0.1)
+    assert check("dosage", better, {"dose": dose}).verdict == "pass"
+    worse = rows.assign(absence_rate=rows["absence_rate"] + gain - 0.1 * rows["treated"] + 0.1)
+    assert check("dosage", worse, {"dose": dose}).verdict == "fail"
+
+
+def test_planning_says_how_many_students() -> None:
+    from evalkit.checks.power import students_needed, students_with_mentors
+    n = students_needed(4, sd_days=12, r2=0.4)
+    assert students_with_mentors(n, 15, 0.0, r2=0.4).mdes() <= 4 / 12
+    assert students_with_mentors(int(n * 0.95), 15, 0.0, r2=0.4).mdes() > 4 / 12
+    assert students_needed(4, sd_days=12, r2=0.4, icc=0.1) > n
+    with pytest.raises(UserError):
+        students_needed(0, sd_days=12)

@@ -1,0 +1,114 @@
+"""WWC and ESSA readings, the banner, benchmarks, and pooling's reading of effects.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalkit import evidence
+from evalkit.errors import UserError
+from evalkit.estimators.sequence import VERDICTS, monthly_verdict, verdict
+from evalkit.pooling import pool_effects, pool_rows, read_effects
+
+
+def facts(**changes: Any) -> evidence.StudyFacts:
+    return evidence.StudyFacts(**{
+        "is_randomized": False, "baseline_g": {"prior_absence_rate": 0.03}, "adjusted_for": ["prior_absence_rate"],
+        "n_students": 350, "n_schools": 2, "n_mentors": 9, "is_favorable": True, "is_significant": True, **changes})
+
+
+@pytest.mark.parametrize(("g", "kind"), [(0.03, "ok"), (-0.05, "ok"), (0.12, "adjust"), (0.25, "adjust"),
+                                         (0.80, "fail"), (-0.251, "fail"), (None, "unknown")])
+def test_baseline_categories(g: float | None, kind: str) -> None:
+    assert evidence.baseline_category(g) == kind
+
+
+@pytest.mark.parametrize(("changes", "wwc", "tier"), [
+    ({}, "with reservations", "Tier 2"),
+    ({"is_randomized": True, "attrition": "low"}, "without reservations", "Tier 1"),
+    ({"is_randomized": True, "attrition": "high"}, "with reservations", "Tier 2"),
+    ({"baseline_g": {"prior_absence_rate": 0.3}}, "would not meet", "Tier 3"),
+    ({"baseline_g": {"prior_absence_rate": 0.2}, "adjusted_for": ["other"]}, "would not meet", "Tier 3"),
+    ({"baseline_g": {}}, "would not meet", "Tier 3"),
+    ({"different_years": True}, "would not meet", "Tier 3"),
+    ({"n_mentors": 1}, "would not meet", "Tier 3"),
+    ({"arms_share_schools": False, "n_treated_schools": 1, "n_comparison_schools": 3}, "would not meet", "Tier 3"),
+    ({"n_students": 349}, "with reservations", "Tier 3"),
+    ({"n_schools": 1}, "with reservations", "Tier 3"),
+    ({"is_significant": False}, "with reservations", "Tier 4"),
+])
+def test_readings(changes: dict[str, Any], wwc: str, tier: str) -> None:
+    found = evidence.read_evidence(facts(**changes))
+    assert wwc in found.wwc and tier in found.essa
+    assert "could" in found.wwc + found.essa and " is Tier" not in found.essa
+    assert bool(found.reasons) == (changes not in ({}, {"is_randomized": True, "attrition": "low"},
+                                                   {"is_randomized": True, "attrition": "high"}))
+
+
+def test_quasi_experiment_is_never_without_reservations() -> None:
+    assert "without" not in evidence.read_evidence(facts(attrition="low")).wwc
+
+
+@pytest.mark.parametrize(("sizes", "is_large"), [
+    ({"days_per_180": -9.0, "hedges_g": -0.4}, False), ({"days_per_180": -9.1, "hedges_g": -0.2}, True),
+    ({"days_per_180": -3.0, "hedges_g": -0.41}, True), ({"days_per_180": None, "hedges_g": None}, False)])
+def test_banner(sizes: dict[str, Any], is_large: bool) -> None:
+    assert bool(evidence.banner(sizes)) == is_large
+
+
+def test_benchmarks_are_rows_with_a_study_each() -> None:
+    table = evidence.benchmarks()
+    assert len(table) >= 9 and table["study"].is_unique and table["result"].str.len().min() > 10
+
+
+def write(folder: Path, name: str, content: Any) -> Path:
+    path = folder / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_effects_files(tmp_path: Path) -> None:
+    row = {"outcome": "absence_rate", "unit": "share", "value": -0.02, "standard_error": 0.01}
+    one = write(tmp_path, "one.json", {"site": "A", "effects": [row]})
+    two = write(tmp_path, "two.json", {"site": "B", "effects": [{**row, "value": -0.03}]})
+    found = pool_rows(read_effects([one, two]), outcome="absence_rate")
+    assert found.n_sites == 2 and found.value == pytest.approx(-0.025)
+    assert found.caveats and found.prediction_low is None
+    bad = {"broken": "{", "empty": {"site": "C", "effects": []}, "no error": {"site": "C", "effects": [
+        {**row, "standard_error": None}]}}
+    for name, content in bad.items():
+        with pytest.raises(UserError) as refusal:
+            read_effects([write(tmp_path, "bad.json", content)])
+        assert refusal.value.file == "bad.json" and refusal.value.remedy, name
+    with pytest.raises(UserError, match="twice"):
+        read_effects([one, one])
+    other = write(tmp_path, "other.json", {"site": "D", "effects": [{**row, "unit": "days"}]})
+    with pytest.raises(UserError, match="different units"):
+        pool_rows(read_effects([one, other]), outcome="absence_rate")
+    with pytest.raises(UserError, match="two sites"):
+        pool_effects([0.1], [0.1])
+
+
+def looks(values: list[float], error: float = 0.01, **changes: Any):
+    import pandas as pd
+    return pd.DataFrame({"estimate": values, "standard_error": error, "n_treated": 60, "n_comparison": 120,
+                         "follow_up_days": [20 * (i + 1) for i in range(len(values))], **changes})
+
+
+@pytest.mark.parametrize(("frame", "word"), [
+    (looks([-0.05]), "clearly_better"), (looks([0.05]), "clearly_worse"), (looks([-0.02]), "leans_better"),
+    (looks([0.012]), "leans_worse"), (looks([-0.003]), "no_clear_change"),
+    (looks([-0.05], follow_up_days=[19]), "too_early"), (looks([-0.05], n_treated=29), "too_few"),
+    (looks([-0.05], n_treated=30), "clearly_better"), (looks([-0.05, -0.001]), "no_clear_change"),
+    (looks([float("nan")]), "too_few")])
+def test_monthly_words(frame: Any, word: str) -> None:
+    assert verdict(frame) == word and word in VERDICTS
+    assert monthly_verdict(frame).text.endswith(".")
+
+
+def test_higher_can_be_better_and_few_clusters_count_less() -> None:
+    assert verdict(looks([0.05]), better="higher") == "clearly_better"
+    assert verdict(looks([-0.05], df=[2.0])) == "leans_better"
