@@ -76,7 +76,7 @@ def make_study(path: Path, million: float):
     class Stand:
         tables = {"attendance_event": path, "enrollment": spans, "calendar": calendar, "code_table": codes}  # noqa: RUF012
         rules, as_of, school_year = Rules(), pd.Timestamp("2026-06-30"), 2026
-        complete_through = dict.fromkeys(names, pd.Timestamp("2026-06-30"))  # noqa: RUF012
+        complete_through = dict.fromkeys(names, pd.Timestamp("2026-06-30"))
 
     return Stand()
 
@@ -122,7 +122,7 @@ def measure(job: str, path: Path, million: float) -> dict:
 
 
 def compare(million: float, form: str, repeat: int, engines: list[str]) -> None:
-    """Interleave the jobs, so that a busy minute hits all of them; print medians (wall and CPU seconds), ratios and peaks."""
+    """Interleave the jobs, so that a busy minute hits all; print medians (wall, CPU), ratios and peaks."""
     with tempfile.TemporaryDirectory() as folder:
         path = make_file(Path(folder), million, form)
         runs: dict[str, list[dict]] = {job: [] for job in ["scan", *engines]}

@@ -33,22 +33,46 @@ def day(number: int) -> date:
 def worlds(draw):
     """Plain-Python facts: calendars {school: {date: weight}}, spans, events, rules, as_of, complete_through."""
     weights = st.sampled_from([Fraction(1)] * 4 + [Fraction(1, 2)])
-    days = {s: {day(n): draw(weights) for n in range(N_DATES) if day(n).weekday() < 5 and draw(st.integers(0, 9))}
-            for s in SCHOOLS}
-    span = st.tuples(st.sampled_from(STUDENTS), st.sampled_from(SCHOOLS), st.integers(-3, N_DATES), st.integers(0, 40),
-                     st.sampled_from([True, True, None, False]), st.sampled_from(["", "", "remote", "homebound"]),
-                     st.sampled_from([None, None, None, "No show"]), st.booleans())
-    event = st.tuples(st.sampled_from(STUDENTS), st.sampled_from(SCHOOLS), st.integers(0, N_DATES + 2),
-                      st.sampled_from(sorted(CODES)), st.sampled_from([None, None, None, 0.25, 0.33, 0.5, 1.0]),
-                      st.sampled_from([None, None, None, "ExcusedAbsence", "Present"]))
-    rules = Rules(tardy_counts=draw(st.sampled_from([0.0, 0.5])), oss_counts=draw(st.booleans()),
-                  iss_counts=draw(st.booleans()), homebound=draw(st.sampled_from(["exclude", "include"])),
-                  unit=draw(st.sampled_from(["day", "day", "full_day", "half_day", "sessions"])))
+    days = {
+        s: {day(n): draw(weights) for n in range(N_DATES) if day(n).weekday() < 5 and draw(st.integers(0, 9))}
+        for s in SCHOOLS
+    }
+    span = st.tuples(
+        st.sampled_from(STUDENTS),
+        st.sampled_from(SCHOOLS),
+        st.integers(-3, N_DATES),
+        st.integers(0, 40),
+        st.sampled_from([True, True, None, False]),
+        st.sampled_from(["", "", "remote", "homebound"]),
+        st.sampled_from([None, None, None, "No show"]),
+        st.booleans(),
+    )
+    event = st.tuples(
+        st.sampled_from(STUDENTS),
+        st.sampled_from(SCHOOLS),
+        st.integers(0, N_DATES + 2),
+        st.sampled_from(sorted(CODES)),
+        st.sampled_from([None, None, None, 0.25, 0.33, 0.5, 1.0]),
+        st.sampled_from([None, None, None, "ExcusedAbsence", "Present"]),
+    )
+    rules = Rules(
+        tardy_counts=draw(st.sampled_from([0.0, 0.5])),
+        oss_counts=draw(st.booleans()),
+        iss_counts=draw(st.booleans()),
+        homebound=draw(st.sampled_from(["exclude", "include"])),
+        unit=draw(st.sampled_from(["day", "day", "full_day", "half_day", "sessions"])),
+    )
     found = {(s, k, n): (c, share, status) for s, k, n, c, share, status in draw(st.lists(event, max_size=60))}
     spans = {(row[0], row[1], row[2]): row for row in draw(st.lists(span, min_size=1, max_size=6))}
     through = {s: day(draw(st.integers(5, N_DATES))) for s in SCHOOLS}
-    return {"days": days, "spans": list(spans.values()), "events": found, "rules": rules,
-            "as_of": day(draw(st.integers(10, N_DATES))), "through": through}
+    return {
+        "days": days,
+        "spans": list(spans.values()),
+        "events": found,
+        "rules": rules,
+        "as_of": day(draw(st.integers(10, N_DATES))),
+        "through": through,
+    }
 
 
 def share_absent(fact, rules):
@@ -114,16 +138,26 @@ def recount(world):
 
 
 def study_of(world, extra_events=(), **changes):
-    rows = [(s, k, day(n), c, {"absent_days": share, "status": status})
-            for (s, k, n), (c, share, status) in world["events"].items()]
-    spans = [(s, k, day(e), None if is_open else day(e + length),
-              {"is_primary": p, "setting": setting, "exit_type": x})
-             for s, k, e, length, p, setting, x, is_open in world["spans"]]
-    calendars = pd.concat([pw.calendar([s], n=1).iloc[:0] for s in SCHOOLS] + [_calendar(s, d) for s, d in
-                                                                             world["days"].items()])
-    return pw.world([*rows, *extra_events], spans, days=calendars, rules=vars(world["rules"]) | changes.pop("rules", {}),
-                    as_of=pd.Timestamp(world["as_of"]),
-                    complete_through={s: pd.Timestamp(d) for s, d in world["through"].items()}, **changes)
+    rows = [
+        (s, k, day(n), c, {"absent_days": share, "status": status})
+        for (s, k, n), (c, share, status) in world["events"].items()
+    ]
+    spans = [
+        (s, k, day(e), None if is_open else day(e + length), {"is_primary": p, "setting": setting, "exit_type": x})
+        for s, k, e, length, p, setting, x, is_open in world["spans"]
+    ]
+    calendars = pd.concat(
+        [pw.calendar([s], n=1).iloc[:0] for s in SCHOOLS] + [_calendar(s, d) for s, d in world["days"].items()]
+    )
+    return pw.world(
+        [*rows, *extra_events],
+        spans,
+        days=calendars,
+        rules=vars(world["rules"]) | changes.pop("rules", {}),
+        as_of=pd.Timestamp(world["as_of"]),
+        complete_through={s: pd.Timestamp(d) for s, d in world["through"].items()},
+        **changes,
+    )
 
 
 def _calendar(school, days):
@@ -148,8 +182,10 @@ def by_month(facts):
 
 
 def as_dict(frame, keys, values):
-    return {tuple(row[:len(keys)]): tuple(int(v) for v in row[len(keys):])
-            for row in frame[[*keys, *values]].itertuples(index=False)}
+    return {
+        tuple(row[: len(keys)]): tuple(int(v) for v in row[len(keys) :])
+        for row in frame[[*keys, *values]].itertuples(index=False)
+    }
 
 
 SUMS = ["enrolled_units", "absent_units", "n_days"]
@@ -163,21 +199,26 @@ def test_exceptions_form_agrees_with_a_recount_on_both_engines(world):
         book = panel.open_days(study, form="exceptions", engine=engine)
         by_school = panel.student_panel(study, by_school=True, book=book)
         assert as_dict(by_school, ["student_id", "school_id"], SUMS) == by_student(facts)
-        assert as_dict(panel.month_panel(study, book=book), ["student_id", "school_id", "month"],
-                       SUMS[:2]) == by_month(facts)
+        assert as_dict(panel.month_panel(study, book=book), ["student_id", "school_id", "month"], SUMS[:2]) == by_month(
+            facts
+        )
 
 
 @SOME
 @given(worlds())
 def test_every_day_rows_give_the_same_integers(world):
     facts = recount(world)
-    present = [(s, school, when, "", {}) for (s, when), (school, _, _) in facts.items()
-               if (s, school, (when - START).days) not in world["events"]]
+    present = [
+        (s, school, when, "", {})
+        for (s, when), (school, _, _) in facts.items()
+        if (s, school, (when - START).days) not in world["events"]
+    ]
     study = study_of(world, present)
     for engine in ("duckdb", "polars"):
         book = panel.open_days(study, form="every_day", engine=engine)
-        assert as_dict(panel.student_panel(study, by_school=True, book=book), ["student_id", "school_id"],
-                       SUMS) == by_student(facts)
+        assert as_dict(
+            panel.student_panel(study, by_school=True, book=book), ["student_id", "school_id"], SUMS
+        ) == by_student(facts)
 
 
 @SOME
@@ -186,8 +227,10 @@ def test_monthly_totals_give_the_same_integers(world):
     months = by_month(recount(world))
     last = {month: max(when for (_, when) in recount(world) if f"{when:%Y-%m}" == month) for _, _, month in months}
     rows = [(s, k, pd.Timestamp(f"{m}-01"), pd.Timestamp(last[m]), e, a) for (s, k, m), (e, a) in months.items()]
-    totals = pd.DataFrame(rows, columns=["student_id", "school_id", "period_start", "period_end", "days_enrolled_units",
-                                         "days_absent_units"])
+    totals = pd.DataFrame(
+        rows,
+        columns=["student_id", "school_id", "period_start", "period_end", "days_enrolled_units", "days_absent_units"],
+    )
     kinds = {"student_id": "str", "school_id": "str", "period_start": "datetime64[us]", "period_end": "datetime64[us]"}
     study = study_of(world, tables={"attendance_event": None, "attendance_total": totals.astype(kinds)})
     study = pw.World(study.tables, study.rules, study.as_of, {}, 2026)
@@ -200,8 +243,10 @@ def test_monthly_totals_give_the_same_integers(world):
 def test_order_of_rows_and_an_empty_school_change_nothing(world, random):
     study = study_of(world)
     before = panel.student_panel(study, by_school=True)
-    tables = {name: frame.sample(frac=1, random_state=random.randint(0, 999), ignore_index=True)
-              for name, frame in study.tables.items()}
+    tables = {
+        name: frame.sample(frac=1, random_state=random.randint(0, 999), ignore_index=True)
+        for name, frame in study.tables.items()
+    }
     empty = pw.calendar(["S9"], n=9)
     tables["calendar"] = pd.concat([tables["calendar"], empty], ignore_index=True)
     through = {**study.complete_through, "S9": study.as_of}
@@ -214,8 +259,10 @@ def test_order_of_rows_and_an_empty_school_change_nothing(world, random):
 def test_other_ids_give_the_same_counts(world):
     study = study_of(world)
     before = panel.student_panel(study)
-    other = {name: frame.assign(student_id=("0" + frame["student_id"]).astype("str")) if "student_id" in frame else frame
-             for name, frame in study.tables.items()}
+    other = {
+        name: frame.assign(student_id=("0" + frame["student_id"]).astype("str")) if "student_id" in frame else frame
+        for name, frame in study.tables.items()
+    }
     after = panel.student_panel(pw.World(other, study.rules, study.as_of, study.complete_through, 2026))
     pd.testing.assert_frame_equal(before.assign(student_id="0" + before["student_id"]), after, check_dtype=False)
 
@@ -224,11 +271,14 @@ def test_other_ids_give_the_same_counts(world):
 @given(worlds(), st.integers(0, N_DATES), st.integers(0, 20))
 def test_windows_add_up_days_in_them(world, first, length):
     study, facts = study_of(world), recount(world)
-    windows = pd.DataFrame({"student_id": pw.texts(STUDENTS), "start": pd.Timestamp(day(first)),
-                            "end": pd.Timestamp(day(first + length))})
+    windows = pd.DataFrame(
+        {"student_id": pw.texts(STUDENTS), "start": pd.Timestamp(day(first)), "end": pd.Timestamp(day(first + length))}
+    )
     counted = panel.window_panel(study, windows, book=panel.open_days(study, form="exceptions"))
     for row in counted.itertuples():
-        inside = [v for (s, when), v in facts.items() if s == row.student_id and day(first) <= when <= day(first + length)]
+        inside = [
+            v for (s, when), v in facts.items() if s == row.student_id and day(first) <= when <= day(first + length)
+        ]
         assert (row.enrolled_units, row.absent_units) == (sum(v[1] for v in inside), sum(v[2] for v in inside))
 
 
@@ -248,12 +298,18 @@ def test_absences_months_and_days_agree_with_the_student_row(world):
 
 def test_a_world_can_fail():
     """The recount is not the panel's own code: a shifted cut must show."""
-    world = {"days": {"S1": {day(n): Fraction(1) for n in range(5)}, "S2": {}}, "rules": Rules(), "events": {},
-             "spans": [("a", "S1", 0, 30, True, "", None, False)], "as_of": day(30),
-             "through": {"S1": day(4), "S2": day(4)}}
+    world = {
+        "days": {"S1": {day(n): Fraction(1) for n in range(5)}, "S2": {}},
+        "rules": Rules(),
+        "events": {},
+        "spans": [("a", "S1", 0, 30, True, "", None, False)],
+        "as_of": day(30),
+        "through": {"S1": day(4), "S2": day(4)},
+    }
     study = study_of(world)
     shorter = pw.World(study.tables, study.rules, study.as_of, {"S1": pd.Timestamp(day(3))}, 2026)
     assert by_student(recount(world))["a", "S1"][2] == 5
     with pytest.raises(AssertionError):
         assert as_dict(panel.student_panel(shorter, by_school=True), ["student_id", "school_id"], SUMS) == by_student(
-            recount(world))
+            recount(world)
+        )

@@ -26,8 +26,8 @@ class World:
     """The attributes of a Study that panel and measures use."""
 
     tables: dict
-    rules: Rules = Rules()
-    as_of: pd.Timestamp = pd.Timestamp("2026-06-30")
+    rules: Rules = field(default_factory=Rules)
+    as_of: pd.Timestamp = field(default_factory=lambda: pd.Timestamp("2026-06-30"))
     complete_through: dict = field(default_factory=dict)
     school_year: int = 2026
     can: frozenset = frozenset()
@@ -99,7 +99,7 @@ def spans(rows) -> pd.DataFrame:
 
 
 def events(rows) -> pd.DataFrame:
-    """rows: (student, school, date, code) and optionally a dict with status, absent_days, minutes_absent, reason_code."""
+    """rows: (student, school, date, code) and optionally a dict of the other columns."""
     extra = [dict(row[4]) if len(row) > 4 else {} for row in rows]
     shares = [e.get("absent_days") for e in extra]
     return pd.DataFrame(

@@ -44,7 +44,7 @@ def test_a_file_that_was_not_named_cannot_be_read(tmp_path):
             "INSTALL httpfs",
             f"COPY (SELECT 1) TO '{tmp_path}/x.csv'",
         ):
-            with pytest.raises(Exception, match="(?i)lock|disabled|permission|cannot"):
+            with pytest.raises(Exception, match=r"(?i)lock|disabled|permission|cannot"):
                 session._connection.execute(statement)
 
 

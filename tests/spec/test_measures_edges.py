@@ -14,13 +14,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(Path(__file__).parent))
 import panel_world as pw
 
 from evalkit import measures, panel
 from evalkit.measures import MEASURES
 
+HERE = Path(__file__).parent
 ROWS = list(csv.DictReader((HERE / "measures_edges.csv").open(encoding="utf-8")))
 CODE = {"a": "AU", "h": "HD", "x": "SNE"}
 DOCS = HERE.parents[1] / "docs" / "measures"

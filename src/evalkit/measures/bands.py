@@ -128,7 +128,8 @@ def breakdown(frame: pd.DataFrame, by: str, *, rules: Rules) -> pd.DataFrame:
     A missing value of `by` is the group "unknown". Shares are 0-1.
     """
     if by not in frame:
-        raise UserError(f"There is no column {by} to break down by.", column=by, remedy="Join it from the student table.")
+        raise UserError(f"There is no column {by} to break down by.", column=by,
+                        remedy="Join it from the student table.")
     bands = band(frame, rules=rules)
     group = frame[by].astype("str").fillna("unknown")[bands.notna()]
     bands = bands.dropna()
@@ -138,7 +139,7 @@ def breakdown(frame: pd.DataFrame, by: str, *, rules: Rules) -> pd.DataFrame:
     parts = {"severe": counts["severe"] + counts["extreme"], "moderate": counts["moderate"],
              "chronic": counts[list(CHRONIC_BANDS)].sum(axis=1), "at_risk": counts["at_risk"],
              "satisfactory": counts["satisfactory"]}
-    columns = {}
+    columns: dict[str, Any] = {}
     for name, number in parts.items():
         columns |= {f"n_{name}": number, f"share_{name}": number / total.where(total > 0)}
     table = pd.DataFrame({**columns, "n_students": total})

@@ -10,6 +10,7 @@ import pandas as pd
 from evalkit import panel
 from evalkit.measures.bands import fraction_of, reaches
 from evalkit.panel import DayBook
+from evalkit.rules import Rules
 
 SCHOOL_MONTH = 20
 WINDOWS = {"W2": (10, 2), "M1": (20, 2), "M2": (40, 4)}
@@ -34,7 +35,8 @@ def early_warning(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
     frame = pd.DataFrame({
         "student_id": pieces["student_id"].to_numpy(), "flag": raised["flag"].astype("str").to_numpy(),
         "flagged_on": days["date"].to_numpy(), "school_month": -(-days["day_number"].to_numpy() // SCHOOL_MONTH),
-        "absent_days": raised["absent"].to_numpy("float64") / book.day_units, "school_id": pieces["school_id"].to_numpy()})
+        "absent_days": raised["absent"].to_numpy("float64") / book.day_units,
+        "school_id": pieces["school_id"].to_numpy()})
     frame = frame.astype({"student_id": "str", "flag": "str", "school_id": "str"})
     return frame.sort_values(["student_id", "flag"], key=lambda c: c.map(order) if c.name == "flag" else c,
                              kind="stable", ignore_index=True)
@@ -69,21 +71,11 @@ def first_crossing(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
 
     Looked at from the student's 20th enrolled day (`crossing_min_days`), so an early cluster is dated on that day.
     Columns: student_id, crossed_on, enrolled_day, absent_days and enrolled_days at that date, school_id, is_now
-    (still at or over it at the last counted day). Source: requirement R86.
+    (still at or over it at the last counted day). Empty where enrolment is not known. Source: requirement R86.
     """
     book = book or panel.open_days(study)
-    rules = study.rules
-    parts = []
-    for rows in panel.daily_chunks(book):
-        groups = rows.groupby("student", sort=False)
-        rows = rows.assign(absent=groups["absent_units"].cumsum(), enrolled=groups["units"].cumsum())
-        over = reaches(rows["absent"], rows["enrolled"], rules.threshold, inclusive=rules.inclusive)
-        late = rows["enrolled_day"].to_numpy() >= max(1, rules.crossing_min_days)
-        last = rows["student"].ne(rows["student"].shift(-1)).to_numpy()
-        now = set(rows["student"].to_numpy()[last & over & late])
-        first = rows[over & late].drop_duplicates("student")
-        parts.append(first.assign(is_now=first["student"].isin(now)))
-    hit = pd.concat(parts, ignore_index=True)
+    hit = pd.concat([_crossings(rows, study.rules) for rows in panel.daily_chunks(book)], ignore_index=True)
+    hit = hit if book.has_rates else hit.iloc[:0]
     pieces = book.pieces.iloc[hit["piece"]]
     return pd.DataFrame({
         "student_id": pieces["student_id"].to_numpy(), "crossed_on": book.days["date"].to_numpy()[hit["day_row"]],
@@ -92,16 +84,29 @@ def first_crossing(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
         "is_now": hit["is_now"].to_numpy(bool)})
 
 
+def _crossings(rows: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+    """Each student's first row at or over the threshold, counted from the first day that is looked at."""
+    groups = rows.groupby("student", sort=False)
+    rows = rows.assign(absent=groups["absent_units"].cumsum(), enrolled=groups["units"].cumsum())
+    over = reaches(rows["absent"], rows["enrolled"], rules.threshold, inclusive=rules.inclusive)
+    over &= rows["enrolled_day"].to_numpy() >= max(1, rules.crossing_min_days)
+    last = rows["student"].ne(rows["student"].shift(-1)).to_numpy()
+    first = rows[over].drop_duplicates("student")
+    return first.assign(is_now=first["student"].isin(rows["student"].to_numpy()[last & over]))
+
+
 def days_left(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
     """How many more days a student can miss and still end the year under the chronic threshold: grain student_id.
 
     Expected days E = enrolled so far + school days left at the present school to its last planned school day (only
     while the span is open). days_left = the largest k with 10 (absent + k) < E; below 0 the student
     cannot come under 10 % this year (can_stay_below is False: show a progress target instead). remaining_days: school
-    days still to come. With `inclusive = false` exactly 10 % is still under. Source: standards 2.4, requirement R86.
+    days still to come. With `inclusive = false` exactly 10 % is still under. Empty where
+    enrolment is not known. Source: standards 2.4, requirement R86.
     """
     book = book or panel.open_days(study)
     sums = panel.student_panel(study, book=book)[["student_id", "school_id", "enrolled_units", "absent_units"]]
+    sums = sums if book.has_rates else sums.iloc[:0]
     ahead = _ahead(book)
     frame = sums.merge(ahead, on="student_id", how="left").fillna({"remaining_units": 0, "remaining_days": 0})
     edge = fraction_of(study.rules.threshold)
@@ -109,7 +114,8 @@ def days_left(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
     slack = expected * edge.numerator - frame["absent_units"].to_numpy("int64") * edge.denominator
     room = (slack - (1 if study.rules.inclusive else 0)) // (edge.denominator * book.day_units)
     return pd.DataFrame({"student_id": frame["student_id"], "school_id": frame["school_id"],
-                         "absent_days": frame["absent_units"] / book.day_units, "expected_days": expected / book.day_units,
+                         "absent_days": frame["absent_units"] / book.day_units,
+                         "expected_days": expected / book.day_units,
                          "remaining_days": frame["remaining_days"].astype("int64"), "days_left": room,
                          "can_stay_below": room >= 0})
 
@@ -137,7 +143,8 @@ def streaks(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
     current = runs[runs["is_current"]].set_index("student_id")["n_days"]
     now = current.reindex(longest.index).fillna(0).to_numpy("int64")
     return pd.DataFrame({"student_id": longest.index.astype("str"), "current_streak": now,
-                         "longest_streak": longest["n_days"].to_numpy(), "longest_from": longest["first_date"].to_numpy(),
+                         "longest_streak": longest["n_days"].to_numpy(),
+                         "longest_from": longest["first_date"].to_numpy(),
                          "has_3_plus": now >= 3, "has_10_plus": now >= 10})
 
 
@@ -175,7 +182,8 @@ def momentum(study: Any, *, days: int = 20, book: DayBook | None = None) -> pd.D
     left = both["absent_units_now"].to_numpy("int64") * both["enrolled_units_before"].to_numpy("int64")
     right = both["absent_units_before"].to_numpy("int64") * both["enrolled_units_now"].to_numpy("int64")
     return pd.DataFrame({
-        "student_id": both["student_id"], "school_id": both["school_id_now"], "absent_before": both["absent_days_before"],
+        "student_id": both["student_id"], "school_id": both["school_id_now"],
+        "absent_before": both["absent_days_before"],
         "absent_now": both["absent_days_now"], "rate_before": both["absence_rate_before"],
         "rate_now": both["absence_rate_now"], "change": both["absence_rate_now"] - both["absence_rate_before"],
         "is_gaining": left < right, "is_losing": left > right}).reset_index(drop=True)

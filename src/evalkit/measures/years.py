@@ -37,7 +37,8 @@ def _stated_year(study: Any, year: int) -> pd.DataFrame:
     rows = table[pd.to_numeric(table["school_year"], errors="coerce") == year]
     frame = pd.DataFrame({"student_id": rows["student_id"], "enrolled_units": units_of(rows, "days_enrolled"),
                           "absent_units": units_of(rows, "days_absent")}).dropna()
-    return frame.groupby("student_id", as_index=False).sum().astype({"enrolled_units": "int64", "absent_units": "int64"})
+    kinds = {"enrolled_units": "int64", "absent_units": "int64"}
+    return frame.groupby("student_id", as_index=False).sum().astype(kinds)
 
 
 def _counted_year(study: Any, year: int) -> pd.DataFrame:

@@ -19,4 +19,5 @@ from evalkit.panel.views import (
 )
 
 __all__ = ["DayBook", "absences", "attendance_panel", "daily_chunks", "daily_panel", "daily_rows",
-           "dropped_events", "enrolled_spans", "has_days", "month_panel", "open_days", "planned_days", "school_days", "spells", "student_panel", "window_panel"]
+           "dropped_events", "enrolled_spans", "has_days", "month_panel", "open_days", "planned_days",
+           "school_days", "spells", "student_panel", "window_panel"]

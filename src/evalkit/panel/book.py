@@ -30,7 +30,8 @@ EVERY_DAY_SHARE = 0.5
 @dataclass(frozen=True)
 class DayBook:
     """days: grain school_id x calendar_code x date (day_row its number). pieces: grain piece, ordered by student and
-    first day, each owning day rows row_first..row_end-1. marks: grain piece x day_row, with code_row into codes. has_rates: enrolment is known.
+    first day, each owning day rows row_first..row_end-1. marks: grain piece x day_row, with code_row into codes.
+    has_rates: enrolment is known.
     """
 
     rules: Rules
@@ -79,7 +80,8 @@ def planned_days(study: Any, school_year: int) -> pd.DataFrame:
 
 
 def _no_events() -> pd.DataFrame:
-    texts = {name: pd.Series(dtype="str") for name in ("student_id", "school_id", "code_local", "status", "reason_code")}
+    names = ("student_id", "school_id", "code_local", "status", "reason_code")
+    texts = {name: pd.Series(dtype="str") for name in names}
     return pd.DataFrame({**texts, "date": pd.Series(dtype="datetime64[us]"),
                          "absent_days_units": pd.Series(dtype="Int64"), "minutes_absent": pd.Series(dtype="Int64")})
 
@@ -172,9 +174,10 @@ def _bind(days: pd.DataFrame, spans: pd.DataFrame, rules: Rules) -> tuple[pd.Dat
     n_before = np.concatenate([[0], np.cumsum(days["counted"].to_numpy("int64"))])
     usable = (owner >= 0) & ~sp.out_of_denominator(pieces, rules).to_numpy(bool)
     end = np.where(usable, begin + (n_before[end_all] - n_before[begin]), begin)
+    dates = {f"{name}_date": pd.to_datetime(pieces[name], unit="D").astype("datetime64[us]")
+             for name in ("first", "last")}
     pieces = pieces.assign(piece=np.arange(len(pieces)), row_first=begin, row_end=end, row_planned=end_all,
-                           is_out=~usable, first_date=pd.to_datetime(pieces["first"], unit="D").astype("datetime64[us]"),
-                           last_date=pd.to_datetime(pieces["last"], unit="D").astype("datetime64[us]"))
+                           is_out=~usable, **dates)
     pieces["student"] = pd.factorize(pieces["student_id"], sort=True)[0]
     return days, pieces
 
@@ -247,7 +250,8 @@ def _inside(marks: pd.DataFrame, pieces: pd.DataFrame) -> pd.DataFrame:
 
 def _one_per_day(marks: pd.DataFrame) -> pd.DataFrame:
     """One mark per student-day: of several rows the one with most absence, whatever the order they came in."""
-    order = ["piece", "day_row", "absent_units", "out_units", "is_excused", "status", "code_row", "code_local", "reason_code"]
+    order = ["piece", "day_row", "absent_units", "out_units", "is_excused", "status", "code_row", "code_local",
+             "reason_code"]
     if not marks.duplicated(["piece", "day_row"]).any():
         return marks.sort_values(order[:2], kind="stable", ignore_index=True)
     ascending = [name not in ("absent_units", "is_excused") for name in order]

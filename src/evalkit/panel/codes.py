@@ -56,7 +56,8 @@ def _per_school(codes: pd.DataFrame, schools: pd.DataFrame) -> pd.DataFrame:
     districts = set(codes["district_id"])
     if len(districts) <= 1:
         return codes.drop_duplicates("code_local").assign(code_row=lambda f: range(len(f)))[COLUMNS]
-    home = pd.DataFrame({"school_id": schools["school_id"], "district_id": column_of(schools, "district_id").fillna("")})
+    home = pd.DataFrame({"school_id": schools["school_id"],
+                         "district_id": column_of(schools, "district_id").fillna("")})
     shared = "" if "" in districts else min(districts)
     home["district_id"] = home["district_id"].where(home["district_id"].isin(districts), shared)
     whole = home.merge(codes, on="district_id").drop_duplicates(["school_id", "code_local"], ignore_index=True)

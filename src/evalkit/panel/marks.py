@@ -7,6 +7,7 @@ Rows are read once, each dimension is joined once, and only marks (or counts) le
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import narwhals as nw
 import pandas as pd
@@ -44,7 +45,8 @@ def open_rows(session: Session, events: Source, *, first: pd.Timestamp, last: pd
         share = nw.col("absent_days") if "absent_days" in there else nw.lit(None, dtype=nw.Float64)
         scaled = (share.cast(nw.Float64) * UNITS_PER_DAY).round(0).cast(nw.Int64)
         table = table.with_columns(absent_days_units=_thirds(share.cast(nw.Float64), scaled))
-    kinds = {"code_local": nw.String, "status": nw.String, "minutes_absent": nw.Int64, "reason_code": nw.String}
+    kinds: dict[str, Any] = {"code_local": nw.String, "status": nw.String, "minutes_absent": nw.Int64,
+                             "reason_code": nw.String}
     blank = {name: nw.lit(None, dtype=kind) for name, kind in kinds.items() if name not in there}
     return Rows(session, table.with_columns(**blank) if blank else table, first, last)
 
@@ -121,7 +123,8 @@ def place(table: nw.LazyFrame, pieces: nw.LazyFrame, days: nw.LazyFrame) -> nw.L
     """
     on_piece = table.join(pieces, on="student_id", how="inner")
     inside = (nw.col("date") >= nw.col("first_date")) & (nw.col("date") <= nw.col("last_date"))
-    return on_piece.filter(inside & (nw.col("school_id") == nw.col("piece_school"))).join(days, on=["calendar", "date"], how="inner")
+    here = on_piece.filter(inside & (nw.col("school_id") == nw.col("piece_school")))
+    return here.join(days, on=["calendar", "date"], how="inner")
 
 
 def dimensions(session: Session, pieces: pd.DataFrame, days: pd.DataFrame) -> tuple[nw.LazyFrame, nw.LazyFrame]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -67,7 +69,7 @@ def _cut_one(spans: pd.DataFrame) -> pd.DataFrame:
                                                     ascending=[False, False, False, True], kind="stable").index
     edges = np.unique(np.concatenate([first, last + 1]))
     found: list[list[int]] = []
-    for begin, after in zip(edges[:-1], edges[1:], strict=True):
+    for begin, after in pairwise(edges):
         owner = next((row for row in rank if first[row] <= begin and last[row] >= after - 1), None)
         if owner is None:
             continue

@@ -73,7 +73,8 @@ def absences(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
         "provisional": day["provisional"].to_numpy(),
         "month": day["month"].to_numpy()})
     texts = ["student_id", "school_id", "status", "pattern", "reason_code", "code_local", "month"]
-    return frame.astype(dict.fromkeys(texts, "str")).sort_values(["student_id", "date"], kind="stable", ignore_index=True)
+    frame = frame.astype(dict.fromkeys(texts, "str"))
+    return frame.sort_values(["student_id", "date"], kind="stable", ignore_index=True)
 
 
 def _said(book: DayBook, marks: pd.DataFrame, of_code: str, own: str = "") -> pd.Series:
@@ -148,7 +149,8 @@ def student_panel(study: Any, *, start: Any = None, end: Any = None, by_school: 
     """A row per student (by_school: per student and school) over the year so far, or from `start` to `end`.
 
     enrolled_units, absent_units (integers that decide), n_days (enrolled school days), enrolled_days, absent_days
-    (shown), absence_rate 0-1, tardy_days, excused_units, suspended_units, provisional_units, and school_id: the school of the student's last enrolled day.
+    (shown), absence_rate 0-1, tardy_days, excused_units, suspended_units, provisional_units, and
+    school_id: the school of the student's last enrolled day.
     Students without any enrolled day in the window are left out. With totals only, `start`/`end` must fall on periods.
     """
     if book is None and not has_days(study):
@@ -165,7 +167,8 @@ def student_panel(study: Any, *, start: Any = None, end: Any = None, by_school: 
     return whole
 
 
-def _rows_between(book: DayBook, start: Any, end: Any, pieces: pd.DataFrame | None = None) -> tuple[np.ndarray, np.ndarray]:
+def _rows_between(book: DayBook, start: Any, end: Any,
+                  pieces: pd.DataFrame | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The day rows of each piece from `start` to `end` (dates, arrays of dates, or None for the whole piece)."""
     pieces = book.pieces if pieces is None else pieces
     begin, stop = pieces["row_first"].to_numpy("int64"), pieces["row_end"].to_numpy("int64")
@@ -187,12 +190,14 @@ def _ordinals(dates: Any, n: int) -> np.ndarray:
 def window_panel(study: Any, windows: pd.DataFrame, *, book: DayBook | None = None) -> pd.DataFrame:
     """Days in each student's own window: the rows of `windows` (student_id, start, end, any further key), same order.
 
-    Adds enrolled_units, absent_units, n_days, tardy_days, ..., enrolled_days, absent_days, absence_rate. Both ends count; a
-    missing start is the year's beginning, a missing end the last counted day. A student never enrolled has 0 days.
+    Adds enrolled_units, absent_units, n_days, tardy_days, ..., enrolled_days, absent_days, absence_rate. Both ends
+    count; a missing start is the year's beginning, a missing end the last counted day. A student never
+    enrolled has 0 days.
     """
     for name in ("student_id", "start", "end"):
         if name not in windows:
-            raise UserError(f"The windows have no column {name}.", remedy="Give student_id, start and end.", column=name)
+            raise UserError(f"The windows have no column {name}.", column=name,
+                            remedy="Give student_id, start and end.")
     book = book or open_days(study)
     asked = pd.DataFrame({"window": np.arange(len(windows)), "student_id": windows["student_id"].to_numpy(),
                           "start": pd.to_datetime(windows["start"]).fillna(pd.Timestamp(1971, 1, 1)).to_numpy(),
@@ -219,7 +224,8 @@ def month_panel(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:
     counted = book.days[book.days["counted"]]
     months = counted.groupby(["calendar", "month"], sort=True)["day_row"].agg(["min", "max"]).reset_index()
     code, labels = pd.factorize(months["month"], sort=True)
-    used = book.pieces.loc[book.pieces["row_end"] > book.pieces["row_first"], ["piece", "calendar", "row_first", "row_end"]]
+    used = book.pieces[["piece", "calendar", "row_first", "row_end"]]
+    used = used[used["row_end"] > used["row_first"]]
     both = used.merge(months.assign(code=code)[["calendar", "code", "min", "max"]], on="calendar")
     begin = np.maximum(both["row_first"], both["min"]).to_numpy("int64")
     stop = np.minimum(both["row_end"], both["max"] + 1).to_numpy("int64")
