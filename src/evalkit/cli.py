@@ -157,10 +157,21 @@ def _listed(kind: str) -> list[tuple[str, str]]:
         from evalkit.kernels.notebooks import find_notebook, list_reports
 
         return [(name, _notebook_title(find_notebook(name))) for name in list_reports()]
-    from importlib import import_module
+    if kind == "estimators":
+        from evalkit.estimators.table import ESTIMATORS
 
-    module = {"estimators": "estimators", "checks": "checks", "measures": "measures", "sources": "sources"}[kind]
-    return list(import_module(f"evalkit.{module}").listed())
+        return [(name, f"{row.label} ({row.paper})") for name, row in ESTIMATORS.items()]
+    if kind == "checks":
+        from evalkit.checks import CHECKS
+
+        return [(name, f"{row.question} ({row.paper})") for name, row in CHECKS.items()]
+    if kind == "measures":
+        from evalkit.measures import MEASURES
+
+        return list(MEASURES.items())
+    from evalkit.sources import SOURCES
+
+    return list(SOURCES.items())
 
 
 def _notebook_title(path: Path) -> str:

@@ -106,3 +106,10 @@ def test_interrupting_is_no_traceback(place, capsys):
 def test_lists_name_the_reports_at_hand(place, capsys):
     code, out, _ = run("list", "reports", capsys=capsys)
     assert code == 0 and out.startswith("tiny")
+
+
+@pytest.mark.parametrize(("kind", "name"), [
+    ("estimators", "regression_adjusted"), ("checks", "balance"), ("measures", "absence_rate"), ("sources", "edfi")])
+def test_lists_come_from_the_tables_of_their_rooms(capsys, kind, name):
+    code, out, _ = run("list", kind, capsys=capsys)
+    assert code == 0 and any(line.startswith(name) for line in out.splitlines())
