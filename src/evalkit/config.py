@@ -18,8 +18,17 @@ from evalkit.schemas import tables as schema_tables
 
 FILE = "study.toml"
 SECTIONS = ("study", "rules", "tables", "columns", "codes", "analysis", "privacy", "celebration", "brief")
-STUDY_KEYS = ("name", "school_year", "mentor_term", "language", "date_order", "exit_is_exclusive", "id_width",
-              "blank_code", "is_sample")
+STUDY_KEYS = (
+    "name",
+    "school_year",
+    "mentor_term",
+    "language",
+    "date_order",
+    "exit_is_exclusive",
+    "id_width",
+    "blank_code",
+    "is_sample",
+)
 DATE_ORDERS = ("month_first", "day_first")
 BLANK_CODES = ("present", "refuse")
 LANGUAGES = ("en", "es")
@@ -38,8 +47,13 @@ class AnalysisPlan:
     distance: str = "propensity"
     baseline: str = "landmark"
     exact: tuple[str, ...] = ()
-    covariates: tuple[str, ...] = ("prior_absence_rate", "pre_absence_rate", "english_learner", "disability_idea",
-                                   "econ_disadvantaged")
+    covariates: tuple[str, ...] = (
+        "prior_absence_rate",
+        "pre_absence_rate",
+        "english_learner",
+        "disability_idea",
+        "econ_disadvantaged",
+    )
     ratio: int = 1
     replace: bool = False
     caliper: float | None = None
@@ -54,7 +68,7 @@ class AnalysisPlan:
 
     @property
     def sha256(self) -> str:
-        """The hash of the plan's settings: the same settings give the same hash, in whatever order they were written."""
+        """The hash of the plan's settings: in whatever order they were written."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
@@ -111,43 +125,66 @@ def read_config(folder: Path) -> Config:
     _only_known(settings, SECTIONS, "study.toml")
     study = _section(settings, "study")
     _only_known(study, STUDY_KEYS, "[study]")
-    return Config(rules=make_rules(_section(settings, "rules"), file=FILE), tables=_tables(settings),
-                  columns=_columns(settings), codes=_section(settings, "codes"), analyses=_analyses(settings),
-                  privacy=_privacy(settings), celebration=_texts(settings, "celebration", _CELEBRATION),
-                  brief=_texts(settings, "brief", _BRIEF), **_study(study, Path(folder)))
+    return Config(
+        rules=make_rules(_section(settings, "rules"), file=FILE),
+        tables=_tables(settings),
+        columns=_columns(settings),
+        codes=_section(settings, "codes"),
+        analyses=_analyses(settings),
+        privacy=_privacy(settings),
+        celebration=_texts(settings, "celebration", _CELEBRATION),
+        brief=_texts(settings, "brief", _BRIEF),
+        **_study(study, Path(folder)),
+    )
 
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > 1_000_000:
-            raise UserError("The settings file is larger than 1 MB.", file=FILE, remedy="Check that it is a study.toml.")
+            raise UserError(
+                "The settings file is larger than 1 MB.", file=FILE, remedy="Check that it is a study.toml."
+            )
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise UserError("The settings file is not UTF-8 text.", file=FILE,
-                        remedy="Save it as UTF-8 in your editor.") from None
+        raise UserError(
+            "The settings file is not UTF-8 text.", file=FILE, remedy="Save it as UTF-8 in your editor."
+        ) from None
     except tomllib.TOMLDecodeError as problem:
         line = re.search(r"line (\d+)", str(problem))
         plain = "it holds a key twice" if "overwrite" in str(problem) else "a line cannot be read"
-        raise UserError(f"study.toml is not valid TOML: {plain}.", file=FILE, row=line.group(1) if line else None,
-                        remedy='Text needs double quotes: name = "Riverbend". Dates are written 2026-06-12.') from None
+        raise UserError(
+            f"study.toml is not valid TOML: {plain}.",
+            file=FILE,
+            row=line.group(1) if line else None,
+            remedy='Text needs double quotes: name = "Riverbend". Dates are written 2026-06-12.',
+        ) from None
     except OSError as problem:
-        raise UserError(f"study.toml cannot be opened: {problem.strerror}.", file=FILE,
-                        remedy="Check that it is a file you may read.") from None
+        raise UserError(
+            f"study.toml cannot be opened: {problem.strerror}.",
+            file=FILE,
+            remedy="Check that it is a file you may read.",
+        ) from None
 
 
 def _only_known(found: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
     for key in found:
         if key not in known:
             near = nearest(key, known)
-            raise UserError(f'{where} has a key "{key}" that evalkit does not know.', file=FILE,
-                            remedy=f'Did you mean "{near}"?' if near else f"Use one of: {', '.join(known)}.")
+            raise UserError(
+                f'{where} has a key "{key}" that evalkit does not know.',
+                file=FILE,
+                remedy=f'Did you mean "{near}"?' if near else f"Use one of: {', '.join(known)}.",
+            )
 
 
 def _section(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
     found = settings.get(name, {})
     if not isinstance(found, dict):
-        raise UserError(f"[{name}] must be a section of its own.", file=FILE,
-                        remedy=f"Write [{name}] on a line, then one key = value on each line below it.")
+        raise UserError(
+            f"[{name}] must be a section of its own.",
+            file=FILE,
+            remedy=f"Write [{name}] on a line, then one key = value on each line below it.",
+        )
     return found
 
 
@@ -156,8 +193,10 @@ def _wrong(where: str, key: str, wanted: str) -> UserError:
 
 
 _STUDY_SHAPES: dict[str, tuple[type, str]] = {
-    "name": (str, 'a text, such as name = "Riverbend"'), "mentor_term": (str, 'a text, such as "success mentor"'),
-    "exit_is_exclusive": (bool, "true or false"), "is_sample": (bool, "true or false"),
+    "name": (str, 'a text, such as name = "Riverbend"'),
+    "mentor_term": (str, 'a text, such as "success mentor"'),
+    "exit_is_exclusive": (bool, "true or false"),
+    "is_sample": (bool, "true or false"),
     "id_width": (int, "a whole number, such as 9"),
 }
 _STUDY_CHOICES = {"language": LANGUAGES, "date_order": DATE_ORDERS, "blank_code": BLANK_CODES}
@@ -261,7 +300,7 @@ def _plan_value(key: str, value: Any, default: Any) -> Any:
         return tuple(value)
     if type(value) is not type(default) or value == "":
         raise _wrong(where, key, f"a value like {json.dumps(default or 'main')}")
-    if key == "ratio" and value < 1 or key == "seed" and value < 0:
+    if (key == "ratio" and value < 1) or (key == "seed" and value < 0):
         raise _wrong(where, key, "a whole number of 1 or more" if key == "ratio" else "a whole number of 0 or more")
     return value
 
@@ -301,7 +340,9 @@ def _texts(settings: Mapping[str, Any], name: str, known: tuple[str, ...]) -> di
     for key, value in section.items():
         if isinstance(value, dt.date | dt.time):
             value = value.isoformat()[:5] if isinstance(value, dt.time) else value.isoformat()[:10]
-        if not isinstance(value, str | list) or isinstance(value, list) and not all(isinstance(v, str) for v in value):
+        if not isinstance(value, str | list) or (
+            isinstance(value, list) and not all(isinstance(v, str) for v in value)
+        ):
             raise _wrong(f"[{name}]", key, "a text in quotes, or a list of texts")
         found[key] = tuple(value) if isinstance(value, list) else value
     return found

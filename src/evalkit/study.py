@@ -15,28 +15,13 @@ import pandas as pd
 
 from evalkit.config import Config
 from evalkit.errors import UsageError, UserError, nearest
-from evalkit.files import safe_name
-from evalkit.files import locate
+from evalkit.files import locate, safe_name
 from evalkit.rules import Rules
 from evalkit.schemas import empty_frame, tables
 from evalkit.sources import StudyTables, read_study
 from evalkit.sources.account import Account
 from evalkit.sources.codes import end_year_of
-
-HAPPENED = {
-    "attendance_event": "date", "attendance_period": "date", "attendance_total": "period_end", "enrollment": "entry_date",
-    "assignment": "begin_date", "contact": "date", "barrier": "identified_date", "referral": "made_date",
-    "recognition": "date", "team_meeting": "date", "action": "decided_on", "plan_change": "changed_on", "insight": "date",
-    "service": "scheduled_date", "survey": "asked_on", "success_plan": "made_on", "observation": "date", "outcome": "date",
-}
-"""The column that says when a row's matter happened: a row after the study's `as_of` is not used."""
-
-LATER = {
-    "enrollment": (("exit_date", ("exit_type",)),), "assignment": (("end_date", ("end_reason",)),),
-    "barrier": (("resolved_date", ("status",)),), "referral": (("outcome_date", ("outcome",)),),
-    "action": (("closed_on", ("status",)),),
-}
-"""What was written on a row later: after `as_of` it is not known yet, nor what came with it."""
+from evalkit.sources.known import HAPPENED, of_school, up_to
 
 SWITCHES = {
     "rates": ("Attendance rates and shares chronically absent are off", "enrollment and calendar, or attendance_total"),
@@ -112,13 +97,14 @@ class Study:
         return dict(zip(schools["school_id"].astype(str), schools["name"].astype(str), strict=True))
 
 
-def open_study(folder: str | Path, *, as_of: str | dt.date | None = None, month: str | None = None,
-               school: str | None = None) -> Study:
+def open_study(
+    folder: str | Path, *, as_of: str | dt.date | None = None, month: str | None = None, school: str | None = None
+) -> Study:
     """Read and validate the study in `folder`.
 
     as_of: the last day whose data are used (default: the last complete day). month: "2026-01" = as of that month's last
-    school day (or the last complete day, if earlier). school: one school's id. Refuses, with every culprit, a study that
-    cannot be read; sets single bad rows aside and counts them in `account`.
+    school day (or the last complete day, if earlier). school: one school's id. Refuses, with every culprit, a study
+    that cannot be read; sets single bad rows aside and counts them in `account`.
     """
     if as_of and month:
         raise UsageError("month and as_of were both given.", remedy="Give one of them: a month is its last school day.")
@@ -127,8 +113,10 @@ def open_study(folder: str | Path, *, as_of: str | dt.date | None = None, month:
     whole = _study(folder, read, as_of=None, school="")
     moment = _month_end(whole, month) if month else _date(as_of) if as_of else None
     if moment is not None and moment < _first_day(read):
-        raise UserError("The study holds no attendance up to that date.",
-                        remedy=f"Choose a date on or after {_first_day(read):%Y-%m-%d}.")
+        raise UserError(
+            "The study holds no attendance up to that date.",
+            remedy=f"Choose a date on or after {_first_day(read):%Y-%m-%d}.",
+        )
     if school:
         _must_have_school(whole, school)
     return whole if moment is None and not school else _study(folder, read, as_of=moment, school=school or "")
@@ -136,7 +124,7 @@ def open_study(folder: str | Path, *, as_of: str | dt.date | None = None, month:
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """What `evalkit check` found: the study, and the folder where its set-aside rows are kept (None if there are none)."""
+    """What `evalkit check` found: the study, and where its set-aside rows are kept (None if there are none)."""
 
     study: Study
     kept: Path | None
@@ -158,8 +146,11 @@ def check_study(folder: str | Path, *, out: str | Path | None = None) -> CheckOu
     try:
         return CheckOutcome(study, study.account.write_set_aside(place))
     except OSError as problem:
-        raise UserError(f"The set-aside rows could not be kept: {problem.strerror}.", file=place.name,
-                        remedy="Run evalkit check from a folder you may write in.") from None
+        raise UserError(
+            f"The set-aside rows could not be kept: {problem.strerror}.",
+            file=place.name,
+            remedy="Run evalkit check from a folder you may write in.",
+        ) from None
 
 
 def _study(folder: Path, read: StudyTables, *, as_of: pd.Timestamp | None, school: str) -> Study:
@@ -174,9 +165,23 @@ def _study(folder: Path, read: StudyTables, *, as_of: pd.Timestamp | None, schoo
     through = {name: min(day, moment) for name, day in through.items()}
     can = capabilities(known, read, year)
     remarks = (*read.remarks, *inferred, *_not_submitted(known, through))
-    return Study(folder=folder, name=read.config.name, config=read.config, rules=read.config.rules, school_year=year,
-                 tables=known, account=read.account, as_of=moment, complete_through=through, can=can, remarks=remarks,
-                 inputs=read.inputs, school=school, withheld=read.capabilities_off, _all=read)
+    return Study(
+        folder=folder,
+        name=read.config.name,
+        config=read.config,
+        rules=read.config.rules,
+        school_year=year,
+        tables=known,
+        account=read.account,
+        as_of=moment,
+        complete_through=through,
+        can=can,
+        remarks=remarks,
+        inputs=read.inputs,
+        school=school,
+        withheld=read.capabilities_off,
+        _all=read,
+    )
 
 
 def _date(value: str | dt.date) -> pd.Timestamp:
@@ -185,8 +190,9 @@ def _date(value: str | dt.date) -> pd.Timestamp:
             raise ValueError
         return pd.Timestamp(value).normalize()
     except ValueError:
-        raise UsageError("as_of is not a date evalkit can read.",
-                         remedy="Write it as YYYY-MM-DD, for example 2026-01-30.") from None
+        raise UsageError(
+            "as_of is not a date evalkit can read.", remedy="Write it as YYYY-MM-DD, for example 2026-01-30."
+        ) from None
 
 
 def _month_end(study: Study, month: str) -> pd.Timestamp:
@@ -196,14 +202,19 @@ def _month_end(study: Study, month: str) -> pd.Timestamp:
     first = pd.Timestamp(f"{month}-01")
     last = first + pd.offsets.MonthEnd(0)
     calendar = study.table("calendar")
-    days = calendar.loc[calendar["is_instructional"].fillna(False).astype(bool) & calendar["date"].between(first, last), "date"]
+    days = calendar.loc[
+        calendar["is_instructional"].fillna(False).astype(bool) & calendar["date"].between(first, last), "date"
+    ]
     end = days.max() if len(days) else last
     return min(end, study.as_of) if study.as_of >= first else end
 
 
 def _first_day(read: StudyTables) -> pd.Timestamp:
-    found = [read.tables[name][column].min() for name, column in
-             (("attendance_event", "date"), ("attendance_total", "period_start")) if name in read.tables]
+    found = [
+        read.tables[name][column].min()
+        for name, column in (("attendance_event", "date"), ("attendance_total", "period_start"))
+        if name in read.tables
+    ]
     return min(found, default=pd.Timestamp(1990, 1, 1))
 
 
@@ -216,8 +227,10 @@ def _must_have_school(study: Study, school: str) -> None:
     schools = sorted(_schools(study.tables))
     if school not in schools:
         near = nearest(school, schools)
-        raise UsageError("The study has no school with this id.",
-                         remedy=(f'Did you mean "{near}"? ' if near else "") + f"It has: {', '.join(schools[:20])}.")
+        raise UsageError(
+            "The study has no school with this id.",
+            remedy=(f'Did you mean "{near}"? ' if near else "") + f"It has: {', '.join(schools[:20])}.",
+        )
 
 
 def _schools(given: Mapping[str, pd.DataFrame]) -> set[str]:
@@ -259,57 +272,11 @@ def _not_submitted(known: Mapping[str, pd.DataFrame], through: Mapping[str, pd.T
     if "enrollment" not in known:
         return ()
     silent = sorted(set(known["enrollment"]["school_id"].unique()) - set(through))
-    return (f"Schools with students that sent no attendance: {len(silent)}. None of their days are counted.",) if silent else ()
-
-
-def up_to(given: Mapping[str, pd.DataFrame], as_of: pd.Timestamp) -> dict[str, pd.DataFrame]:
-    """The tables as they were known on `as_of`: later rows left out, later endings not known yet."""
-    known: dict[str, pd.DataFrame] = {}
-    for name, frame in given.items():
-        if name in HAPPENED:
-            later = frame[HAPPENED[name]] > as_of
-            frame = frame[~later].reset_index(drop=True) if later.any() else frame
-        for column, others in LATER.get(name, ()):
-            frame = _not_yet(frame, name, column, others, as_of)
-        if len(frame):
-            known[name] = frame
-    return known
-
-
-def _not_yet(frame: pd.DataFrame, name: str, column: str, others: tuple[str, ...], as_of: pd.Timestamp) -> pd.DataFrame:
-    """Blank an ending after `as_of` and what came with it; a status goes back to open."""
-    later = frame[column] > as_of
-    if not later.any():
-        return frame
-    frame = frame.copy()
-    frame.loc[later, column] = pd.NaT
-    for other in others:
-        frame.loc[later, other] = "open" if other == "status" else np.nan
-    return frame
-
-
-def of_school(known: Mapping[str, pd.DataFrame], school: str) -> dict[str, pd.DataFrame]:
-    """The tables narrowed to one school: its own rows, and all rows of the students who were ever enrolled there."""
-    names = ("enrollment", "attendance_event", "attendance_total")
-    here = [known[name] for name in names if name in known]
-    students = set().union(*(frame.loc[frame["school_id"] == school, "student_id"] for frame in here))
-    assigned = known.get("assignment", empty_frame("assignment"))
-    mentors = set(assigned.loc[assigned["student_id"].isin(students), "mentor_id"])
-    found = {}
-    for name, frame in known.items():
-        columns = frame.columns
-        if name == "mentor":
-            frame = frame[(frame["school_id"] == school) | frame["mentor_id"].isin(mentors)]
-        elif name == "prior_year" or ("student_id" in columns and "school_id" not in columns):
-            mine = frame["student_id"].isin(students)
-            if name == "contact":  # a team meeting has no student
-                mine |= frame["mentor_id"].isin(mentors) & frame["student_id"].isna()
-            frame = frame[mine]
-        elif "school_id" in columns:
-            frame = frame[frame["school_id"] == school]
-        if len(frame):
-            found[name] = frame.reset_index(drop=True)
-    return found
+    return (
+        (f"Schools with students that sent no attendance: {len(silent)}. None of their days are counted.",)
+        if silent
+        else ()
+    )
 
 
 def capabilities(known: Mapping[str, pd.DataFrame], read: StudyTables, year: int) -> frozenset[str]:
@@ -360,5 +327,3 @@ def _has_reasons(known: Mapping[str, pd.DataFrame]) -> bool:
     if "attendance_event" in known and known["attendance_event"]["reason_code"].notna().any():
         return True
     return "code_table" in known and bool(known["code_table"]["pattern"].notna().any())
-
-

@@ -17,21 +17,85 @@ from evalkit.study import open_study
 N = int(os.environ.get("EVALKIT_MUTATIONS", "400"))
 
 STUDENTS = [["student_id", "grade_level", "english_learner"], *[[f"00{i:03d}", "03", "no"] for i in range(1, 31)]]
-SPANS = [["student_id", "school_id", "school_year", "entry_date", "exit_date"],
-         *[[f"00{i:03d}", "0042", "2025", "2024-09-03", ""] for i in range(1, 31)]]
+SPANS = [
+    ["student_id", "school_id", "school_year", "entry_date", "exit_date"],
+    *[[f"00{i:03d}", "0042", "2025", "2024-09-03", ""] for i in range(1, 31)],
+]
 DAYS = [f"2024-09-{d:02d}" for d in (3, 4, 5, 6, 9, 10, 11, 12, 13, 16, 17, 18, 19, 20)]
-CALENDAR = [["school_id", "calendar_code", "date", "day_type", "is_instructional"],
-            *[["0042", "R", day, "instructional", "true"] for day in DAYS]]
-EVENTS = [["student_id", "school_id", "date", "code_local", "absent_days"],
-          *[[f"00{i:03d}", "0042", DAYS[i % len(DAYS)], "A", "1"] for i in range(1, 31)]]
-CODES = [["code_local", "description", "status", "counts_absent", "counts_enrolled", "is_tardy", "is_excused", "is_suspension"],
-         ["A", "Absent", "UnexcusedAbsence", "1", "yes", "no", "no", "no"]]
-ASSIGNED = [["student_id", "mentor_id", "begin_date", "end_date"], *[[f"00{i:03d}", "M1", "2024-09-05", ""] for i in range(1, 6)]]
-BASE = {"student": STUDENTS, "enrollment": SPANS, "calendar": CALENDAR, "attendance_event": EVENTS, "code_table": CODES,
-        "assignment": ASSIGNED}
-CELLS = ["", " ", "NA", "None", "-1", "2", "1.5", "1,5", "1e9", "abc", "=1+1", '="00001"', "2024-13-40", "09/03/2024", "13/09/2024",
-         "9/5/24", "9999-12-31", "1/0/1900", "45540", "2030-01-01", "\u202eabc", "a\u200bb", "A\nB", 'say "x"', "é", "0004", "*",
-         "<5", "-9999", "Total", "99%", "x" * 500, "\x07", "2024-09-07", "yes", "A", "Z", "2025-26", "0042 "]
+CALENDAR = [
+    ["school_id", "calendar_code", "date", "day_type", "is_instructional"],
+    *[["0042", "R", day, "instructional", "true"] for day in DAYS],
+]
+EVENTS = [
+    ["student_id", "school_id", "date", "code_local", "absent_days"],
+    *[[f"00{i:03d}", "0042", DAYS[i % len(DAYS)], "A", "1"] for i in range(1, 31)],
+]
+CODES = [
+    [
+        "code_local",
+        "description",
+        "status",
+        "counts_absent",
+        "counts_enrolled",
+        "is_tardy",
+        "is_excused",
+        "is_suspension",
+    ],
+    ["A", "Absent", "UnexcusedAbsence", "1", "yes", "no", "no", "no"],
+]
+ASSIGNED = [
+    ["student_id", "mentor_id", "begin_date", "end_date"],
+    *[[f"00{i:03d}", "M1", "2024-09-05", ""] for i in range(1, 6)],
+]
+BASE = {
+    "student": STUDENTS,
+    "enrollment": SPANS,
+    "calendar": CALENDAR,
+    "attendance_event": EVENTS,
+    "code_table": CODES,
+    "assignment": ASSIGNED,
+}
+CELLS = [
+    "",
+    " ",
+    "NA",
+    "None",
+    "-1",
+    "2",
+    "1.5",
+    "1,5",
+    "1e9",
+    "abc",
+    "=1+1",
+    '="00001"',
+    "2024-13-40",
+    "09/03/2024",
+    "13/09/2024",
+    "9/5/24",
+    "9999-12-31",
+    "1/0/1900",
+    "45540",
+    "2030-01-01",
+    "\u202eabc",
+    "a\u200bb",
+    "A\nB",
+    'say "x"',
+    "é",
+    "0004",
+    "*",
+    "<5",
+    "-9999",
+    "Total",
+    "99%",
+    "x" * 500,
+    "\x07",
+    "2024-09-07",
+    "yes",
+    "A",
+    "Z",
+    "2025-26",
+    "0042 ",
+]
 
 
 def _mutated(rng: random.Random) -> tuple[dict[str, list[list[str]]], dict[str, bytes]]:
@@ -41,7 +105,9 @@ def _mutated(rng: random.Random) -> tuple[dict[str, list[list[str]]], dict[str, 
         name = rng.choice(list(tables))
         rows = tables[name]
         at = rng.randrange(len(rows))
-        kind = rng.choice(["cell", "cell", "cell", "repeat", "drop", "short", "long", "blank", "footer", "title", "shuffle", "bytes"])
+        kind = rng.choice(
+            ["cell", "cell", "cell", "repeat", "drop", "short", "long", "blank", "footer", "title", "shuffle", "bytes"]
+        )
         if kind == "cell":
             rows[at][rng.randrange(len(rows[at]))] = rng.choice(CELLS) if rows[at] else ""
         elif kind == "repeat":
@@ -49,7 +115,7 @@ def _mutated(rng: random.Random) -> tuple[dict[str, list[list[str]]], dict[str, 
         elif kind == "drop" and len(rows) > 1:
             rows.pop(at)
         elif kind == "short":
-            rows[at] = rows[at][:rng.randrange(len(rows[at]) + 1)]
+            rows[at] = rows[at][: rng.randrange(len(rows[at]) + 1)]
         elif kind == "long":
             rows[at] = [*rows[at], rng.choice(["", "extra"])]
         elif kind == "blank":
@@ -61,7 +127,9 @@ def _mutated(rng: random.Random) -> tuple[dict[str, list[list[str]]], dict[str, 
         elif kind == "shuffle":
             rows[1:] = rng.sample(rows[1:], len(rows) - 1)
         else:
-            raw[name] = rng.choice([b"", b"\x00\x01\x02", b"\xff\xfe\x00", b"student_id", b'"', b"\x81\x8d", b"\n\n\n", b"a,b\n1,2\n"])
+            raw[name] = rng.choice(
+                [b"", b"\x00\x01\x02", b"\xff\xfe\x00", b"student_id", b'"', b"\x81\x8d", b"\n\n\n", b"a,b\n1,2\n"]
+            )
     return tables, raw
 
 
@@ -70,7 +138,9 @@ def _write(folder: Path, tables: dict[str, list[list[str]]], raw: dict[str, byte
         text = io.StringIO(newline="")
         csv.writer(text).writerows(rows)
         (folder / f"{name}.csv").write_bytes(raw.get(name, text.getvalue().encode()))
-    (folder / "study.toml").write_text('[study]\nname = "m"\nschool_year = 2025\n[rules]\nmax_set_aside = 0.5\n', encoding="utf-8")
+    (folder / "study.toml").write_text(
+        '[study]\nname = "m"\nschool_year = 2025\n[rules]\nmax_set_aside = 0.5\n', encoding="utf-8"
+    )
 
 
 def _rows_outside(path: Path) -> int:

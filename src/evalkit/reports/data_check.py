@@ -46,17 +46,32 @@ def what_was_read(study, params: Params) -> Section:
     gate, totals = gate_of(study, params), study.account.totals
     used = totals["loaded"] + totals["repaired"]
     n = {key: (value, value) for key, value in {**totals, "used": used}.items()}
-    title = gate.text("The files can be read: {used:,} of {rows_read:,} rows are in use", otherwise="The files can be read",
-                      used=n["used"], rows_read=n["rows_read"])
-    lead = gate.fixed("Every row is used, mended, set aside with its reason, or an exact repeat. The four add up, file by file.")
+    title = gate.text(
+        "The files can be read: {used:,} of {rows_read:,} rows are in use",
+        otherwise="The files can be read",
+        used=n["used"],
+        rows_read=n["rows_read"],
+    )
+    lead = gate.fixed(
+        "Every row is used, mended, set aside with its reason, or an exact repeat. The four add up, file by file."
+    )
     shown = {"Rows read": "rows_read", "Rows in use": "used"}
     if gate.is_team:  # apart, mended and set-aside rows are few; partners have them per file, protected
         shown |= {"Used after mending": "repaired", "Set aside": "quarantined"}
     tiles = Tiles(tuple(_tile(gate, label, n[key]) for label, key in shown.items()))
     table = account_table(study, gate)
     numbers = {"rows": gate.numbers("rows", **(n if gate.is_team else {key: n[key] for key in shown.values()}))}
-    return Section(_context(study, params), "what_was_read", title, (tiles, table), lead=lead, is_opening=True, numbers=numbers,
-                   tables={"row_account": table.data}, off=tuple(gate.fixed(text) for text in study.lacks()))
+    return Section(
+        _context(study, params),
+        "what_was_read",
+        title,
+        (tiles, table),
+        lead=lead,
+        is_opening=True,
+        numbers=numbers,
+        tables={"row_account": table.data},
+        off=tuple(gate.fixed(text) for text in study.lacks()),
+    )
 
 
 def _tile(gate: Gate, label: str, number: tuple[int, int]) -> Tile:
@@ -65,17 +80,43 @@ def _tile(gate: Gate, label: str, number: tuple[int, int]) -> Tile:
 
 def account_table(study, gate: Gate) -> Table:
     """A row per file: read, used, mended, set aside, repeated."""
-    rows = [{"file": item.file, "table": item.table, "rows_read": item.rows_read, "loaded": item.loaded,
-             "repaired": item.repaired, "quarantined": item.quarantined, "duplicate": item.duplicate}
-            for item in study.account.files]
+    rows = [
+        {
+            "file": item.file,
+            "table": item.table,
+            "rows_read": item.rows_read,
+            "loaded": item.loaded,
+            "repaired": item.repaired,
+            "quarantined": item.quarantined,
+            "duplicate": item.duplicate,
+        }
+        for item in study.account.files
+    ]
     counts = ("rows_read", "loaded", "repaired", "quarantined", "duplicate")
-    data = gate.table("row_account", pd.DataFrame(rows, columns=["file", "table", *counts]), keys=("file", "table"), counts=counts,
-                      parts={"rows_read": ("loaded", "repaired", "quarantined", "duplicate")})
-    columns = (Column("file", "File"), Column("table", "Table"), Column("rows_read", "Rows read", "integer"),
-               Column("loaded", "As they stand", "integer"), Column("repaired", "Mended", "integer"),
-               Column("quarantined", "Set aside", "integer"), Column("duplicate", "Exact repeats", "integer"))
-    return Table(gate.fixed("Every row is accounted for"), gate.fixed("Rows of each file, by what became of them"), data, columns,
-                 note=gate.fixed(data.rule), key="row_account")
+    data = gate.table(
+        "row_account",
+        pd.DataFrame(rows, columns=["file", "table", *counts]),
+        keys=("file", "table"),
+        counts=counts,
+        parts={"rows_read": ("loaded", "repaired", "quarantined", "duplicate")},
+    )
+    columns = (
+        Column("file", "File"),
+        Column("table", "Table"),
+        Column("rows_read", "Rows read", "integer"),
+        Column("loaded", "As they stand", "integer"),
+        Column("repaired", "Mended", "integer"),
+        Column("quarantined", "Set aside", "integer"),
+        Column("duplicate", "Exact repeats", "integer"),
+    )
+    return Table(
+        gate.fixed("Every row is accounted for"),
+        gate.fixed("Rows of each file, by what became of them"),
+        data,
+        columns,
+        note=gate.fixed(data.rule),
+        key="row_account",
+    )
 
 
 def mended_and_set_aside(study, params: Params) -> Section:
@@ -86,18 +127,36 @@ def mended_and_set_aside(study, params: Params) -> Section:
         text = gate.fixed("The reasons, row by row, are in the team's copy.")
         return Section(_context(study, params), "mended", title, (Paragraph(text, "note"),))
     reasons = reason_frame(study)
-    blocks: list[Any] = [Paragraph("Set-aside rows stay on your computer. To mend them: run **evalkit check**, correct the "
-                                   "export, and run the report again.")]
+    blocks: list[Any] = [
+        Paragraph(
+            "Set-aside rows stay on your computer. To mend them: run **evalkit check**, correct the "
+            "export, and run the report again."
+        )
+    ]
     if len(reasons):
         columns = (Column("file", "File"), Column("reason", "Reason"), Column("n", "Rows", "integer"))
-        blocks.append(Table("Reasons, most frequent first", "Rows of each file, by reason", reasons, columns, most_rows=40,
-                            key="reasons"))
+        blocks.append(
+            Table(
+                "Reasons, most frequent first",
+                "Rows of each file, by reason",
+                reasons,
+                columns,
+                most_rows=40,
+                key="reasons",
+            )
+        )
     else:
         blocks.append(Paragraph("Nothing was mended and nothing was set aside."))
     if study.remarks:
         blocks.append(BulletList("What was noticed or assumed", tuple(study.remarks)))
-    return Section(_context(study, params), "mended", title, tuple(blocks),
-                   numbers={"reasons": reasons.to_dict("records"), "remarks": list(study.remarks)}, tables={"reasons": reasons})
+    return Section(
+        _context(study, params),
+        "mended",
+        title,
+        tuple(blocks),
+        numbers={"reasons": reasons.to_dict("records"), "remarks": list(study.remarks)},
+        tables={"reasons": reasons},
+    )
 
 
 def reason_frame(study) -> pd.DataFrame:
@@ -111,16 +170,31 @@ def how_complete(study, params: Params) -> Section:
     """Per school the last complete day and the share of absences with a reason; mentors' logs that are missing."""
     gate = gate_of(study, params)
     data = school_table(study, gate)
-    columns = (Column("school", "School"), Column("last_day", "Complete through", "date"),
-               Column("n_students", "Students", "integer"), Column("n_absences", "Absences", "integer"),
-               Column("reason_share", "With a reason", "percent"))
-    table = Table(gate.fixed("How far each school's attendance reaches"),
-                  gate.fixed("Last complete day, and absences whose reason is known"), data, columns,
-                  note=gate.fixed("Days after the last complete day are never counted as present. " + data.rule), key="completeness")
+    columns = (
+        Column("school", "School"),
+        Column("last_day", "Complete through", "date"),
+        Column("n_students", "Students", "integer"),
+        Column("n_absences", "Absences", "integer"),
+        Column("reason_share", "With a reason", "percent"),
+    )
+    table = Table(
+        gate.fixed("How far each school's attendance reaches"),
+        gate.fixed("Last complete day, and absences whose reason is known"),
+        data,
+        columns,
+        note=gate.fixed("Days after the last complete day are never counted as present. " + data.rule),
+        key="completeness",
+    )
     lines, logs = _log_lines(study, gate)
     blocks = (table, BulletList(gate.fixed("Mentors' logs"), lines))
-    return Section(_context(study, params), "how_complete", gate.fixed("How complete the data are"), blocks,
-                   numbers={"schools": data.numbers.get("rows", []), "logs": logs}, tables={"completeness": data})
+    return Section(
+        _context(study, params),
+        "how_complete",
+        gate.fixed("How complete the data are"),
+        blocks,
+        numbers={"schools": data.numbers.get("rows", []), "logs": logs},
+        tables={"completeness": data},
+    )
 
 
 def school_table(study, gate: Gate):
@@ -130,13 +204,23 @@ def school_table(study, gate: Gate):
     absences = _absences_with_reason(study)
     ids = sorted(set(students.index) | set(study.complete_through))
     counted = absences.groupby("school_id")["has_reason"].agg(["size", "sum"]).reindex(ids).fillna(0).astype("int64")
-    frame = pd.DataFrame({"school": [study.school_name(i) for i in ids],
-                          "last_day": [f"{study.complete_through[i]:%Y-%m-%d}" if i in study.complete_through else "" for i in ids],
-                          "n_students": students.reindex(ids).fillna(0).astype("int64").to_numpy(),
-                          "n_absences": counted["size"].to_numpy(), "n_with_reason": counted["sum"].to_numpy()})
+    frame = pd.DataFrame(
+        {
+            "school": [study.school_name(i) for i in ids],
+            "last_day": [f"{study.complete_through[i]:%Y-%m-%d}" if i in study.complete_through else "" for i in ids],
+            "n_students": students.reindex(ids).fillna(0).astype("int64").to_numpy(),
+            "n_absences": counted["size"].to_numpy(),
+            "n_with_reason": counted["sum"].to_numpy(),
+        }
+    )
     frame["reason_share"] = frame["n_with_reason"] / frame["n_absences"].where(frame["n_absences"] > 0)
-    return gate.table("completeness", frame, keys=("school", "last_day"), counts=("n_students", "n_absences", "n_with_reason"),
-                      shares={"reason_share": ("n_with_reason", "n_absences")})
+    return gate.table(
+        "completeness",
+        frame,
+        keys=("school", "last_day"),
+        counts=("n_students", "n_absences", "n_with_reason"),
+        shares={"reason_share": ("n_with_reason", "n_absences")},
+    )
 
 
 def _school_of_students(study) -> pd.DataFrame:
@@ -157,8 +241,9 @@ def _absences_with_reason(study) -> pd.DataFrame:
     absent = codes["counts_absent"].to_numpy()[np.maximum(place, 0)] > 0 if len(codes) else np.zeros(len(events), bool)
     is_absent = (known & absent) | (events["absent_days"].to_numpy() > 0)
     named = known & ~pd.isna(pattern) & (pattern != "no_reason")
-    return pd.DataFrame({"school_id": events["school_id"].to_numpy(), "has_reason": named | events["reason_code"].notna().to_numpy()}
-                        )[is_absent]
+    return pd.DataFrame(
+        {"school_id": events["school_id"].to_numpy(), "has_reason": named | events["reason_code"].notna().to_numpy()}
+    )[is_absent]
 
 
 def _log_lines(study, gate: Gate) -> tuple[tuple[str, ...], Mapping[str, Any]]:
@@ -171,14 +256,26 @@ def _log_lines(study, gate: Gate) -> tuple[tuple[str, ...], Mapping[str, Any]]:
     mentors, n_students = set(open_now["mentor_id"]), int(open_now["student_id"].nunique())
     silent = mentors - set(recent["mentor_id"])
     untold = int((~open_now["student_id"].drop_duplicates().isin(contacts["student_id"])).sum())
-    numbers = {"n_mentors": (len(mentors), n_students), "n_silent": (len(silent), n_students), "n_untold": (untold, untold),
-               "n_students": (n_students, n_students)}
-    lines = (gate.text("{n_silent} of {n_mentors} mentors with students have no contact written down in the last 30 days.",
-                       otherwise="The number of mentors without a recent contact is withheld.",
-                       n_silent=numbers["n_silent"], n_mentors=numbers["n_mentors"]),
-             gate.text("{n_untold} of {n_students} students with a mentor have no contact written down at all.",
-                       otherwise="The number of students without a contact is withheld.",
-                       n_untold=numbers["n_untold"], n_students=numbers["n_students"]))
+    numbers = {
+        "n_mentors": (len(mentors), n_students),
+        "n_silent": (len(silent), n_students),
+        "n_untold": (untold, untold),
+        "n_students": (n_students, n_students),
+    }
+    lines = (
+        gate.text(
+            "{n_silent} of {n_mentors} mentors with students have no contact written down in the last 30 days.",
+            otherwise="The number of mentors without a recent contact is withheld.",
+            n_silent=numbers["n_silent"],
+            n_mentors=numbers["n_mentors"],
+        ),
+        gate.text(
+            "{n_untold} of {n_students} students with a mentor have no contact written down at all.",
+            otherwise="The number of students without a contact is withheld.",
+            n_untold=numbers["n_untold"],
+            n_students=numbers["n_students"],
+        ),
+    )
     return lines, gate.numbers("logs", **numbers)
 
 
@@ -190,7 +287,10 @@ def what_it_shows(study, params: Params) -> Section:
     off = tuple(gate.fixed(text) for text in study.lacks())
     if off:
         blocks.append(BulletList(gate.fixed("Not yet, and what would switch it on"), off))
-    return Section(_context(study, params), "what_it_shows", gate.fixed("What this study can show"), tuple(blocks),
-                   numbers={"can": sorted(study.can)})
-
-
+    return Section(
+        _context(study, params),
+        "what_it_shows",
+        gate.fixed("What this study can show"),
+        tuple(blocks),
+        numbers={"can": sorted(study.can)},
+    )

@@ -1,4 +1,4 @@
-"""Every canonical table: its grain (key), columns, types, units and allowed values. The rows stand in two csv files here."""
+"""Every canonical table: its grain (key), columns, types, units and allowed values. The rows are two csv files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KINDS = ("id", "code", "text", "list", "date", "bool", "int", "num")
-MINIMAL_SETS = (("student", "enrollment", "calendar", "attendance_event", "assignment"),
-                ("student", "attendance_total", "assignment"))
+MINIMAL_SETS = (
+    ("student", "enrollment", "calendar", "attendance_event", "assignment"),
+    ("student", "attendance_total", "assignment"),
+)
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,10 @@ def tables() -> dict[str, Table]:
         flags = {name: row.pop(name) == "yes" for name in ("required", "blank_ok", "private")}
         name = row.pop("field")
         fields.setdefault(row["table"], []).append(Field(name=name, **flags, **row))
-    return {row["table"]: Table(row["table"], tuple(row["key"].split(";")), row["grain"], tuple(fields[row["table"]]))
-            for row in _read("tables.csv")}
+    return {
+        row["table"]: Table(row["table"], tuple(row["key"].split(";")), row["grain"], tuple(fields[row["table"]]))
+        for row in _read("tables.csv")
+    }
 
 
 def table(name: str) -> Table:
@@ -100,8 +104,10 @@ def table(name: str) -> Table:
     found = tables().get(name)
     if found is None:
         near = nearest(name, tables())
-        raise UserError(f'evalkit has no table "{name}".',
-                        remedy=f'Did you mean "{near}"?' if near else f"Use one of: {', '.join(tables())}.")
+        raise UserError(
+            f'evalkit has no table "{name}".',
+            remedy=f'Did you mean "{near}"?' if near else f"Use one of: {', '.join(tables())}.",
+        )
     return found
 
 
@@ -112,8 +118,13 @@ def dtype(kind: str) -> object:
 
     if kind in ("id", "code", "text", "list"):
         return pd.StringDtype(na_value=np.nan)
-    return {"date": np.dtype("datetime64[us]"), "bool": pd.BooleanDtype(), "int": pd.Int64Dtype(),
-            "num": np.dtype("float64"), "units": pd.Int64Dtype()}[kind]
+    return {
+        "date": np.dtype("datetime64[us]"),
+        "bool": pd.BooleanDtype(),
+        "int": pd.Int64Dtype(),
+        "num": np.dtype("float64"),
+        "units": pd.Int64Dtype(),
+    }[kind]
 
 
 def empty_frame(name: str) -> pd.DataFrame:
@@ -132,8 +143,12 @@ def must_have_grain(frame: pd.DataFrame, key: tuple[str, ...], *, name: str) -> 
     """Refuse a frame that has two rows for one key, or lacks a key column."""
     missing = [column for column in key if column not in frame.columns]
     if missing:
-        raise UserError(f"The {name} has no column {', '.join(missing)}.", remedy=f"Its rows are named by: {', '.join(key)}.")
+        raise UserError(
+            f"The {name} has no column {', '.join(missing)}.", remedy=f"Its rows are named by: {', '.join(key)}."
+        )
     n_repeated = int(frame.duplicated(list(key)).sum())
     if n_repeated:
-        raise UserError(f"The {name} has {n_repeated} rows too many: one row is meant for each {' x '.join(key)}.",
-                        remedy="Add the rows up, or keep one, before this step.")
+        raise UserError(
+            f"The {name} has {n_repeated} rows too many: one row is meant for each {' x '.join(key)}.",
+            remedy="Add the rows up, or keep one, before this step.",
+        )

@@ -4,51 +4,62 @@ from __future__ import annotations
 
 from evalkit.schemas import MINIMAL_SETS, Field, Table, tables
 
-_KIND = {"id": "id (text, zeros kept)", "code": "code", "text": "text", "list": "list, parted by ;", "date": "date",
-         "bool": "yes or no", "int": "whole number", "num": "number"}
+_KIND = {
+    "id": "id (text, zeros kept)",
+    "code": "code",
+    "text": "text",
+    "list": "list, parted by ;",
+    "date": "date",
+    "bool": "yes or no",
+    "int": "whole number",
+    "num": "number",
+}
 
 _HEAD = """# Data dictionary
 
 This page is made by `scripts/make_data_dictionary.py`; do not edit it by hand.
 
-A study is a folder: `study.toml` beside one file per table (csv, xlsx or parquet), named after the table. A table may be
-several files (`attendance_event_2026-01.csv`, ... or a folder `attendance_event/`). Names of columns do not mind capitals.
-Other names are given in study.toml, see below.
+A study is a folder: `study.toml` beside one file per table (csv, xlsx or parquet), named after the table. A table
+may be several files (`attendance_event_2026-01.csv`, ... or a folder `attendance_event/`). Names of columns do not
+mind capitals. Other names are given in study.toml, see below.
 
 """
 
 _READING = """## How files are read
 
-Everything is read as text first. Ids keep their zeros, and "NA" or "None" in an id or a code is a word.
-Encoding (UTF-8, UTF-16, Windows), delimiter (comma, semicolon, tab, bar), titles above the column names, footers and total
-rows are recognized. Bools are true/false, yes/no, y/n, 1/0 in any case. A school year is the year it ends in
-(2026, 2025-26 and 25/26 are the same).
+Everything is read as text first. Ids keep their zeros, and "NA" or "None" in an id or a code is a word. Encoding
+(UTF-8, UTF-16, Windows), delimiter (comma, semicolon, tab, bar), titles above the column names, footers and total
+rows are recognized. Bools are true/false, yes/no, y/n, 1/0 in any case. A school year is the year it ends in (2026,
+2025-26 and 25/26 are the same).
 
-Every row is used as it stands, used after a value was mended, set aside with its reason, or an exact repeat. The four add up,
-file by file. A file that loses more than 5% of its rows is refused (`[rules] max_set_aside`); titles, footers, totals,
-no-shows, last year's leavers and rows that a later extract or note replaces do not count against it.
+Every row is used as it stands, used after a value was mended, set aside with its reason, or an exact repeat. The
+four add up, file by file. A file that loses more than 5% of its rows is refused (`[rules] max_set_aside`); titles,
+footers, totals, no-shows, last year's leavers and rows that a later extract or note replaces do not count against
+it.
 
-Dates may be written 2026-01-30, 1/30/2026, 30.1.2026, 20260130, 30 Jan 2026 or, where the whole column is so, as Excel day
-numbers. 9999-12-31 is an open end. Dates that could be month/day or day/month are refused until one of them settles it (a
-part above 12) or study.toml says `date_order`.
+Dates may be written 2026-01-30, 1/30/2026, 30.1.2026, 20260130, 30 Jan 2026 or, where the whole column is so, as
+Excel day numbers. 9999-12-31 is an open end. Dates that could be month/day or day/month are refused until one of
+them settles it (a part above 12) or study.toml says `date_order`.
 
-Marks for hidden values (s, *, <5, NS, -9999, -6666) are missing, never numbers. Minutes may be written 90, 90 min, 1:30, 1.5 h.
+Marks for hidden values (s, *, <5, NS, -9999, -6666) are missing, never numbers.
+Minutes may be written 90, 90 min, 1:30, 1.5 h.
 
 ## study.toml
 
-`[study]`: `name`; `school_year` (the year it ends in); `mentor_term` (your word for a mentor); `language` (en or es);
-`date_order` ("month_first" or "day_first"); `exit_is_exclusive` (true where an exit date is the first day away);
-`id_width` (fill student ids made of digits up with zeros to this width); `blank_code` ("present" where a blank attendance
-code means present, "refuse" otherwise); `is_sample`.
+`[study]`: `name`; `school_year` (the year it ends in); `mentor_term` (your word for a mentor); `language` (en or
+es); `date_order` ("month_first" or "day_first"); `exit_is_exclusive` (true where an exit date is the first day
+away); `id_width` (fill student ids made of digits up with zeros to this width); `blank_code` ("present" where a
+blank attendance code means present, "refuse" otherwise); `is_sample`.
 
 `[tables]`: `student = "roster.csv"` where a file has another name (a list for several files).
 
 `[columns.<table>]`: `student_id = "PERMNUMBER"` where a column has another name.
 
 `[codes]`: what a local attendance code means, in place of (or beside) the table code_table: one of Present, Tardy,
-EarlyDeparture, ExcusedAbsence, UnexcusedAbsence, Unverified, NotExpected, suspension, in_school_suspension, home_hospital; or
-`HH = { status = "ExcusedAbsence", counts_absent = 1, is_excused = true, pattern = "health_physical" }`.
-`[codes.<column>]`: your word for a value of a column with a list, such as `[codes.grade_level]` with `Kinder = "KG"`.
+EarlyDeparture, ExcusedAbsence, UnexcusedAbsence, Unverified, NotExpected, suspension, in_school_suspension,
+home_hospital; or `HH = { status = "ExcusedAbsence", counts_absent = 1, is_excused = true, pattern =
+"health_physical" }`. `[codes.<column>]`: your word for a value of a column with a list, such as
+`[codes.grade_level]` with `Kinder = "KG"`.
 
 A folder of Ed-Fi XML, or a OneRoster csv bundle with attendance_event.csv beside it, is a study too and needs no study.toml.
 
@@ -57,15 +68,23 @@ A folder of Ed-Fi XML, or a OneRoster csv bundle with attendance_event.csv besid
 
 def data_dictionary() -> str:
     """The whole page as markdown."""
-    least = "\n".join(f"* {', '.join(f'`{name}`' for name in names)}" + (" with `code_table` (or `[codes]`)" if i == 0 else "")
-                      for i, names in enumerate(MINIMAL_SETS))
+    least = "\n".join(
+        f"* {', '.join(f'`{name}`' for name in names)}" + (" with `code_table` (or `[codes]`)" if i == 0 else "")
+        for i, names in enumerate(MINIMAL_SETS)
+    )
     parts = [_HEAD, "Enough to begin with is either of\n\n", least, "\n\n", _READING, "## Tables\n\n"]
     return "".join(parts) + "\n".join(_section(schema) for schema in tables().values())
 
 
 def _section(schema: Table) -> str:
-    lines = [f"### {schema.name}", "", f"One row for each {schema.grain}. Key: {', '.join(f'`{name}`' for name in schema.key)}.", "",
-             "| column | kind | must be there | values | notes |", "|---|---|---|---|---|"]
+    lines = [
+        f"### {schema.name}",
+        "",
+        f"One row for each {schema.grain}. Key: {', '.join(f'`{name}`' for name in schema.key)}.",
+        "",
+        "| column | kind | must be there | values | notes |",
+        "|---|---|---|---|---|",
+    ]
     return "\n".join([*lines, *(_row(field) for field in schema.fields), ""])
 
 
@@ -86,5 +105,10 @@ def _values(field: Field) -> str:
 
 
 def _notes(field: Field) -> str:
-    parts = [f"unit: {field.unit}" if field.unit else "", field.note, field.standard, "never leaves the site" if field.private else ""]
+    parts = [
+        f"unit: {field.unit}" if field.unit else "",
+        field.note,
+        field.standard,
+        "never leaves the site" if field.private else "",
+    ]
     return "; ".join(part for part in parts if part).replace("|", "/")

@@ -73,4 +73,6 @@ def source_of(folder: Path) -> str:
 def _near_folder(folder: Path) -> str:
     parent = folder.absolute().parent
     near = nearest(folder.name, [p.name for p in parent.iterdir() if p.is_dir()]) if parent.is_dir() else ""
-    return f'Did you mean "{near}"?' if near else "Give the path of a folder that holds study.toml and one file per table."
+    return (
+        f'Did you mean "{near}"?' if near else "Give the path of a folder that holds study.toml and one file per table."
+    )

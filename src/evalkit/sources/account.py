@@ -49,9 +49,16 @@ class FileAccount:
     counted: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        return {"file": self.file, "table": self.table, "rows_read": self.rows_read, "loaded": self.loaded,
-                "repaired": self.repaired, "quarantined": self.quarantined, "duplicate": self.duplicate,
-                "reasons": [{"reason": reason, "n": n} for reason, n in self.reasons]}
+        return {
+            "file": self.file,
+            "table": self.table,
+            "rows_read": self.rows_read,
+            "loaded": self.loaded,
+            "repaired": self.repaired,
+            "quarantined": self.quarantined,
+            "duplicate": self.duplicate,
+            "reasons": [{"reason": reason, "n": n} for reason, n in self.reasons],
+        }
 
 
 @dataclass(frozen=True)
@@ -113,9 +120,17 @@ def _file_account(rows: TableRows, part: int, here: np.ndarray, mends: Mapping[t
     for _, reason in file.structural:
         reasons[reason] = reasons.get(reason, 0) + 1
     ordered = tuple(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
-    account = FileAccount(file.file, rows.name, file.n_rows, int(fates[LOADED]), int(fates[REPAIRED]),
-                          int(fates[QUARANTINED]) + len(file.structural), int(fates[DUPLICATE]), ordered,
-                          int(((rows.fate == QUARANTINED) & rows.counted & here).sum()))
+    account = FileAccount(
+        file.file,
+        rows.name,
+        file.n_rows,
+        int(fates[LOADED]),
+        int(fates[REPAIRED]),
+        int(fates[QUARANTINED]) + len(file.structural),
+        int(fates[DUPLICATE]),
+        ordered,
+        int(((rows.fate == QUARANTINED) & rows.counted & here).sum()),
+    )
     if account.rows_read != account.loaded + account.repaired + account.quarantined + account.duplicate:
         raise AssertionError(f"the row account of {file.file} does not add up")
     return account
@@ -126,14 +141,20 @@ def _set_aside(rows: TableRows, file: Any, here: np.ndarray) -> SetAside | None:
     first = int(np.flatnonzero(here)[0]) if here.any() else 0
     at = np.flatnonzero(here & (rows.fate == QUARANTINED))
     texts = {name: column.texts(at - first) for name, column in file.columns.items()}
-    lines = [(str(rows.row[i]), rows.reasons[rows.why[i]], *(texts[name][k] for name in texts)) for k, i in enumerate(at)]
+    lines = [
+        (str(rows.row[i]), rows.reasons[rows.why[i]], *(texts[name][k] for name in texts)) for k, i in enumerate(at)
+    ]
     lines += [(str(row), reason, *("" for _ in texts)) for row, reason in file.structural]
     return SetAside(file.file, tuple(texts), tuple(lines)) if lines else None
 
 
 def must_not_lose_too_much(tables: Iterable[TableRows], account: Account, most: float) -> None:
     """Refuse files that lost a larger share of their rows than `[rules] max_set_aside`; every one is named."""
-    firsts = {(rows.files[part].file, rows.name): _first_lost(rows, part) for rows in tables for part in range(len(rows.files))}
+    firsts = {
+        (rows.files[part].file, rows.name): _first_lost(rows, part)
+        for rows in tables
+        for part in range(len(rows.files))
+    }
     culprits = []
     for file in account.files:
         n_structural = file.rows_read - _data_rows(file, tables)
@@ -142,14 +163,23 @@ def must_not_lose_too_much(tables: Iterable[TableRows], account: Account, most: 
             why, row = firsts[(file.file, file.table)]
             culprits.append(f"{file.file}: {file.counted} of {data} rows; most often {why} (first in row {row})")
     if culprits:
-        raise UserError(f"More than {most:.0%} of the rows of a file cannot be used.", culprits=culprits,
-                        file=culprits[0].split(":")[0],
-                        remedy="Mend the export. If the loss is known and right, set [rules] max_set_aside in study.toml.")
-    empty = [f"{file.file} ({file.table})" for file in account.files if not file.loaded + file.repaired and file.rows_read]
+        raise UserError(
+            f"More than {most:.0%} of the rows of a file cannot be used.",
+            culprits=culprits,
+            file=culprits[0].split(":")[0],
+            remedy="Mend the export. If the loss is known and right, set [rules] max_set_aside in study.toml.",
+        )
+    empty = [
+        f"{file.file} ({file.table})" for file in account.files if not file.loaded + file.repaired and file.rows_read
+    ]
     empty = [name for name in empty if _no_row_of_table(name, account)]
     if empty:
-        raise UserError("No row of a file can be used.", culprits=empty, file=empty[0].split(" (")[0],
-                        remedy="Look at the reasons with `evalkit check`, or remove the file.")
+        raise UserError(
+            "No row of a file can be used.",
+            culprits=empty,
+            file=empty[0].split(" (")[0],
+            remedy="Look at the reasons with `evalkit check`, or remove the file.",
+        )
 
 
 def _no_row_of_table(name: str, account: Account) -> bool:
@@ -158,7 +188,9 @@ def _no_row_of_table(name: str, account: Account) -> bool:
 
 
 def _data_rows(file: FileAccount, tables: Iterable[TableRows]) -> int:
-    return next(len(raw.rows) for rows in tables if rows.name == file.table for raw in rows.files if raw.file == file.file)
+    return next(
+        len(raw.rows) for rows in tables if rows.name == file.table for raw in rows.files if raw.file == file.file
+    )
 
 
 def _first_lost(rows: TableRows, part: int) -> tuple[str, int]:

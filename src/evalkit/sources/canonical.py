@@ -31,7 +31,9 @@ def known_names(name: str, config: Config) -> dict[str, str]:
     return known
 
 
-def read_table(name: str, files: Sequence[RawFile], config: Config, *, lenient: frozenset[str] = frozenset()) -> TableRows:
+def read_table(
+    name: str, files: Sequence[RawFile], config: Config, *, lenient: frozenset[str] = frozenset()
+) -> TableRows:
     """The canonical rows of a table from all its files. Refuses missing columns, unsettled dates and unmapped codes.
 
     lenient: "table.column" names that a bundle may leave blank, because its standard does.
@@ -64,9 +66,13 @@ def _must_have_columns(file: RawFile, schema: Table, config: Config) -> None:
     near = {column: nearest(column, file.dropped) for column in missing}
     hints = [f'{column}: is it your column "{near[column]}"?' for column in missing if near[column]]
     first = missing[0]
-    raise UserError(f"The file has no column for: {', '.join(missing)}.", file=file.file, row=file.head_row,
-                    culprits=hints,
-                    remedy=f'Add it, or name your own column in study.toml: [columns.{schema.name}] {first} = "your column".')
+    raise UserError(
+        f"The file has no column for: {', '.join(missing)}.",
+        file=file.file,
+        row=file.head_row,
+        culprits=hints,
+        remedy=f'Add it, or name your own column in study.toml: [columns.{schema.name}] {first} = "your column".',
+    )
 
 
 def _odd_rows(rows: TableRows) -> None:
@@ -92,8 +98,14 @@ def _merged(rows: TableRows, column: str) -> TextColumn:
 def _values(rows: TableRows, field: Field, config: Config, unmapped: dict[str, Counter[str]]) -> dict[str, Any]:
     """A column that holds no dates, and its exact integer column where it has one."""
     column = _merged(rows, field.name)
-    extra = {plain(key): str(value) for key, value in dict(config.codes.get(field.name, {})).items()} if field.choices else {}
-    comma = field.kind in ("num", "int") and (uses_decimal_comma(column.values) or any(f.decimal_comma for f in rows.files))
+    extra = (
+        {plain(key): str(value) for key, value in dict(config.codes.get(field.name, {})).items()}
+        if field.choices
+        else {}
+    )
+    comma = field.kind in ("num", "int") and (
+        uses_decimal_comma(column.values) or any(f.decimal_comma for f in rows.files)
+    )
     reader = reader_for(field, width=config.id_width, decimal_comma=comma, extra=extra)
     cells = [reader(value) for value in column.values]
     _mark(rows, field, column, cells)
@@ -143,9 +155,14 @@ def _date_order(schema: Table, files: Sequence[RawFile], config: Config) -> str:
         hit = column.where(is_ambiguous)
         if hit.any():
             why = "Some dates are day first and some month first" if shown else "No date in it has a part above 12"
-            raise UserError("Dates in this file can be read as month/day and as day/month.", file=file.file,
-                            row=int(file.rows[np.flatnonzero(hit)[0]]), column=name, culprits=[f"{why}."],
-                            remedy='Say which, in study.toml: [study] date_order = "month_first" (or "day_first").')
+            raise UserError(
+                "Dates in this file can be read as month/day and as day/month.",
+                file=file.file,
+                row=int(file.rows[np.flatnonzero(hit)[0]]),
+                column=name,
+                culprits=[f"{why}."],
+                remedy='Say which, in study.toml: [study] date_order = "month_first" (or "day_first").',
+            )
     return ""
 
 
@@ -206,9 +223,14 @@ def keep_one(rows: TableRows) -> None:
         return
     frame = rows.frame.iloc[near]
     is_notes = np.array([file.is_notes for file in rows.files])[rows.part[near]]
-    order = pd.DataFrame({"note": is_notes, "place": np.where(is_notes, np.arange(len(near)), 0),
-                          "full": frame.notna().sum(axis=1).to_numpy(),
-                          "text": row_texts(frame)})
+    order = pd.DataFrame(
+        {
+            "note": is_notes,
+            "place": np.where(is_notes, np.arange(len(near)), 0),
+            "full": frame.notna().sum(axis=1).to_numpy(),
+            "text": row_texts(frame),
+        }
+    )
     best = order.sort_values(["note", "place", "full", "text"], ascending=False, kind="stable").index.to_numpy()
     ranked = frame.iloc[best]
     lost = np.zeros(len(rows.row), bool)
@@ -224,13 +246,20 @@ def unmapped_codes(name: str, unmapped: dict[str, Counter[str]], file: str) -> U
     for column, counts in unmapped.items():
         choices = table(name).field(column).allowed
         culprits += [f"{column} {shown(value)}: {n} rows" for value, n in counts.most_common(8)]
-        stub.append(f"[codes.{column}] " + " ".join(f"{shown(v)} = \"{nearest(v, choices) or choices[0]}\""
-                                                    for v, _ in counts.most_common(4)))
+        stub.append(
+            f"[codes.{column}] "
+            + " ".join(f'{shown(v)} = "{nearest(v, choices) or choices[0]}"' for v, _ in counts.most_common(4))
+        )
     columns = list(unmapped)
-    return UserError(f"Some codes of {listed(columns)} are in no list that evalkit knows.", file=file, column=columns[0],
-                     culprits=culprits, remedy="Say what each means in study.toml, then run this again. To begin with "
-                     f"(edit the right-hand side): {'  '.join(stub)}. Known: "
-                     f"{', '.join(table(name).field(columns[0]).allowed)}.")
+    return UserError(
+        f"Some codes of {listed(columns)} are in no list that evalkit knows.",
+        file=file,
+        column=columns[0],
+        culprits=culprits,
+        remedy="Say what each means in study.toml, then run this again. To begin with "
+        f"(edit the right-hand side): {'  '.join(stub)}. Known: "
+        f"{', '.join(table(name).field(columns[0]).allowed)}.",
+    )
 
 
 def shown(value: str) -> str:

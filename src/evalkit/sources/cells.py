@@ -120,7 +120,9 @@ def parse_number(text: str, *, decimal_comma: bool) -> tuple[Decimal | None, str
 
 def uses_decimal_comma(values: tuple[str, ...]) -> bool:
     """A column writes 1,5 for one and a half: some value can be nothing else."""
-    return any(re.fullmatch(r"\s*[+-]?(\d*,(\d{1,2}|\d{4,})|0,\d+|\d{1,3}(\.\d{3})+,\d+)\s*%?\s*", value) for value in values)
+    return any(
+        re.fullmatch(r"\s*[+-]?(\d*,(\d{1,2}|\d{4,})|0,\d+|\d{1,3}(\.\d{3})+,\d+)\s*%?\s*", value) for value in values
+    )
 
 
 def read_number(text: str, field: Field, *, decimal_comma: bool) -> Cell:
@@ -133,8 +135,11 @@ def read_number(text: str, field: Field, *, decimal_comma: bool) -> Cell:
     if word in BLANK_WORDS:
         return Cell(mend="a word for missing, read as blank")
     minutes = _minutes(word) if "min" in field.unit else None
-    number, mend = (Decimal(minutes), "minutes in words or hours") if minutes is not None else parse_number(
-        text, decimal_comma=decimal_comma)
+    number, mend = (
+        (Decimal(minutes), "minutes in words or hours")
+        if minutes is not None
+        else parse_number(text, decimal_comma=decimal_comma)
+    )
     if number is None:
         return Cell(fault="a number that cannot be read")
     if problem := _out_of_range(number, field):
@@ -173,7 +178,12 @@ def reader_for(field: Field, *, width: int, decimal_comma: bool, extra: dict[str
     names = spellings(field.choices) if field.choices else {}
     if field.name == "school_year":
         return read_school_year
-    return {"id": lambda text: read_id(text, width=width if field.name == "student_id" else 0),
-            "code": lambda text: read_code(text, names, extra), "text": read_text, "list": read_text,
-            "bool": read_bool, "int": lambda text: read_number(text, field, decimal_comma=decimal_comma),
-            "num": lambda text: read_number(text, field, decimal_comma=decimal_comma)}[field.kind]
+    return {
+        "id": lambda text: read_id(text, width=width if field.name == "student_id" else 0),
+        "code": lambda text: read_code(text, names, extra),
+        "text": read_text,
+        "list": read_text,
+        "bool": read_bool,
+        "int": lambda text: read_number(text, field, decimal_comma=decimal_comma),
+        "num": lambda text: read_number(text, field, decimal_comma=decimal_comma),
+    }[field.kind]

@@ -14,13 +14,34 @@ from evalkit.rules import to_units
 from evalkit.schemas import empty_frame, tables
 from evalkit.vocabulary import plain, spellings
 
-_FLAGS = ("description", "status", "counts_absent", "counts_enrolled", "is_tardy", "is_excused", "is_suspension", "pattern")
-_DEFAULT = {"description": "", "status": "", "counts_absent": 0.0, "counts_enrolled": True, "is_tardy": False,
-            "is_excused": False, "is_suspension": False, "pattern": ""}
+_FLAGS = (
+    "description",
+    "status",
+    "counts_absent",
+    "counts_enrolled",
+    "is_tardy",
+    "is_excused",
+    "is_suspension",
+    "pattern",
+)
+_DEFAULT = {
+    "description": "",
+    "status": "",
+    "counts_absent": 0.0,
+    "counts_enrolled": True,
+    "is_tardy": False,
+    "is_excused": False,
+    "is_suspension": False,
+    "pattern": "",
+}
 MEANINGS: dict[str, dict[str, Any]] = {
-    "Present": {}, "Tardy": {"is_tardy": True}, "EarlyDeparture": {},
-    "ExcusedAbsence": {"counts_absent": 1.0, "is_excused": True}, "UnexcusedAbsence": {"counts_absent": 1.0},
-    "Unverified": {"counts_absent": 1.0}, "NotExpected": {"counts_enrolled": False},
+    "Present": {},
+    "Tardy": {"is_tardy": True},
+    "EarlyDeparture": {},
+    "ExcusedAbsence": {"counts_absent": 1.0, "is_excused": True},
+    "UnexcusedAbsence": {"counts_absent": 1.0},
+    "Unverified": {"counts_absent": 1.0},
+    "NotExpected": {"counts_enrolled": False},
     "suspension": {"status": "ExcusedAbsence", "counts_absent": 1.0, "is_suspension": True, "pattern": "suspension"},
     "in_school_suspension": {"status": "Present", "is_suspension": True},
     "home_hospital": {"status": "NotExpected", "counts_enrolled": False},
@@ -58,31 +79,57 @@ def _meaning(code: str, meaning: Any) -> dict[str, Any]:
         word = meaning if meaning in MEANINGS else spellings("attendance_status").get(plain(meaning), "")
         if not word:
             raise _refused(code, f"Use one of: {', '.join(MEANINGS)}.")
-        return {"status": word if word not in ("suspension", "in_school_suspension", "home_hospital") else "", **MEANINGS[word]}
+        return {
+            "status": word if word not in ("suspension", "in_school_suspension", "home_hospital") else "",
+            **MEANINGS[word],
+        }
     if not isinstance(meaning, Mapping):
-        raise _refused(code, 'Write a word such as "ExcusedAbsence", or { status = "ExcusedAbsence", counts_absent = 1 }.')
+        raise _refused(
+            code, 'Write a word such as "ExcusedAbsence", or { status = "ExcusedAbsence", counts_absent = 1 }.'
+        )
     for key, value in meaning.items():
         if key not in _FLAGS:
             near = nearest(key, _FLAGS)
-            raise _refused(code, f'"{key}" is not known. ' + (f'Did you mean "{near}"?' if near else f"Use: {', '.join(_FLAGS)}."))
-        wanted: Any = bool if isinstance(_DEFAULT[key], bool) else (int, float) if key == "counts_absent" else str
-        if not isinstance(value, wanted) or (key == "counts_absent" and (isinstance(value, bool) or not 0 <= value <= 1)):
-            raise _refused(code, f"{key} needs {'true or false' if wanted is bool else 'a number from 0 to 1' if key == 'counts_absent' else 'a text'}.")
+            raise _refused(
+                code, f'"{key}" is not known. ' + (f'Did you mean "{near}"?' if near else f"Use: {', '.join(_FLAGS)}.")
+            )
+        _must_fit(code, key, value)
     status = str(meaning.get("status", ""))
     if status and plain(status) not in spellings("attendance_status"):
-        raise _refused(code, f"status must be one of: {', '.join(sorted(set(spellings('attendance_status').values())))}.")
-    return {**dict(meaning), "status": spellings("attendance_status").get(plain(status), ""),
-            "counts_absent": float(meaning.get("counts_absent", 0))}
+        raise _refused(
+            code, f"status must be one of: {', '.join(sorted(set(spellings('attendance_status').values())))}."
+        )
+    return {
+        **dict(meaning),
+        "status": spellings("attendance_status").get(plain(status), ""),
+        "counts_absent": float(meaning.get("counts_absent", 0)),
+    }
+
+
+def _must_fit(code: str, key: str, value: Any) -> None:
+    """Refuse a flag of the wrong kind."""
+    if isinstance(_DEFAULT[key], bool):
+        fits, wanted = isinstance(value, bool), "true or false"
+    elif key == "counts_absent":
+        fits, wanted = type(value) in (int, float) and 0 <= value <= 1, "a number from 0 to 1"
+    else:
+        fits, wanted = isinstance(value, str), "a text"
+    if not fits:
+        raise _refused(code, f"{key} needs {wanted}.")
 
 
 def _check_words(column: str, words: Mapping[str, Any]) -> None:
     """The lines of [codes.<column>]: local word = a value of that column's list."""
-    allowed = next(field.allowed for table in tables().values() for field in table.fields
-                   if field.name == column and field.choices)
+    allowed = next(
+        field.allowed for table in tables().values() for field in table.fields if field.name == column and field.choices
+    )
     for word, value in words.items():
         if value not in allowed:
-            raise UserError(f'[codes.{column}] "{word}" has a value evalkit does not know.', file=FILE,
-                            remedy=f"Use one of: {', '.join(allowed)}.")
+            raise UserError(
+                f'[codes.{column}] "{word}" has a value evalkit does not know.',
+                file=FILE,
+                remedy=f"Use one of: {', '.join(allowed)}.",
+            )
 
 
 def _refused(code: str, remedy: str) -> UserError:
@@ -95,8 +142,13 @@ def code_rows(events: pd.DataFrame, code_table: pd.DataFrame, school: pd.DataFra
     A blank code looks for a blank row. One district's table serves every school whose district has none.
     """
     district = dict(zip(school["school_id"], school["district_id"], strict=True)) if len(school) else {}
-    asked = pd.DataFrame({"code": events["code_local"].fillna("").to_numpy(), "year": end_year_of(events["date"]),
-                          "district": events["school_id"].map(district).fillna("").to_numpy() if district else ""})
+    asked = pd.DataFrame(
+        {
+            "code": events["code_local"].fillna("").to_numpy(),
+            "year": end_year_of(events["date"]),
+            "district": events["school_id"].map(district).fillna("").to_numpy() if district else "",
+        }
+    )
     groups = asked.groupby(["code", "year", "district"], sort=False, dropna=False)
     number = groups.ngroup().to_numpy()
     firsts = asked[~asked.duplicated()]
@@ -110,8 +162,12 @@ def code_rows(events: pd.DataFrame, code_table: pd.DataFrame, school: pd.DataFra
 
 def _lookup(code_table: pd.DataFrame) -> dict[str, list[tuple[str, str, int]]]:
     found: dict[str, list[tuple[str, str, int]]] = {}
-    rows = zip(code_table["code_local"].fillna(""), code_table["district_id"].fillna(""),
-               code_table["school_year"].fillna(""), strict=True)
+    rows = zip(
+        code_table["code_local"].fillna(""),
+        code_table["district_id"].fillna(""),
+        code_table["school_year"].fillna(""),
+        strict=True,
+    )
     for place, (code, district, year) in enumerate(rows):
         found.setdefault(code, []).append((district, year, place))
     return found

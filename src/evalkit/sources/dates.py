@@ -11,18 +11,38 @@ from dataclasses import dataclass
 OPEN_END = dt.date.max
 """What 9999 stands for: no end yet."""
 
-_ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)\s*(?:Z|[+-]\d\d:?\d\d)?)?")
-_PARTS = re.compile(r"(\d{1,2})([-/. ])(\d{1,2})\2(\d{4}|\d{2})(?:[T ]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:[AaPp]\.?[Mm]\.?)?))?")
+_ISO = re.compile(
+    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)\s*(?:Z|[+-]\d\d:?\d\d)?)?"
+)
+_PARTS = re.compile(
+    r"(\d{1,2})([-/. ])(\d{1,2})\2(\d{4}|\d{2})(?:[T ]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:[AaPp]\.?[Mm]\.?)?))?"
+)
 _DAY_NAME = re.compile(r"(\d{1,2})[- /.]*(?:de )?([^\W\d]{3,12})\.?[- /,.]*(?:de )?(\d{4}|\d{2})")
 _NAME_DAY = re.compile(r"([^\W\d]{3,12})\.?[- /]*(\d{1,2})(?:st|nd|rd|th)?,?[- /]*(\d{4}|\d{2})")
 _SERIAL = re.compile(r"(\d{5})(?:\.0+)?")
 _EIGHT = re.compile(r"(\d{8})(?:\.0+)?")
 _ZERO = re.compile(r"0?1/0?0/1900|0{4}-0{2}-0{2}|0{1,2}/0{1,2}/0{4}|1900-01-00|1899-12-3[01]|1900-01-01")
-_MONTHS = {name: number for number, names in enumerate((
-    ("jan", "january", "ene", "enero"), ("feb", "february", "febrero"), ("mar", "march", "marzo"),
-    ("apr", "april", "abr", "abril"), ("may", "mayo"), ("jun", "june", "junio"), ("jul", "july", "julio"),
-    ("aug", "august", "ago", "agosto"), ("sep", "sept", "september", "septiembre"), ("oct", "october", "octubre"),
-    ("nov", "november", "noviembre"), ("dec", "december", "dic", "diciembre")), start=1) for name in names}
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            ("jan", "january", "ene", "enero"),
+            ("feb", "february", "febrero"),
+            ("mar", "march", "marzo"),
+            ("apr", "april", "abr", "abril"),
+            ("may", "mayo"),
+            ("jun", "june", "junio"),
+            ("jul", "july", "julio"),
+            ("aug", "august", "ago", "agosto"),
+            ("sep", "sept", "september", "septiembre"),
+            ("oct", "october", "octubre"),
+            ("nov", "november", "noviembre"),
+            ("dec", "december", "dic", "diciembre"),
+        ),
+        start=1,
+    )
+    for name in names
+}
 _EXCEL_ZERO = dt.date(1899, 12, 30)
 
 
@@ -67,8 +87,11 @@ def all_serials(values: Iterable[str]) -> bool:
 def eight_digit_order(values: Iterable[str]) -> str:
     """Whether eight digits are written yyyymmdd or mmddyyyy: the reading that makes a date of all of them."""
     texts = [m[1] for value in values if (m := _EIGHT.fullmatch(value.strip()))]
-    forms = {"ymd": lambda t: (t[:4], t[4:6], t[6:]), "mdy": lambda t: (t[4:], t[:2], t[2:4]),
-             "dmy": lambda t: (t[4:], t[2:4], t[:2])}
+    forms = {
+        "ymd": lambda t: (t[:4], t[4:6], t[6:]),
+        "mdy": lambda t: (t[4:], t[:2], t[2:4]),
+        "dmy": lambda t: (t[4:], t[2:4], t[:2]),
+    }
     fits = {name: sum(_date(*cut(text)) is not None for text in texts) for name, cut in forms.items()}
     return max(fits, key=lambda name: fits[name])
 
@@ -84,8 +107,12 @@ def read_dates(values: Sequence[str], counts: Sequence[int], order: str) -> list
     for found, count in zip(read, counts, strict=True):
         forms[found.form] += int(count) if found.form else 0
     usual = forms.most_common(1)[0][0] if forms else ""
-    return [ReadDate(found.value, found.form, "a date written in another form than the rest of its column")
-            if found.form and not found.mend and found.form != usual else found for found in read]
+    return [
+        ReadDate(found.value, found.form, "a date written in another form than the rest of its column")
+        if found.form and not found.mend and found.form != usual
+        else found
+        for found in read
+    ]
 
 
 def _one(text: str, order: str, serial: bool, eight: str) -> ReadDate:

@@ -39,56 +39,92 @@ def _first(record: Record, tag: str) -> str:
 
 
 def _student(record: Record) -> dict[str, str]:
-    return {"student_id": _first(record, "StudentUniqueId"), "grade_level": "", "birth_year": _first(record, "BirthDate")[:4]}
+    return {
+        "student_id": _first(record, "StudentUniqueId"),
+        "grade_level": "",
+        "birth_year": _first(record, "BirthDate")[:4],
+    }
 
 
 def _identity(record: Record) -> dict[str, str]:
-    return {"student_id": _first(record, "StudentUniqueId"), "first_name": _first(record, "FirstName"),
-            "last_name": _first(record, "LastSurname"), "preferred_name": _first(record, "PreferredFirstName")}
+    return {
+        "student_id": _first(record, "StudentUniqueId"),
+        "first_name": _first(record, "FirstName"),
+        "last_name": _first(record, "LastSurname"),
+        "preferred_name": _first(record, "PreferredFirstName"),
+    }
 
 
 def _event(record: Record) -> dict[str, str]:
     category = _first(record, "AttendanceEventCategory")
     share = _first(record, "EventDuration") if category in (*_ABSENT, "Partial") else ""
-    return {"student_id": _first(record, "StudentUniqueId"), "school_id": _first(record, "SchoolId"),
-            "date": _first(record, "EventDate"), "code_local": category, "absent_days": share,
-            "status": spellings("attendance_status").get(plain(category), ""),
-            "reason_text": _first(record, "AttendanceEventReason")}
+    return {
+        "student_id": _first(record, "StudentUniqueId"),
+        "school_id": _first(record, "SchoolId"),
+        "date": _first(record, "EventDate"),
+        "code_local": category,
+        "absent_days": share,
+        "status": spellings("attendance_status").get(plain(category), ""),
+        "reason_text": _first(record, "AttendanceEventReason"),
+    }
 
 
 def _section(record: Record) -> dict[str, str]:
-    return {"student_id": _first(record, "StudentUniqueId"), "school_id": _first(record, "SchoolId"),
-            "date": _first(record, "EventDate"), "period": _first(record, "ClassPeriodName") or _first(record, "SectionIdentifier"),
-            "section_id": _first(record, "SectionIdentifier"), "code_local": _first(record, "AttendanceEventCategory")}
+    return {
+        "student_id": _first(record, "StudentUniqueId"),
+        "school_id": _first(record, "SchoolId"),
+        "date": _first(record, "EventDate"),
+        "period": _first(record, "ClassPeriodName") or _first(record, "SectionIdentifier"),
+        "section_id": _first(record, "SectionIdentifier"),
+        "code_local": _first(record, "AttendanceEventCategory"),
+    }
 
 
 def _span(record: Record) -> dict[str, str]:
     primary = _first(record, "PrimarySchool")
-    return {"student_id": _first(record, "StudentUniqueId"), "school_id": _first(record, "SchoolId"),
-            "school_year": _first(record, "SchoolYear"), "entry_date": _first(record, "EntryDate"),
-            "exit_date": _first(record, "ExitWithdrawDate"), "exit_type": _first(record, "ExitWithdrawType"),
-            "grade_level": _first(record, "EntryGradeLevel"), "is_primary": primary,
-            "calendar_code": _first(record, "CalendarCode")}
+    return {
+        "student_id": _first(record, "StudentUniqueId"),
+        "school_id": _first(record, "SchoolId"),
+        "school_year": _first(record, "SchoolYear"),
+        "entry_date": _first(record, "EntryDate"),
+        "exit_date": _first(record, "ExitWithdrawDate"),
+        "exit_type": _first(record, "ExitWithdrawType"),
+        "grade_level": _first(record, "EntryGradeLevel"),
+        "is_primary": primary,
+        "calendar_code": _first(record, "CalendarCode"),
+    }
 
 
 def _day(record: Record) -> dict[str, str]:
     kinds = [text.rsplit("#", 1)[-1] for text in record.get("CalendarEvent", [])]
-    open_kinds = [kind for kind in kinds if plain(kind) in {"instructionalday", "makeupday", "studentlatearrivalearlydismissal"}]
+    open_kinds = [
+        kind for kind in kinds if plain(kind) in {"instructionalday", "makeupday", "studentlatearrivalearlydismissal"}
+    ]
     closed = [kind for kind in kinds if kind not in open_kinds]
     chosen = (closed or open_kinds or [""])[0]
-    return {"school_id": _first(record, "SchoolId"), "calendar_code": _first(record, "CalendarCode"),
-            "date": _first(record, "Date"), "day_type": chosen, "is_instructional": "no" if closed or not kinds else "yes"}
+    return {
+        "school_id": _first(record, "SchoolId"),
+        "calendar_code": _first(record, "CalendarCode"),
+        "date": _first(record, "Date"),
+        "day_type": chosen,
+        "is_instructional": "no" if closed or not kinds else "yes",
+    }
 
 
 def _school(record: Record) -> dict[str, str]:
-    return {"school_id": _first(record, "SchoolId"), "name": _first(record, "NameOfInstitution"),
-            "district_id": _first(record, "LocalEducationAgencyId")}
+    return {
+        "school_id": _first(record, "SchoolId"),
+        "name": _first(record, "NameOfInstitution"),
+        "district_id": _first(record, "LocalEducationAgencyId"),
+    }
 
 
 _KINDS: dict[str, tuple[tuple[str, Callable[[Record], dict[str, str]]], ...]] = {
     "Student": (("student", _student), ("identity", _identity)),
     "StudentSchoolAttendanceEvent": (("attendance_event", _event),),
-    "StudentSchoolAssociation": (("enrollment", _span),), "CalendarDate": (("calendar", _day),), "School": (("school", _school),),
+    "StudentSchoolAssociation": (("enrollment", _span),),
+    "CalendarDate": (("calendar", _day),),
+    "School": (("school", _school),),
 }
 
 
@@ -112,12 +148,23 @@ class _Bundle:
             self._take_section(file, record)
         elif kind == "Intervention":
             self.interventions[_first(record, "InterventionIdentificationCode")] = {
-                "begin_date": _first(record, "BeginDate"), "end_date": _first(record, "EndDate"),
-                "diagnosis": _first(record, "Diagnosis"), "mentor_id": _first(record, "StaffUniqueId") or NOT_GIVEN}
+                "begin_date": _first(record, "BeginDate"),
+                "end_date": _first(record, "EndDate"),
+                "diagnosis": _first(record, "Diagnosis"),
+                "mentor_id": _first(record, "StaffUniqueId") or NOT_GIVEN,
+            }
         elif kind == "StudentInterventionAssociation":
-            self.associations.append((file, {"student_id": _first(record, "StudentUniqueId"),
-                                             "intervention_code": _first(record, "InterventionIdentificationCode"),
-                                             "dosage_planned_min": _first(record, "Dosage"), "assigned_by": "unknown"}))
+            self.associations.append(
+                (
+                    file,
+                    {
+                        "student_id": _first(record, "StudentUniqueId"),
+                        "intervention_code": _first(record, "InterventionIdentificationCode"),
+                        "dosage_planned_min": _first(record, "Dosage"),
+                        "assigned_by": "unknown",
+                    },
+                )
+            )
         elif kind == "StudentTransportation":
             self.routes.setdefault(_first(record, "StudentUniqueId"), _first(record, "BusRoute"))
         else:
@@ -126,7 +173,9 @@ class _Bundle:
     def _take_section(self, file: str, record: Record) -> None:
         """A tardy of a section is a tardy of the day; anything else of a section waits for a roll-up rule."""
         table = "attendance_event" if _first(record, "AttendanceEventCategory") == "Tardy" else "attendance_period"
-        self.rows.setdefault((table, file), []).append(_event(record) if table == "attendance_event" else _section(record))
+        self.rows.setdefault((table, file), []).append(
+            _event(record) if table == "attendance_event" else _section(record)
+        )
 
     def assignments(self) -> None:
         """Each association takes its dates and staff from its intervention: the association holds neither."""
@@ -150,38 +199,58 @@ def read_edfi(folder: Path, config: Config) -> StudyTables:
     _must_have(bundle, folder)
     bundle.assignments()
     bundle.bus_routes()
-    tables = {table: read_table(table, raw, config, lenient=_LENIENT) for table, raw in _raw_files(bundle, hashes).items()}
+    tables = {
+        table: read_table(table, raw, config, lenient=_LENIENT) for table, raw in _raw_files(bundle, hashes).items()
+    }
     if "enrollment" in tables:
         _fill_years(tables["enrollment"])
     counts = _counts(tables)
     config = _with_year(config, bundle)
     tables["code_table"] = _categories(tables)
-    calendar_of = set(tables["calendar"].frame["school_id"][tables["calendar"].usable]) if "calendar" in tables else set()
+    calendar_of = (
+        set(tables["calendar"].frame["school_id"][tables["calendar"].usable]) if "calendar" in tables else set()
+    )
     remarks = finish(tables, config, strict_calendar=False)
-    counted = [rows for name, rows in tables.items() if rows.files and name != "identity"]  # the students' own rows again
+    counted = [
+        rows for name, rows in tables.items() if rows.files and name != "identity"
+    ]  # the students' own rows again
     account = account_of(counted)
     must_not_lose_too_much(counted, account, config.rules.max_set_aside)
     found, off, said = _estimate(frames(tables), calendar_of)
-    return StudyTables(tables=found, account=account, remarks=(*counts, *remarks, *said, *_said(bundle, found)),
-                       inputs=inputs_of(folder, tables), config=config, capabilities_off=off, source="edfi")
+    return StudyTables(
+        tables=found,
+        account=account,
+        remarks=(*counts, *remarks, *said, *_said(bundle, found)),
+        inputs=inputs_of(folder, tables),
+        config=config,
+        capabilities_off=off,
+        source="edfi",
+    )
 
 
 def _must_have(bundle: _Bundle, folder: Path) -> None:
     names = {table for table, _ in bundle.rows}
-    missing = [kind for kind, table in (("Student", "student"), ("StudentSchoolAttendanceEvent", "attendance_event"))
-               if table not in names]
+    missing = [
+        kind
+        for kind, table in (("Student", "student"), ("StudentSchoolAttendanceEvent", "attendance_event"))
+        if table not in names
+    ]
     if missing:
-        raise UserError(f"The Ed-Fi bundle holds no {' and no '.join(missing)}.", file=folder.name,
-                        culprits=[f"found: {kind} ({n})" for kind, n in bundle.unused.most_common(6)],
-                        remedy="Put the interchange files with students and with attendance events in the folder.")
+        raise UserError(
+            f"The Ed-Fi bundle holds no {' and no '.join(missing)}.",
+            file=folder.name,
+            culprits=[f"found: {kind} ({n})" for kind, n in bundle.unused.most_common(6)],
+            remedy="Put the interchange files with students and with attendance events in the folder.",
+        )
 
 
 def _raw_files(bundle: _Bundle, hashes: Mapping[str, str]) -> dict[str, list[RawFile]]:
     found: dict[str, list[RawFile]] = {}
     for (table, file), rows in sorted(bundle.rows.items()):
         columns = {name: text_column(pa.array([row.get(name, "") for row in rows], pa.string())) for name in rows[0]}
-        found.setdefault(table, []).append(RawFile(file=file, head_row=0, columns=columns,
-                                                   rows=np.arange(1, len(rows) + 1), sha256=hashes[file]))
+        found.setdefault(table, []).append(
+            RawFile(file=file, head_row=0, columns=columns, rows=np.arange(1, len(rows) + 1), sha256=hashes[file])
+        )
     return found
 
 
@@ -209,9 +278,19 @@ def _categories(tables: Mapping[str, TableRows]) -> TableRows:
     rows = []
     for name in names:
         status = spellings("attendance_status").get(plain(name), "")
-        rows.append({"code_local": name, "description": name, "status": status or None, "counts_absent": 0.0,
-                     "counts_enrolled": True, "is_tardy": False, "is_excused": False, "is_suspension": False,
-                     **MEANINGS.get(status, {})})
+        rows.append(
+            {
+                "code_local": name,
+                "description": name,
+                "status": status or None,
+                "counts_absent": 0.0,
+                "counts_enrolled": True,
+                "is_tardy": False,
+                "is_excused": False,
+                "is_suspension": False,
+                **MEANINGS.get(status, {}),
+            }
+        )
     table = TableRows("code_table", [], np.zeros(0, np.int16), np.zeros(0, np.int64))
     table.frame = empty_frame("code_table")
     made = pd.DataFrame(rows).reindex(columns=table.frame.columns)
@@ -230,9 +309,11 @@ def _counts(tables: Mapping[str, TableRows]) -> list[str]:
     n_tardy, n_partial = int((frame["code_local"] == "Tardy").sum()), int((frame["code_local"] == "Partial").sum())
     students = int(tables["student"].usable.sum())
     weekend = frame[frame["date"].dt.weekday >= 5]
-    said = [f"The bundle holds {students:,} students and {len(frame):,} school attendance events: "
-            f"{one_or_more(n_absent, 'absence')}, {one_or_more(n_tardy, 'tardy', 'tardies')}, "
-            f"{one_or_more(n_partial, 'partial day')}; they are of {frame['student_id'].nunique():,} students."]
+    said = [
+        f"The bundle holds {students:,} students and {len(frame):,} school attendance events: "
+        f"{one_or_more(n_absent, 'absence')}, {one_or_more(n_tardy, 'tardy', 'tardies')}, "
+        f"{one_or_more(n_partial, 'partial day')}; they are of {frame['student_id'].nunique():,} students."
+    ]
     if len(weekend):
         days = ", ".join(sorted({f"{day.day_name()} {day:%Y-%m-%d}" for day in weekend["date"]})[:4])
         said.append(f"{one_or_more(len(weekend), 'event')} dated on a weekend ({days}) dropped.")
@@ -241,18 +322,24 @@ def _counts(tables: Mapping[str, TableRows]) -> list[str]:
     return said
 
 
-def _estimate(found: dict[str, pd.DataFrame], calendar_of: set[str]) -> tuple[dict[str, pd.DataFrame], dict[str, str], list[str]]:
+def _estimate(
+    found: dict[str, pd.DataFrame], calendar_of: set[str]
+) -> tuple[dict[str, pd.DataFrame], dict[str, str], list[str]]:
     """School days inferred where the bundle's calendar is too thin, and what that switches off."""
     found, thin = estimated_calendar(found)
     off, said = {}, []
     if thin:
-        off["estimated_calendar"] = (f"The calendar is missing or too thin for {one_or_more(len(thin), 'school')}: school days are "
-                                     "taken to be the Mondays to Fridays with an event there, and every rate is an estimate.")
+        off["estimated_calendar"] = (
+            f"The calendar is missing or too thin for {one_or_more(len(thin), 'school')}: school days are "
+            "taken to be the Mondays to Fridays with an event there, and every rate is an estimate."
+        )
         said.append(off["estimated_calendar"])
     if "enrollment" not in found:
         n = unknown_schools(found)
-        off["rates"] = (f"The bundle holds no enrolment: {one_or_more(n, 'student')} without an event have no known school, "
-                        "so shares chronically absent are withheld. To switch them on: StudentSchoolAssociation and CalendarDate.")
+        off["rates"] = (
+            f"The bundle holds no enrolment: {one_or_more(n, 'student')} without an event have no known school, "
+            "so shares chronically absent are withheld. To switch them on: StudentSchoolAssociation and CalendarDate."
+        )
         said.append(off["rates"])
     return found, off, said
 
@@ -264,9 +351,11 @@ def _said(bundle: _Bundle, found: Mapping[str, pd.DataFrame]) -> list[str]:
         rows: Any = found["assignment"]
         begins = sorted({f"{day:%Y-%m-%d}" for day in rows["begin_date"]})
         n_seen = int(rows["student_id"].drop_duplicates().isin(found["attendance_event"]["student_id"]).sum())
-        said.append(f"{one_or_more(rows['student_id'].nunique(), 'student')} in an intervention, {n_seen} of whom have an "
-                    f"event; the begin date is the intervention's own ({', '.join(begins[:3])}), as the link of student "
-                    "and intervention holds no date.")
+        said.append(
+            f"{one_or_more(rows['student_id'].nunique(), 'student')} in an intervention, {n_seen} of whom have an "
+            f"event; the begin date is the intervention's own ({', '.join(begins[:3])}), as the link of student "
+            "and intervention holds no date."
+        )
         if rows["mentor_id"].eq(NOT_GIVEN).any():
             said.append(f'Mentor: "{NOT_GIVEN}". The bundle names no staff for the intervention.')
     if bundle.unused:

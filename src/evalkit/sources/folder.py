@@ -43,21 +43,32 @@ def _declared(folder: Path, name: str, patterns: tuple[str, ...]) -> list[Path]:
         target = folder / pattern
         hits = [target] if target.exists() else sorted(folder.glob(pattern))
         if not hits:
-            raise UserError(f"The file that study.toml names for the table {name} is not there.", file=pattern,
-                            remedy="Correct the name under [tables] in study.toml, or put the file in the study folder.")
+            raise UserError(
+                f"The file that study.toml names for the table {name} is not there.",
+                file=pattern,
+                remedy="Correct the name under [tables] in study.toml, or put the file in the study folder.",
+            )
         found += [part for hit in hits for part in (_parts(hit) if hit.is_dir() else [hit])]
     for path in found:
         if not path.resolve().is_relative_to(folder.resolve()) or path.suffix.casefold() not in KINDS:
-            raise UserError("A table's file must be csv, tsv, txt, xlsx or parquet, inside the study folder.",
-                            file=path.name, remedy="Copy the file into the study folder, or save it as csv.")
+            raise UserError(
+                "A table's file must be csv, tsv, txt, xlsx or parquet, inside the study folder.",
+                file=path.name,
+                remedy="Copy the file into the study folder, or save it as csv.",
+            )
     return found
 
 
 def _parts(folder: Path) -> list[Path]:
-    parts = sorted(path for path in folder.iterdir() if path.suffix.casefold() in KINDS and not path.name.startswith("."))
+    parts = sorted(
+        path for path in folder.iterdir() if path.suffix.casefold() in KINDS and not path.name.startswith(".")
+    )
     if not parts:
-        raise UserError("A folder of parts holds no csv, xlsx or parquet file.", file=folder.name,
-                        remedy="Put the parts in it, or remove the folder.")
+        raise UserError(
+            "A folder of parts holds no csv, xlsx or parquet file.",
+            file=folder.name,
+            remedy="Put the parts in it, or remove the folder.",
+        )
     return parts
 
 
@@ -86,8 +97,11 @@ def read_files(name: str, paths: list[Path], folder: Path, config: Config) -> li
         else:
             raw = read_text(path, shown, known=known, required=required)
         if not len(raw.rows):
-            raise UserError("The file has column names and no rows.", file=shown,
-                            remedy="Export it again, or remove it if there is nothing to read.")
+            raise UserError(
+                "The file has column names and no rows.",
+                file=shown,
+                remedy="Export it again, or remove it if there is nothing to read.",
+            )
         found.append(raw)
     return found
 

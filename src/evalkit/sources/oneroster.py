@@ -31,13 +31,27 @@ _WANTED = {
     "roles": ("userSourcedId", "role", "orgSourcedId", "status"),
     "enrollments": ("sourcedId", "schoolSourcedId", "userSourcedId", "role", "beginDate", "endDate", "status"),
     "academicSessions": ("sourcedId", "type", "startDate", "endDate", "schoolYear", "status"),
-    "demographics": ("sourcedId", "birthDate", "sex", "americanIndianOrAlaskaNative", "asian", "blackOrAfricanAmerican",
-                     "nativeHawaiianOrOtherPacificIslander", "white", "demographicRaceTwoOrMoreRaces",
-                     "hispanicOrLatinoEthnicity", "status"),
+    "demographics": (
+        "sourcedId",
+        "birthDate",
+        "sex",
+        "americanIndianOrAlaskaNative",
+        "asian",
+        "blackOrAfricanAmerican",
+        "nativeHawaiianOrOtherPacificIslander",
+        "white",
+        "demographicRaceTwoOrMoreRaces",
+        "hispanicOrLatinoEthnicity",
+        "status",
+    ),
 }
-_RACES = {"americanIndianOrAlaskaNative": "AmericanIndianOrAlaskaNative", "asian": "Asian",
-          "blackOrAfricanAmerican": "Black", "nativeHawaiianOrOtherPacificIslander": "NativeHawaiianOrPacificIslander",
-          "white": "White"}
+_RACES = {
+    "americanIndianOrAlaskaNative": "AmericanIndianOrAlaskaNative",
+    "asian": "Asian",
+    "blackOrAfricanAmerican": "Black",
+    "nativeHawaiianOrOtherPacificIslander": "NativeHawaiianOrPacificIslander",
+    "white": "White",
+}
 _LENIENT = frozenset({"student.grade_level"})
 
 
@@ -47,12 +61,17 @@ def read_oneroster(folder: Path, config: Config) -> StudyTables:
     students, others = _students(bundle)
     paths, unread = files_of_study(folder, replace(config, tables={}))
     if not {"attendance_event", "attendance_total"} & set(paths):
-        raise UserError("A OneRoster bundle holds no attendance.", file=folder.name,
-                        remedy="Put attendance_event.csv with code_table.csv (or attendance_total.csv) beside it.")
+        raise UserError(
+            "A OneRoster bundle holds no attendance.",
+            file=folder.name,
+            remedy="Put attendance_event.csv with code_table.csv (or attendance_total.csv) beside it.",
+        )
     raw = {name: read_files(name, found, folder, config) for name, found in paths.items()}
     config = _with_year(config, bundle)
-    remarks = ["OneRoster holds no days: enrolment is taken from class enrolments, from the earliest beginning to the latest "
-               "end at each school (the whole school year where they are blank)."]
+    remarks = [
+        "OneRoster holds no days: enrolment is taken from class enrolments, from the earliest beginning to the latest "
+        "end at each school (the whole school year where they are blank)."
+    ]
     raw.setdefault("student", [_student_file(students, others, bundle, folder)])
     raw.setdefault("school", [_school_file(bundle, folder)])
     account: list[FileAccount] = []
@@ -64,24 +83,41 @@ def read_oneroster(folder: Path, config: Config) -> StudyTables:
     return _finished(folder, config, tables, account, remarks, unread)
 
 
-def _finished(folder: Path, config: Config, tables: dict[str, TableRows], account: list[FileAccount], remarks: list[str],
-              unread: tuple[str, ...]) -> StudyTables:
+def _finished(
+    folder: Path,
+    config: Config,
+    tables: dict[str, TableRows],
+    account: list[FileAccount],
+    remarks: list[str],
+    unread: tuple[str, ...],
+) -> StudyTables:
     has_calendar = "calendar" in tables
     remarks += finish(tables, config, strict_calendar=has_calendar)
     counted = [rows for name, rows in tables.items() if name != "enrollment" or not account]
     made = account_of([rows for rows in counted if rows.files])
     made = Account((*made.files, *account), made.set_aside)
-    must_not_lose_too_much(counted, Account(tuple(f for f in made.files if f not in account), ()), config.rules.max_set_aside)
+    must_not_lose_too_much(
+        counted, Account(tuple(f for f in made.files if f not in account), ()), config.rules.max_set_aside
+    )
     found, off = frames(tables), {}
     if not has_calendar and "attendance_event" in found:
         found, thin = estimated_calendar(found)
-        off["estimated_calendar"] = (f"The bundle holds no calendar for {one_or_more(len(thin), 'school')}: school days are taken to be the "
-                                     "Mondays to Fridays with an event there, and every rate is an estimate.")
+        off["estimated_calendar"] = (
+            f"The bundle holds no calendar for {one_or_more(len(thin), 'school')}: school days are taken to be the "
+            "Mondays to Fridays with an event there, and every rate is an estimate."
+        )
         remarks.append(off["estimated_calendar"])
     rest = sorted(name for name in unread if name.removesuffix(".csv") not in _WANTED)
     remarks += [f"Not read: {', '.join(rest[:8])}."] if rest else []
-    return StudyTables(tables=found, account=made, remarks=tuple(dict.fromkeys(remarks)), inputs=inputs_of(folder, tables),
-                       config=config, capabilities_off=off, source="oneroster")
+    return StudyTables(
+        tables=found,
+        account=made,
+        remarks=tuple(dict.fromkeys(remarks)),
+        inputs=inputs_of(folder, tables),
+        config=config,
+        capabilities_off=off,
+        source="oneroster",
+    )
 
 
 def _file(folder: Path, name: str) -> pd.DataFrame | None:
@@ -89,11 +125,22 @@ def _file(folder: Path, name: str) -> pd.DataFrame | None:
     path = next((p for p in folder.iterdir() if p.name.casefold() == f"{name.casefold()}.csv"), None)
     if path is None:
         if name in ("orgs", "users"):
-            raise UserError(f"The OneRoster bundle has no {name}.csv.", file=folder.name, remedy="Export the whole bundle.")
+            raise UserError(
+                f"The OneRoster bundle has no {name}.csv.", file=folder.name, remedy="Export the whole bundle."
+            )
         return None
-    raw = read_text(path, path.name, known={plain_name(column): column for column in _WANTED[name]}, required=_WANTED[name][:2])
-    frame = pd.DataFrame({column: [raw.columns[column].values[c] for c in raw.columns[column].codes] if column in raw.columns
-                          else [""] * len(raw.rows) for column in _WANTED[name]}, dtype="str")
+    raw = read_text(
+        path, path.name, known={plain_name(column): column for column in _WANTED[name]}, required=_WANTED[name][:2]
+    )
+    frame = pd.DataFrame(
+        {
+            column: [raw.columns[column].values[c] for c in raw.columns[column].codes]
+            if column in raw.columns
+            else [""] * len(raw.rows)
+            for column in _WANTED[name]
+        },
+        dtype="str",
+    )
     frame = frame.assign(row=raw.rows, **{c: frame[c].str.strip() for c in frame.columns})
     frame.attrs |= {"sha256": raw.sha256, "n": raw.n_rows}
     return frame
@@ -116,13 +163,25 @@ def _students(bundle: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.Data
 
 
 def _raw(frame: pd.DataFrame, folder_file: str, source: pd.DataFrame, rows: np.ndarray, structural=()) -> RawFile:
-    columns = {name: text_column(pa.array(frame[name].astype("str").fillna("").tolist(), pa.string())) for name in frame}
-    return RawFile(file=folder_file, head_row=1, columns=columns, rows=rows, structural=tuple(structural),
-                   sha256=source.attrs.get("sha256", ""))
+    columns = {
+        name: text_column(pa.array(frame[name].astype("str").fillna("").tolist(), pa.string())) for name in frame
+    }
+    return RawFile(
+        file=folder_file,
+        head_row=1,
+        columns=columns,
+        rows=rows,
+        structural=tuple(structural),
+        sha256=source.attrs.get("sha256", ""),
+    )
 
 
-def _student_file(students: pd.DataFrame, others: pd.DataFrame, bundle: Mapping[str, pd.DataFrame], folder: Path) -> RawFile:
-    frame = pd.DataFrame({"student_id": students["student_id"], "grade_level": students["grades"].str.split(",").str[0].fillna("")})
+def _student_file(
+    students: pd.DataFrame, others: pd.DataFrame, bundle: Mapping[str, pd.DataFrame], folder: Path
+) -> RawFile:
+    frame = pd.DataFrame(
+        {"student_id": students["student_id"], "grade_level": students["grades"].str.split(",").str[0].fillna("")}
+    )
     if "demographics" in bundle:
         about = bundle["demographics"].drop_duplicates("sourcedId").set_index("sourcedId")
         ids = students["sourcedId"]
@@ -135,7 +194,9 @@ def _student_file(students: pd.DataFrame, others: pd.DataFrame, bundle: Mapping[
 
 def _race(about: pd.DataFrame) -> pd.Series:
     """One group from six flags: Hispanic first, then two or more, then the one that is true."""
-    flags = pd.DataFrame({name: about[column].str.casefold().isin(["true", "1", "yes"]) for column, name in _RACES.items()})
+    flags = pd.DataFrame(
+        {name: about[column].str.casefold().isin(["true", "1", "yes"]) for column, name in _RACES.items()}
+    )
     one = flags.idxmax(axis=1).where(flags.sum(axis=1) == 1, "")
     several = (flags.sum(axis=1) > 1) | about["demographicRaceTwoOrMoreRaces"].str.casefold().eq("true")
     return one.mask(several, "TwoOrMore").mask(about["hispanicOrLatinoEthnicity"].str.casefold().eq("true"), "Hispanic")
@@ -150,15 +211,23 @@ def _school_file(bundle: Mapping[str, pd.DataFrame], folder: Path) -> RawFile:
     orgs = bundle["orgs"]
     is_school = orgs["type"].str.casefold().eq("school") & ~_is_deleted(orgs)
     schools, ids = orgs[is_school], _school_ids(bundle)
-    frame = pd.DataFrame({"school_id": schools["sourcedId"].map(ids), "name": schools["name"],
-                          "district_id": schools["parentSourcedId"].map(ids).fillna("")})
+    frame = pd.DataFrame(
+        {
+            "school_id": schools["sourcedId"].map(ids),
+            "name": schools["name"],
+            "district_id": schools["parentSourcedId"].map(ids).fillna(""),
+        }
+    )
     rest = [(int(row), "an organization that is no school, or was deleted") for row in orgs.loc[~is_school, "row"]]
     return _raw(frame, "orgs.csv", orgs, schools["row"].to_numpy(), rest)
 
 
 def _with_year(config: Config, bundle: Mapping[str, pd.DataFrame]) -> Config:
-    years = [year for text in bundle.get("academicSessions", pd.DataFrame({"schoolYear": []}))["schoolYear"]
-             if (year := end_year(str(text)))]
+    years = [
+        year
+        for text in bundle.get("academicSessions", pd.DataFrame({"schoolYear": []}))["schoolYear"]
+        if (year := end_year(str(text)))
+    ]
     return config if config.school_year or not years else replace(config, school_year=max(years))
 
 
@@ -173,35 +242,79 @@ def _year_dates(bundle: Mapping[str, pd.DataFrame], config: Config) -> tuple[str
     return f"{config.school_year - 1}-08-01", ""
 
 
-def _spans(bundle: Mapping[str, pd.DataFrame], students: pd.DataFrame, config: Config,
-           folder: Path) -> tuple[list[RawFile], FileAccount]:
+def _spans(
+    bundle: Mapping[str, pd.DataFrame], students: pd.DataFrame, config: Config, folder: Path
+) -> tuple[list[RawFile], FileAccount]:
     """One span a student and school: earliest beginning to latest end of its class enrolments, else the school year."""
     first, _ = _year_dates(bundle, config)
     ids, schools = students.set_index("sourcedId")["student_id"], _school_ids(bundle)
     from_users = students.assign(school=students["orgSourcedIds"].str.split(",")).explode("school")
-    parts = [pd.DataFrame({"user": from_users["sourcedId"], "school": from_users["school"].fillna("").str.strip(), "beginDate": "",
-                           "endDate": "", "is_class": False})]
+    parts = [
+        pd.DataFrame(
+            {
+                "user": from_users["sourcedId"],
+                "school": from_users["school"].fillna("").str.strip(),
+                "beginDate": "",
+                "endDate": "",
+                "is_class": False,
+            }
+        )
+    ]
     rows = bundle.get("enrollments")
     used = pd.Series(dtype=bool)
     if rows is not None:
-        used = rows["userSourcedId"].isin(ids.index) & ~_is_deleted(rows) & ~rows["role"].str.casefold().isin(["teacher", "aide"])
+        used = (
+            rows["userSourcedId"].isin(ids.index)
+            & ~_is_deleted(rows)
+            & ~rows["role"].str.casefold().isin(["teacher", "aide"])
+        )
         taken = rows[used]
-        parts.insert(0, pd.DataFrame({"user": taken["userSourcedId"], "school": taken["schoolSourcedId"],
-                                      "beginDate": taken["beginDate"], "endDate": taken["endDate"], "is_class": True}))
+        parts.insert(
+            0,
+            pd.DataFrame(
+                {
+                    "user": taken["userSourcedId"],
+                    "school": taken["schoolSourcedId"],
+                    "beginDate": taken["beginDate"],
+                    "endDate": taken["endDate"],
+                    "is_class": True,
+                }
+            ),
+        )
     every = pd.concat(parts, ignore_index=True)
     every = every[every["school"].isin(schools.index)]
-    every = every[every["is_class"] | ~every.set_index(["user", "school"]).index.isin(
-        every[every["is_class"]].set_index(["user", "school"]).index)]
+    every = every[
+        every["is_class"]
+        | ~every.set_index(["user", "school"]).index.isin(every[every["is_class"]].set_index(["user", "school"]).index)
+    ]
     groups = every.groupby(["user", "school"], sort=True)
-    frame = pd.DataFrame({"entry": groups["beginDate"].agg(lambda t: "" if (t == "").any() else min(t)),
-                          "exit": groups["endDate"].agg(lambda t: "" if (t == "").any() else max(t))}).reset_index()
-    made = pd.DataFrame({"student_id": frame["user"].map(ids), "school_id": frame["school"].map(schools),
-                         "school_year": str(config.school_year), "entry_date": frame["entry"].where(frame["entry"] != "", first),
-                         "exit_date": frame["exit"]})
+    frame = pd.DataFrame(
+        {
+            "entry": groups["beginDate"].agg(lambda t: "" if (t == "").any() else min(t)),
+            "exit": groups["endDate"].agg(lambda t: "" if (t == "").any() else max(t)),
+        }
+    ).reset_index()
+    made = pd.DataFrame(
+        {
+            "student_id": frame["user"].map(ids),
+            "school_id": frame["school"].map(schools),
+            "school_year": str(config.school_year),
+            "entry_date": frame["entry"].where(frame["entry"] != "", first),
+            "exit_date": frame["exit"],
+        }
+    )
     n = 0 if rows is None else len(rows)
     n_used = int(used.sum())
-    counted = FileAccount("enrollments.csv", "enrollment", n, n_used, 0, n - n_used, 0,
-                          (("a class enrolment of someone who is no student, or deleted", n - n_used),) if n > n_used else ())
+    counted = FileAccount(
+        "enrollments.csv",
+        "enrollment",
+        n,
+        n_used,
+        0,
+        n - n_used,
+        0,
+        (("a class enrolment of someone who is no student, or deleted", n - n_used),) if n > n_used else (),
+    )
     source = rows if rows is not None else bundle["users"]
     return [_raw(made, "enrollments.csv", source, np.arange(2, len(made) + 2))], counted
 

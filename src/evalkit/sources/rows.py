@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+
+from evalkit.schemas import empty_frame
 
 LOADED, REPAIRED, QUARANTINED, DUPLICATE = 0, 1, 2, 3
 FATES = ("loaded", "repaired", "quarantined", "duplicate")
@@ -144,6 +146,17 @@ class TableRows:
         """File and row number of the first of these rows, for a message."""
         at = int(np.flatnonzero(as_mask(which))[0])
         return self.files[self.part[at]].file, int(self.row[at])
+
+
+Tables = Mapping[str, TableRows]
+
+
+def usable(tables: Tables, name: str) -> pd.DataFrame:
+    """The rows of a table that are still in use; an empty canonical frame where there is no such table."""
+    if name not in tables:
+        return empty_frame(name)
+    rows = tables[name]
+    return rows.settled() if rows.extra is not None else rows.frame[rows.usable]
 
 
 def as_mask(which: Any) -> np.ndarray:

@@ -13,14 +13,7 @@ import pyarrow as pa
 from evalkit import files
 from evalkit.errors import UserError
 from evalkit.sources.rows import RawFile, text_column
-from evalkit.sources.text import (
-    assemble,
-    dropped_columns,
-    header_not_found,
-    must_be_regular,
-    plain_name,
-    used_columns,
-)
+from evalkit.sources.text import assemble, dropped_columns, header_not_found, must_be_regular, plain_name, used_columns
 
 MOST_UNPACKED = 150_000_000
 
@@ -31,8 +24,11 @@ def must_unpack_small(path: Path, name: str) -> None:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError):
-        raise UserError("The workbook cannot be opened.", file=name,
-                        remedy="Save it again as .xlsx without a password, or as CSV UTF-8.") from None
+        raise UserError(
+            "The workbook cannot be opened.",
+            file=name,
+            remedy="Save it again as .xlsx without a password, or as CSV UTF-8.",
+        ) from None
     if size > MOST_UNPACKED:
         raise UserError("The workbook unpacks to more than 150 MB.", file=name, remedy="Save the sheet as CSV UTF-8.")
 
@@ -43,7 +39,9 @@ def read_workbook(path: Path, name: str, *, table: str, known: dict[str, str], r
     must_unpack_small(path, name)
     records, sheet, notes = _sheet(path, name, table)
     head = _head_row(records, known, required, name)
-    raw = assemble(iter([records[head + 1:]] if records[head + 1:] else []), records[:head + 1], known, f"{name} [{sheet}]")
+    raw = assemble(
+        iter([records[head + 1 :]] if records[head + 1 :] else []), records[: head + 1], known, f"{name} [{sheet}]"
+    )
     return RawFile(**{**raw, "notes": notes, "sha256": files.sha256(path)})
 
 
@@ -62,8 +60,11 @@ def _sheet(path: Path, name: str, table: str) -> tuple[list[list[str]], str, tup
                 note = (f"only the first sheet with data was read; {len(others)} other not read",) if others else ()
                 return [[_cell(cell) for cell in record] for record in grid], sheet, note
     except (CalamineError, OSError, ValueError):
-        raise UserError("The workbook cannot be read.", file=name,
-                        remedy="Save it again as .xlsx without a password, or as CSV UTF-8.") from None
+        raise UserError(
+            "The workbook cannot be read.",
+            file=name,
+            remedy="Save it again as .xlsx without a password, or as CSV UTF-8.",
+        ) from None
     raise UserError("The workbook has no visible sheet with data.", file=name, remedy="Check the export.")
 
 
@@ -105,8 +106,14 @@ def read_parquet(path: Path, name: str, *, known: dict[str, str]) -> RawFile:
     for column in columns.values():
         filled |= column.where(lambda text: bool(text.strip()))
     keep = np.flatnonzero(filled)
-    return RawFile(file=name, head_row=0, columns={key: value.take(keep) for key, value in columns.items()},
-                   rows=keep + 1, dropped=dropped, sha256=files.sha256(path))
+    return RawFile(
+        file=name,
+        head_row=0,
+        columns={key: value.take(keep) for key, value in columns.items()},
+        rows=keep + 1,
+        dropped=dropped,
+        sha256=files.sha256(path),
+    )
 
 
 def _as_text(column: pa.ChunkedArray) -> Any:

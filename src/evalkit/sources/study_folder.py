@@ -33,8 +33,14 @@ def read_folder(folder: Path, config: Config) -> StudyTables:
     remarks = [*file_remarks(raw, unread), *finish(tables, config)]
     account = account_of(tables.values())
     must_not_lose_too_much(list(tables.values()), account, config.rules.max_set_aside)
-    return StudyTables(tables=frames(tables), account=account, remarks=tuple(dict.fromkeys(remarks)),
-                       inputs=inputs_of(folder, tables), config=config, capabilities_off={})
+    return StudyTables(
+        tables=frames(tables),
+        account=account,
+        remarks=tuple(dict.fromkeys(remarks)),
+        inputs=inputs_of(folder, tables),
+        config=config,
+        capabilities_off={},
+    )
 
 
 def finish(tables: dict[str, TableRows], config: Config, *, strict_calendar: bool = True) -> list[str]:
@@ -59,11 +65,16 @@ def must_be_minimal(names: set[str], config: Config, folder: Path, unread: tuple
     nearer = MINIMAL_SETS[0] if "attendance_total" not in names else MINIMAL_SETS[1]
     missing = sorted(set(nearer) - names) + sorted(codes - names if nearer is MINIMAL_SETS[0] else ())
     hint = f" Files here that are no table's: {listed(unread)}." if unread else ""
-    raise UserError(f"The study has no file for: {', '.join(missing)}.", file=folder.name, culprits=[
-        "enough with daily attendance: student, enrollment, calendar, attendance_event, code_table, assignment",
-        "enough with totals: student, attendance_total, assignment"],
+    raise UserError(
+        f"The study has no file for: {', '.join(missing)}.",
+        file=folder.name,
+        culprits=[
+            "enough with daily attendance: student, enrollment, calendar, attendance_event, code_table, assignment",
+            "enough with totals: student, attendance_total, assignment",
+        ],
         remedy=f"Add {missing[0]}.csv (or .xlsx, .parquet), or name your file under [tables] in study.toml. To begin "
-               f"from other exports: evalkit new FOLDER --from EXPORTS.{hint}")
+        f"from other exports: evalkit new FOLDER --from EXPORTS.{hint}",
+    )
 
 
 def published_totals(folder: Path) -> UserError | None:

@@ -6,7 +6,6 @@ import csv
 import io
 import re
 import stat
-
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -24,8 +23,11 @@ _CHUNK = 50_000
 _LARGE = 1_000_000
 _LOOK = 30
 _TOTAL = re.compile(r"(grand\s+)?totals?\s*:?", re.I)
-_FOOTER = re.compile(r"(grand\s+)?totals?\b|sum(me)?\s*:?$|records?\s*:|rows?\s*:|count\s*:|page\s+\d|printed\b|run\s+(date|on|\d)"
-                     r"|report\s+(date|run)|end of (report|file)|generated\b|as of\b", re.I)
+_FOOTER = re.compile(
+    r"(grand\s+)?totals?\b|sum(me)?\s*:?$|records?\s*:|rows?\s*:|count\s*:|page\s+\d|printed\b|run\s+(date|on|\d)"
+    r"|report\s+(date|run)|end of (report|file)|generated\b|as of\b",
+    re.I,
+)
 
 
 def must_be_regular(path: Path, name: str) -> None:
@@ -33,13 +35,21 @@ def must_be_regular(path: Path, name: str) -> None:
     try:
         found = path.resolve(strict=True).stat()
     except OSError as problem:
-        raise UserError("The file cannot be opened.", file=name, remedy=f"{problem.strerror}: check the file.") from None
+        raise UserError(
+            "The file cannot be opened.", file=name, remedy=f"{problem.strerror}: check the file."
+        ) from None
     if not stat.S_ISREG(found.st_mode):
-        raise UserError("This is not an ordinary file.", file=name, remedy="Put a copy of the file in the study folder.")
+        raise UserError(
+            "This is not an ordinary file.", file=name, remedy="Put a copy of the file in the study folder."
+        )
     if found.st_size == 0:
-        raise UserError("The file is empty.", file=name, remedy="Export it again, or remove it if there is nothing to read.")
+        raise UserError(
+            "The file is empty.", file=name, remedy="Export it again, or remove it if there is nothing to read."
+        )
     if found.st_size > MOST_BYTES:
-        raise UserError("The file is larger than 1 GB.", file=name, remedy="Save it as parquet, or split it into parts.")
+        raise UserError(
+            "The file is larger than 1 GB.", file=name, remedy="Save it as parquet, or split it into parts."
+        )
 
 
 def decode(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
@@ -61,8 +71,11 @@ def _strict(data: bytes, encoding: str, name: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError:
-        raise UserError("The letters of this file cannot be read.", file=name,
-                        remedy="Save it again as UTF-8 csv (in Excel: CSV UTF-8).") from None
+        raise UserError(
+            "The letters of this file cannot be read.",
+            file=name,
+            remedy="Save it again as UTF-8 csv (in Excel: CSV UTF-8).",
+        ) from None
 
 
 def read_text(path: Path, name: str, *, known: dict[str, str], required: tuple[str, ...]) -> RawFile:
@@ -106,9 +119,13 @@ def _layout(text: str, known: dict[str, str], required: tuple[str, ...], name: s
 def header_not_found(records: list[list[str]], required: tuple[str, ...], name: str) -> UserError:
     """The refusal for a file without its column names. Shows shapes of lines only: a line may hold names and ids."""
     shapes = [f"line {i}: {len(record)} cells" for i, record in enumerate(records[:5], start=1)]
-    return UserError("The row with the column names was not found in the first 30 lines.", file=name, culprits=shapes,
-                     remedy=f"It must name: {', '.join(required)}. If your columns have other names, write them under "
-                            "[columns.<table>] in study.toml.")
+    return UserError(
+        "The row with the column names was not found in the first 30 lines.",
+        file=name,
+        culprits=shapes,
+        remedy=f"It must name: {', '.join(required)}. If your columns have other names, write them under "
+        "[columns.<table>] in study.toml.",
+    )
 
 
 def used_columns(head: list[str], known: dict[str, str], name: str) -> dict[int, str]:
@@ -117,8 +134,12 @@ def used_columns(head: list[str], known: dict[str, str], name: str) -> dict[int,
     for place, cell in enumerate(head):
         column = known.get(plain_name(cell))
         if column and column in found.values():
-            raise UserError("Two columns have the same meaning.", file=name, column=column,
-                            remedy="Remove one, or say which under [columns.<table>] in study.toml.")
+            raise UserError(
+                "Two columns have the same meaning.",
+                file=name,
+                column=column,
+                remedy="Remove one, or say which under [columns.<table>] in study.toml.",
+            )
         if column:
             found[place] = column
     return found
@@ -136,8 +157,12 @@ def _records(text: str, delimiter: str, head: int, known: dict[str, str], name: 
         top = list(islice(reader, head + 1))
         return assemble(_chunks(reader), top, known, name)
     except csv.Error:
-        raise UserError("A line of the file is not valid csv.", file=name, row=reader.line_num,
-                        remedy="Look for a double quote that is opened and not closed near this line.") from None
+        raise UserError(
+            "A line of the file is not valid csv.",
+            file=name,
+            row=reader.line_num,
+            remedy="Look for a double quote that is opened and not closed near this line.",
+        ) from None
 
 
 def _plain_records(text: str, delimiter: str, head: int, known: dict[str, str], name: str) -> dict | None:
@@ -149,9 +174,13 @@ def _plain_records(text: str, delimiter: str, head: int, known: dict[str, str], 
     coded = pa.dictionary(pa.int32(), pa.string())
     try:
         found = arrow_csv.read_csv(
-            pa.py_buffer(text.encode()), read_options=arrow_csv.ReadOptions(skip_rows=head + 1, column_names=names),
+            pa.py_buffer(text.encode()),
+            read_options=arrow_csv.ReadOptions(skip_rows=head + 1, column_names=names),
             parse_options=arrow_csv.ParseOptions(delimiter=delimiter, quote_char=False, ignore_empty_lines=False),
-            convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, coded), strings_can_be_null=False))
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, coded), strings_can_be_null=False
+            ),
+        )
     except pa.ArrowException:
         return None
     columns = [_coded_already(found.column(place)) for place in range(len(names))]
@@ -205,8 +234,9 @@ def _odd(chunk: list[list[str]], width: int, seen: int) -> dict[int, str]:
     return found
 
 
-def _told_apart(columns: list[TextColumn], used: dict[int, str], top: list[list[str]], odd: dict[int, str],
-                name: str) -> dict:
+def _told_apart(
+    columns: list[TextColumn], used: dict[int, str], top: list[list[str]], odd: dict[int, str], name: str
+) -> dict:
     """Drop blank rows; set titles, footers and totals apart; keep the columns that are read."""
     n = len(columns[0].codes) if columns else 0
     filled = np.zeros(n, np.int32)
@@ -223,14 +253,20 @@ def _told_apart(columns: list[TextColumn], used: dict[int, str], top: list[list[
     is_footer = total | (footer & (filled < max(2, len(columns)))) | trailing
     numbers = np.arange(n) + len(top) + 1
     data = (filled > 0) & ~is_footer
-    structural = [(i, "a title above the column names") for i, record in enumerate(top[:-1], start=1)
-                  if any(cell.strip() for cell in record)]
+    structural = [
+        (i, "a title above the column names")
+        for i, record in enumerate(top[:-1], start=1)
+        if any(cell.strip() for cell in record)
+    ]
     structural += [(int(i), "a footer or total row") for i in numbers[(filled > 0) & is_footer]]
     keep = np.flatnonzero(data)
     footers = {number for number, _ in structural}
-    return {"file": name, "head_row": len(top), "rows": numbers[keep], "structural": tuple(structural),
-            "columns": {used[place]: columns[place].take(keep) for place in used},
-            "odd": {row: why for row, why in odd.items() if row not in footers},
-            "dropped": dropped_columns(top[-1], used)}
-
-
+    return {
+        "file": name,
+        "head_row": len(top),
+        "rows": numbers[keep],
+        "structural": tuple(structural),
+        "columns": {used[place]: columns[place].take(keep) for place in used},
+        "odd": {row: why for row, why in odd.items() if row not in footers},
+        "dropped": dropped_columns(top[-1], used),
+    }

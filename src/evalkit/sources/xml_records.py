@@ -26,11 +26,19 @@ def read_records(path: Path, name: str, take: Callable[[str, Record], None]) -> 
         with path.open("rb") as file:
             parser.ParseFile(file)
     except _Refused as problem:
-        raise UserError(f"The XML file {problem}.", file=name, row=parser.CurrentLineNumber,
-                        remedy="Export plain Ed-Fi XML, without a document type.") from None
+        raise UserError(
+            f"The XML file {problem}.",
+            file=name,
+            row=parser.CurrentLineNumber,
+            remedy="Export plain Ed-Fi XML, without a document type.",
+        ) from None
     except expat.ExpatError as problem:
-        raise UserError("The XML file is broken.", file=name, row=problem.lineno,
-                        remedy="Export it again: it seems to be cut off or edited.") from None
+        raise UserError(
+            "The XML file is broken.",
+            file=name,
+            row=problem.lineno,
+            remedy="Export it again: it seems to be cut off or edited.",
+        ) from None
 
 
 class _Reader:

@@ -32,8 +32,9 @@ class Row:
         return self.values[column]
 
     def refuse(self, column: str, remedy: str) -> UserError:
-        return UserError("A row of the vocabulary cannot be used.", file=self.file, row=self.line, column=column,
-                         remedy=remedy)
+        return UserError(
+            "A row of the vocabulary cannot be used.", file=self.file, row=self.line, column=column, remedy=remedy
+        )
 
     def yes(self, column: str) -> bool:
         if self[column] not in _YES_NO:
@@ -56,8 +57,9 @@ def plain(text: str) -> str:
     return re.sub(r"[\W_]+", "", folded) if not re.fullmatch(r"\s*-?\d+\s*", folded) else folded.strip()
 
 
-def read_rows(text: str, columns: tuple[str, ...], *, file: str, key: tuple[str, ...],
-              may_be_blank: tuple[str, ...] = ()) -> Iterator[Row]:
+def read_rows(
+    text: str, columns: tuple[str, ...], *, file: str, key: tuple[str, ...], may_be_blank: tuple[str, ...] = ()
+) -> Iterator[Row]:
     """The rows of one vocabulary text; head, blanks, ragged and repeated lines are refused with the line."""
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     seen: dict[tuple[str, ...], int] = {}
@@ -72,21 +74,35 @@ def read_rows(text: str, columns: tuple[str, ...], *, file: str, key: tuple[str,
             seen[name] = row.line
             yield row
     except csv.Error:
-        raise UserError("A line of the vocabulary is not csv.", file=file, row=lines.line_num,
-                        remedy="Close every double quote that was opened.") from None
+        raise UserError(
+            "A line of the vocabulary is not csv.",
+            file=file,
+            row=lines.line_num,
+            remedy="Close every double quote that was opened.",
+        ) from None
 
 
-def _checked(cells: list[str], columns: tuple[str, ...], line: int, file: str, may_be_blank: tuple[str, ...]) -> Row | None:
+def _checked(
+    cells: list[str], columns: tuple[str, ...], line: int, file: str, may_be_blank: tuple[str, ...]
+) -> Row | None:
     if line == 1:
         if tuple(cells) != columns:
-            raise UserError("The first line of a vocabulary file was changed.", file=file, row=1,
-                            remedy=f"It must read: {','.join(columns)}")
+            raise UserError(
+                "The first line of a vocabulary file was changed.",
+                file=file,
+                row=1,
+                remedy=f"It must read: {','.join(columns)}",
+            )
         return None
     if not any(cell.strip() for cell in cells):
         return None
     if len(cells) != len(columns):
-        raise UserError("A line of the vocabulary has too many or too few cells.", file=file, row=line,
-                        remedy=f"Write {len(columns)} cells: {', '.join(columns)}. Quote a cell that holds a comma.")
+        raise UserError(
+            "A line of the vocabulary has too many or too few cells.",
+            file=file,
+            row=line,
+            remedy=f"Write {len(columns)} cells: {', '.join(columns)}. Quote a cell that holds a comma.",
+        )
     row = Row(file, line, {column: cell.strip() for column, cell in zip(columns, cells, strict=True)})
     for column in columns:
         if not row[column] and column not in may_be_blank:
@@ -96,8 +112,15 @@ def _checked(cells: list[str], columns: tuple[str, ...], line: int, file: str, m
 
 def _file(name: str, columns: str, key: str, may_be_blank: str = "") -> tuple[Row, ...]:
     text = (package_files("evalkit.vocabulary") / name).read_text(encoding="utf-8")
-    return tuple(read_rows(text, tuple(columns.split(",")), file=f"vocabulary/{name}", key=tuple(key.split(",")),
-                           may_be_blank=tuple(may_be_blank.split(","))))
+    return tuple(
+        read_rows(
+            text,
+            tuple(columns.split(",")),
+            file=f"vocabulary/{name}",
+            key=tuple(key.split(",")),
+            may_be_blank=tuple(may_be_blank.split(",")),
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -142,8 +165,12 @@ def bands() -> tuple[Band, ...]:
     rows = _file("bands.csv", "band,order,label,is_chronic,meaning", "band")
     found = tuple(Band(row["band"], row.whole("order"), row["label"], row.yes("is_chronic")) for row in rows)
     if [band.order for band in found] != list(range(1, len(found) + 1)):
-        raise UserError("The bands must be numbered 1, 2, 3 ... from the mildest.", file="vocabulary/bands.csv",
-                        column="order", remedy="Renumber the rows so that the bands cover the whole range.")
+        raise UserError(
+            "The bands must be numbered 1, 2, 3 ... from the mildest.",
+            file="vocabulary/bands.csv",
+            column="order",
+            remedy="Renumber the rows so that the bands cover the whole range.",
+        )
     return found
 
 
@@ -223,8 +250,19 @@ def reasons() -> tuple[Reason, ...]:
             raise row.refuse("category", f"Use one of: {', '.join(sorted(known))}.")
         if row["certainty"] not in CERTAINTIES:
             raise row.refuse("certainty", f"Use one of: {', '.join(CERTAINTIES)}.")
-        found.append(Reason(row["pattern"], row["category"], row["label_en"], row["label_es"], row["certainty"],
-                            row.yes("sensitive"), row["ceds"], row["england"], row["note"]))
+        found.append(
+            Reason(
+                row["pattern"],
+                row["category"],
+                row["label_en"],
+                row["label_es"],
+                row["certainty"],
+                row.yes("sensitive"),
+                row["ceds"],
+                row["england"],
+                row["note"],
+            )
+        )
     return tuple(found)
 
 
@@ -290,6 +328,10 @@ def spellings(name: str) -> dict[str, str]:
     for value, aliases in choices(name).items():
         for spelling in (value, *aliases):
             if found.setdefault(plain(spelling), value) != value:
-                raise UserError(f'Two values of "{name}" share the spelling "{spelling}".', file="vocabulary",
-                                column="aliases", remedy="Remove it from one of the two rows.")
+                raise UserError(
+                    f'Two values of "{name}" share the spelling "{spelling}".',
+                    file="vocabulary",
+                    column="aliases",
+                    remedy="Remove it from one of the two rows.",
+                )
     return found

@@ -1,0 +1,91 @@
+"""What was known of a study on a date, and what of it belongs to one school."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from evalkit.schemas import empty_frame
+
+HAPPENED = {
+    "attendance_event": "date",
+    "attendance_period": "date",
+    "attendance_total": "period_end",
+    "enrollment": "entry_date",
+    "assignment": "begin_date",
+    "contact": "date",
+    "barrier": "identified_date",
+    "referral": "made_date",
+    "recognition": "date",
+    "team_meeting": "date",
+    "action": "decided_on",
+    "plan_change": "changed_on",
+    "insight": "date",
+    "service": "scheduled_date",
+    "survey": "asked_on",
+    "success_plan": "made_on",
+    "observation": "date",
+    "outcome": "date",
+}
+"""The column that says when a row's matter happened: a row after the study's `as_of` is not used."""
+
+LATER = {
+    "enrollment": (("exit_date", ("exit_type",)),),
+    "assignment": (("end_date", ("end_reason",)),),
+    "barrier": (("resolved_date", ("status",)),),
+    "referral": (("outcome_date", ("outcome",)),),
+    "action": (("closed_on", ("status",)),),
+}
+"""What was written on a row later: after `as_of` it is not known yet, nor what came with it."""
+
+
+def up_to(given: Mapping[str, pd.DataFrame], as_of: pd.Timestamp) -> dict[str, pd.DataFrame]:
+    """The tables as they were known on `as_of`: later rows left out, later endings not known yet."""
+    known: dict[str, pd.DataFrame] = {}
+    for name, frame in given.items():
+        if name in HAPPENED:
+            later = frame[HAPPENED[name]] > as_of
+            frame = frame[~later].reset_index(drop=True) if later.any() else frame
+        for column, others in LATER.get(name, ()):
+            frame = _not_yet(frame, name, column, others, as_of)
+        if len(frame):
+            known[name] = frame
+    return known
+
+
+def _not_yet(frame: pd.DataFrame, name: str, column: str, others: tuple[str, ...], as_of: pd.Timestamp) -> pd.DataFrame:
+    """Blank an ending after `as_of` and what came with it; a status goes back to open."""
+    later = frame[column] > as_of
+    if not later.any():
+        return frame
+    frame = frame.copy()
+    frame.loc[later, column] = pd.NaT
+    for other in others:
+        frame.loc[later, other] = "open" if other == "status" else np.nan
+    return frame
+
+
+def of_school(known: Mapping[str, pd.DataFrame], school: str) -> dict[str, pd.DataFrame]:
+    """The tables narrowed to one school: its own rows, and all rows of the students who were ever enrolled there."""
+    names = ("enrollment", "attendance_event", "attendance_total")
+    here = [known[name] for name in names if name in known]
+    students = set().union(*(frame.loc[frame["school_id"] == school, "student_id"] for frame in here))
+    assigned = known.get("assignment", empty_frame("assignment"))
+    mentors = set(assigned.loc[assigned["student_id"].isin(students), "mentor_id"])
+    found = {}
+    for name, frame in known.items():
+        columns = frame.columns
+        if name == "mentor":
+            frame = frame[(frame["school_id"] == school) | frame["mentor_id"].isin(mentors)]
+        elif name == "prior_year" or ("student_id" in columns and "school_id" not in columns):
+            mine = frame["student_id"].isin(students)
+            if name == "contact":  # a team meeting has no student
+                mine |= frame["mentor_id"].isin(mentors) & frame["student_id"].isna()
+            frame = frame[mine]
+        elif "school_id" in columns:
+            frame = frame[frame["school_id"] == school]
+        if len(frame):
+            found[name] = frame.reset_index(drop=True)
+    return found
