@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import UserError, nearest
 from evalkit.vocabulary import choices
@@ -81,8 +82,8 @@ class Table:
 
 
 def _read(name: str) -> list[dict[str, str]]:
-    with (package_files("evalkit.schemas") / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    text = (package_files("evalkit.schemas") / name).read_text(encoding="utf-8")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 @cache
@@ -91,8 +92,9 @@ def tables() -> dict[str, Table]:
     fields: dict[str, list[Field]] = {}
     for row in _read("fields.csv"):
         flags = {name: row.pop(name) == "yes" for name in ("required", "blank_ok", "private")}
-        name = row.pop("field")
-        fields.setdefault(row["table"], []).append(Field(name=name, **flags, **row))
+        settings: dict[str, Any] = {**row, **flags, "name": row["field"]}
+        settings.pop("field")
+        fields.setdefault(row["table"], []).append(Field(**settings))
     return {
         row["table"]: Table(row["table"], tuple(row["key"].split(";")), row["grain"], tuple(fields[row["table"]]))
         for row in _read("tables.csv")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,7 @@ def read_edfi(folder: Path, config: Config) -> StudyTables:
     bundle, hashes = _Bundle(), {}
     for path in sorted(folder.glob("*.xml")):
         hashes[path.name] = files.sha256(path)
-        read_records(path, path.name, lambda kind, record, file=path.name: bundle.take(file, kind, record))
+        read_records(path, path.name, partial(bundle.take, path.name))
     _must_have(bundle, folder)
     bundle.assignments()
     bundle.bus_routes()
