@@ -124,6 +124,8 @@ def _swap(work: Path, target: Path) -> None:
         _replace(target, old)
     work.chmod(0o755)
     _replace(work, target)
+    if old.is_symlink() or old.is_file():
+        old.unlink()
     shutil.rmtree(old, ignore_errors=True)
 
 
