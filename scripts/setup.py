@@ -1,4 +1,4 @@
-"""Set up and run evalkit with nothing but Python 3.11+: `python scripts/setup.py env|demo|test|lab|...` (what make calls)."""
+"""Set up and run evalkit with nothing but Python 3.11+: `python scripts/setup.py env|demo|test|...` (make calls it)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def wanted() -> str:
 
 def env() -> None:
     """Make .venv from requirements.lock; does nothing when it is up to date."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - run by whatever Python is there
         sys.exit(f"evalkit needs Python 3.11 or newer; this is {sys.version.split()[0]}. Install it from python.org.")
     if PYTHON.exists() and STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted():
         return
