@@ -1,4 +1,5 @@
-"""How long the search for patterns takes and what it needs, by size. Run: .venv/bin/python benchmarks/patterns.py [N ...]
+"""How long the search for patterns takes and what it needs, by size. Run: .venv/bin/python benchmarks/patterns.py [N
+...]
 
 Each size runs in a process of its own; the district is made first and its memory counted too (an upper bound).
 """
@@ -23,21 +24,34 @@ def one(n_students: int) -> None:
     from evalkit.patterns import n_searched, search_grid
     from evalkit.simulate import PATTERNS, simulate_district
 
-    district = simulate_district(n_students=n_students, n_schools=max(6, n_students // 600), seed=1, planted=PATTERNS,
-                                 records=False, history=False)
+    district = simulate_district(
+        n_students=n_students,
+        n_schools=max(6, n_students // 600),
+        seed=1,
+        planted=PATTERNS,
+        records=False,
+        history=False,
+    )
     begin = time.perf_counter()
     grid, absences, periods = frames(district)
     built = time.perf_counter()
     cpu = time.process_time()
     table = search_grid(grid, absences, periods)
-    end = time.perf_counter()
+    end, cpu = time.perf_counter(), time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"| {n_students:,} | {len(grid.dates)} | {n_searched(table):,} | {built - begin:.1f} s | {end - built:.1f} s | {time.process_time() - cpu:.1f} s | {peak:.2f} GB |",
-          flush=True)
+    print(
+        f"| {n_students:,} | {len(grid.dates)} | {n_searched(table):,} | {built - begin:.1f} s | {end - built:.1f} s "
+        f"| {cpu:.1f} s | {peak:.2f} GB |",
+        flush=True,
+    )
 
 
 def main(sizes: list[int]) -> None:
-    print("| students | school days | searched | grid | search | of it CPU | peak memory, district included |\n|---|---|---|---|---|---|---|", flush=True)
+    print(
+        "| students | school days | searched | grid | search | of it CPU | peak memory, district included |\n"
+        "|---|---|---|---|---|---|---|",
+        flush=True,
+    )
     for size in sizes:
         subprocess.run([sys.executable, __file__, "--one", str(size)], check=True)
 

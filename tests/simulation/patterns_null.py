@@ -1,4 +1,5 @@
-"""False findings in districts in which no group differs. Slow: run by hand, the table stands in docs/methods/patterns.md.
+"""False findings in districts in which no group differs. Slow: run by hand, the table stands in
+docs/methods/patterns.md.
 
     nice .venv/bin/python tests/simulation/patterns_null.py OUT.csv [n_districts] [n_students] [n_schools] [first_seed]
 
@@ -28,15 +29,19 @@ def frames(district, school_year: int = 2026):
     spans = spans.assign(last_date=spans["last_date"].fillna(end))
     event = district["attendance_event"]
     event = event[event["date"].between(start, end)]
-    absences = event.assign(absent_units=event["code_local"].map(lambda c: CODES[c][2]),
-                            pattern=event["code_local"].map(lambda c: CODES[c][6]), month=event["date"].dt.strftime("%Y-%m"))
+    absences = event.assign(
+        absent_units=event["code_local"].map(lambda c: CODES[c][2]),
+        pattern=event["code_local"].map(lambda c: CODES[c][6]),
+        month=event["date"].dt.strftime("%Y-%m"),
+    )
     grid = make_grid(district["student"], spans, absences, days, calendar)
     return grid, absences, missed_periods(district["attendance_period"])
 
 
 def one(seed: int, n_students: int, n_schools: int, **options):
-    district = simulate_district(n_students=n_students, n_schools=n_schools, effect_days=0, seed=seed, records=False,
-                                 history=False, **options)
+    district = simulate_district(
+        n_students=n_students, n_schools=n_schools, effect_days=0, seed=seed, records=False, history=False, **options
+    )
     return search_grid(*frames(district), seed=seed), district
 
 
@@ -49,8 +54,11 @@ def main(out: str, n: int = 500, n_students: int = 900, n_schools: int = 4, firs
         sure = table[table["q_value"] < 0.05]
         counts = [int(sure["kind"].eq(kind).sum()) for kind in KINDS]
         with path.open("a", encoding="utf-8") as file:
-            file.write(f"{seed},{n_searched(table)},{table['q_value'].min():.4g},{int(len(sure) > 0)},"
-                       + ",".join(map(str, counts)) + "\n")
+            file.write(
+                f"{seed},{n_searched(table)},{table['q_value'].min():.4g},{int(len(sure) > 0)},"
+                + ",".join(map(str, counts))
+                + "\n"
+            )
 
 
 if __name__ == "__main__":

@@ -12,8 +12,12 @@ from evalkit.simulate.settings import CODES, MONTH_RATIO, WEEKDAY_RATIO
 
 COUNTS = {code: row[2] for code, row in CODES.items()}
 # preset: published or fitted mean share missed, chronic share, P(chronic | chronic the year before), year-to-year r
-PUBLISHED = {"pre": (0.042, 0.094, 0.46, 0.61), "post": (0.068, 0.218, 0.62, 0.71),
-             "elementary": (0.061, 0.182, 0.51, 0.55), "high_school": (0.105, 0.328, 0.74, 0.79)}
+PUBLISHED = {
+    "pre": (0.042, 0.094, 0.46, 0.61),
+    "post": (0.068, 0.218, 0.62, 0.71),
+    "elementary": (0.061, 0.182, 0.51, 0.55),
+    "high_school": (0.105, 0.328, 0.74, 0.79),
+}
 
 
 def _years(district, school_year=2026):
@@ -23,8 +27,9 @@ def _years(district, school_year=2026):
     now = event[event["date"].between("2025-08-01", end)]
     days = now["code_local"].map(COUNTS).groupby(now["student_id"]).sum()
     calendar = district["calendar"]
-    n_days = calendar[calendar["is_instructional"] & calendar["date"].between("2025-08-01", end)
-                      & calendar["school_id"].eq("0101")].shape[0]
+    n_days = calendar[
+        calendar["is_instructional"] & calendar["date"].between("2025-08-01", end) & calendar["school_id"].eq("0101")
+    ].shape[0]
     spans = district["enrollment"].query("school_year == '2026'")
     once = spans[~spans["student_id"].duplicated(keep=False) & spans["exit_date"].isna()]
     once = once[once["entry_date"] == once["entry_date"].min()]
@@ -94,13 +99,17 @@ def test_no_effect_means_the_same_path_and_one_seed_means_one_district():
     with_effect = simulate_district(n_students=600, n_schools=3, effect_days=-4, seed=4)
     merged = none.truth.students.merge(with_effect.truth.students, on="student_id")
     assert len(merged) == len(none.truth.students)  # selection does not see the effect
-    assert (merged["absent_days_untreated_x"] - merged["absent_days_untreated_y"]).abs().max() <= 6  # codes differ, days do not
+    assert (
+        merged["absent_days_untreated_x"] - merged["absent_days_untreated_y"]
+    ).abs().max() <= 6  # codes differ, days do not
 
 
 def test_the_truth_agrees_with_the_file_of_events():
     district = simulate_district(n_students=1200, n_schools=6, effect_days=-3, seed=8, history=False)
     truth = district.truth.students.set_index("student_id")
-    event = district["attendance_event"].merge(truth[["begin_date", "window_end"]], left_on="student_id", right_index=True)
+    event = district["attendance_event"].merge(
+        truth[["begin_date", "window_end"]], left_on="student_id", right_index=True
+    )
     inside = event[(event["date"] >= event["begin_date"]) & (event["date"] <= event["window_end"])]
     days = inside["code_local"].map(COUNTS).groupby(inside["student_id"]).sum().reindex(truth.index).fillna(0)
     assert days.to_numpy() == pytest.approx(truth["absent_days"].to_numpy(), abs=1e-9)  # halves are exact in binary
@@ -119,11 +128,25 @@ def test_options_act():
     growing = simulate_district(**base, effect_profile="growing")
     assert not growing.truth.students.equals(plain.truth.students)
     planted = simulate_district(**base, planted=PATTERNS)
-    assert {row["pattern"] for row in planted.truth.planted} >= {"weekday=Friday", "same_days", "period=1", "early_dismissal"}
+    assert {row["pattern"] for row in planted.truth.planted} >= {
+        "weekday=Friday",
+        "same_days",
+        "period=1",
+        "early_dismissal",
+    }
 
 
-@pytest.mark.parametrize("wrong", [{"preset": "now"}, {"effect_profile": "up"}, {"planted": ("moon",)},
-                                   {"effect_by_band": {"college": -1}}, {"effect_days": -60}, {"n_schools": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"preset": "now"},
+        {"effect_profile": "up"},
+        {"planted": ("moon",)},
+        {"effect_by_band": {"college": -1}},
+        {"effect_days": -60},
+        {"n_schools": 0},
+    ],
+)
 def test_impossible_options_are_refused(wrong):
     with pytest.raises(UsageError):
         simulate_district(**{"n_students": 600, "n_schools": 3, "seed": 1, "records": False, "history": False, **wrong})
@@ -137,4 +160,6 @@ def test_a_study_folder_holds_every_table_and_the_truth_apart(tmp_path):
     written = {path.stem for path in folder.glob("*.csv")}
     expected = set(tables()) - {"attendance_total"}
     assert written == expected
-    assert (folder / "truth" / "truth.toml").exists() and "effect_days_asked = -2.0" in (folder / "truth" / "truth.toml").read_text()
+    assert (folder / "truth" / "truth.toml").exists() and "effect_days_asked = -2.0" in (
+        folder / "truth" / "truth.toml"
+    ).read_text()

@@ -38,7 +38,9 @@ def test_the_decoy_route_is_in_no_shared_or_calendar_finding(planted):
 
 def test_the_broken_bus_mornings_are_named(planted):
     _, district = planted
-    truth = next(row for row in district.truth.planted if row["group"].startswith("bus_route") and row["kind"] == "shared")
+    truth = next(
+        row for row in district.truth.planted if row["group"].startswith("bus_route") and row["kind"] == "shared"
+    )
     grid = frames(district)[0]
     days = standout_days(grid, {truth["group"]: group_members(grid)[truth["group"]]})
     assert len(days) >= 5  # of six; one may lie on a day with few riders or in the last incomplete days

@@ -19,12 +19,21 @@ from evalkit.patterns.shared import shuffled
 def _grid(n=60, n_days=40, rate=0.1, seed=0):
     rng = np.random.default_rng(seed)
     dates = pd.bdate_range("2025-09-08", periods=n_days)
-    students = pd.DataFrame({"student_id": [f"{k:03d}" for k in range(n)], "grade_level": np.where(np.arange(n) < n // 2, "01", "02"),
-                             "english_learner": pd.array([k % 3 == 0 for k in range(n)], dtype="boolean")})
-    spans = pd.DataFrame({"student_id": students["student_id"], "school_id": "0001", "first_date": dates[0], "last_date": dates[-1]})
+    students = pd.DataFrame(
+        {
+            "student_id": [f"{k:03d}" for k in range(n)],
+            "grade_level": np.where(np.arange(n) < n // 2, "01", "02"),
+            "english_learner": pd.array([k % 3 == 0 for k in range(n)], dtype="boolean"),
+        }
+    )
+    spans = pd.DataFrame(
+        {"student_id": students["student_id"], "school_id": "0001", "first_date": dates[0], "last_date": dates[-1]}
+    )
     days = pd.DataFrame({"school_id": "0001", "date": dates})
     i, d = np.nonzero(rng.random((n, n_days)) < rate)
-    absences = pd.DataFrame({"student_id": students["student_id"].to_numpy()[i], "date": dates[d], "absent_units": 120_000})
+    absences = pd.DataFrame(
+        {"student_id": students["student_id"].to_numpy()[i], "date": dates[d], "absent_units": 120_000}
+    )
     calendar = days.assign(day_type=["early_dismissal" if k % 10 == 0 else "instructional" for k in range(n_days)])
     return make_grid(students, spans, absences, days, calendar), absences, days
 
@@ -62,9 +71,16 @@ def test_too_few_absences_are_not_tested():
 
 
 def test_days_round_a_break_are_those_beside_a_gap():
-    dates = pd.DatetimeIndex([*pd.bdate_range("2025-11-17", "2025-11-26"), *pd.bdate_range("2025-12-01", "2025-12-23"),
-                              *pd.bdate_range("2026-01-05", "2026-01-16"), *pd.bdate_range("2026-01-20", "2026-02-13"),
-                              *pd.bdate_range("2026-02-23", "2026-04-03"), *pd.bdate_range("2026-04-13", "2026-05-01")])
+    dates = pd.DatetimeIndex(
+        [
+            *pd.bdate_range("2025-11-17", "2025-11-26"),
+            *pd.bdate_range("2025-12-01", "2025-12-23"),
+            *pd.bdate_range("2026-01-05", "2026-01-16"),
+            *pd.bdate_range("2026-01-20", "2026-02-13"),
+            *pd.bdate_range("2026-02-23", "2026-04-03"),
+            *pd.bdate_range("2026-04-13", "2026-05-01"),
+        ]
+    )
     grid = _grid(n_days=len(dates))[0]
     from dataclasses import replace
 
@@ -77,7 +93,9 @@ def test_permutations_keep_every_student_and_every_day():
     grid, _, _ = _grid(rate=0.15, seed=4)
     changed = 0
     for moves in shuffled(grid, n=5, seed=1):
-        assert (moves.sum(axis=1) == grid.absent.sum(axis=1)).all() and (moves.sum(axis=0) == grid.absent.sum(axis=0)).all()
+        assert (moves.sum(axis=1) == grid.absent.sum(axis=1)).all() and (
+            moves.sum(axis=0) == grid.absent.sum(axis=0)
+        ).all()
         changed += int((moves != grid.absent).sum())
     assert changed > 0
 
@@ -87,8 +105,15 @@ def test_permutations_reach_every_table_equally_often():
     from dataclasses import replace
 
     grid = _grid(n=60, n_days=40)[0]
-    small = replace(grid, absent=np.eye(3, dtype=bool), enrolled=np.ones((3, 3), dtype=bool), school=np.zeros((3, 3), dtype=np.int16),
-                    home=np.zeros(3, dtype=int), dates=grid.dates[:3], students=grid.students.iloc[:3])
+    small = replace(
+        grid,
+        absent=np.eye(3, dtype=bool),
+        enrolled=np.ones((3, 3), dtype=bool),
+        school=np.zeros((3, 3), dtype=np.int16),
+        home=np.zeros(3, dtype=int),
+        dates=grid.dates[:3],
+        students=grid.students.iloc[:3],
+    )
     seen = pd.Series([moves.tobytes() for moves in shuffled(small, n=3000, seed=2, between=6)]).value_counts()
     assert len(seen) == 6 and seen.min() > 420 and seen.max() < 580  # 500 each, four standard errors
 
@@ -99,8 +124,13 @@ def test_mantel_haenszel_is_statsmodels():
     rng = np.random.default_rng(3)
     inside, stratum = rng.random(500) < 0.3, rng.integers(0, 3, 500)
     has = rng.random(500) < 0.2 + 0.2 * inside
-    tables = [[[int((has & inside & (stratum == k)).sum()), int((~has & inside & (stratum == k)).sum())],
-               [int((has & ~inside & (stratum == k)).sum()), int((~has & ~inside & (stratum == k)).sum())]] for k in range(3)]
+    tables = [
+        [
+            [int((has & inside & (stratum == k)).sum()), int((~has & inside & (stratum == k)).sum())],
+            [int((has & ~inside & (stratum == k)).sum()), int((~has & ~inside & (stratum == k)).sum())],
+        ]
+        for k in range(3)
+    ]
     reference = StratifiedTable([np.array(t) for t in tables])
     row = mantel_haenszel(has, inside, stratum, used=np.ones(500, dtype=bool))
     assert row["rate_ratio"] == pytest.approx(reference.riskratio_pooled)
@@ -108,14 +138,23 @@ def test_mantel_haenszel_is_statsmodels():
 
 
 def test_excused_is_no_reason():
-    absences = pd.DataFrame({"student_id": ["1", "1", "2"], "school_id": "1", "month": "2025-09", "absent_units": [1, 1, 1],
-                             "pattern": pd.array(["no_reason", None, "transportation"], dtype="str")})
+    absences = pd.DataFrame(
+        {
+            "student_id": ["1", "1", "2"],
+            "school_id": "1",
+            "month": "2025-09",
+            "absent_units": [1, 1, 1],
+            "pattern": pd.array(["no_reason", None, "transportation"], dtype="str"),
+        }
+    )
     table = coverage(absences, ["school_id"])
     assert table[["n_absences", "n_known"]].to_numpy().tolist() == [[3, 1]] and not table["enough"].iloc[0]
     said = pd.DataFrame({"student_id": ["2", "3"], "pattern": ["transportation", "housing"]})
     reasons = student_reasons(absences, said)
-    assert reasons.to_dict("records") == [{"student_id": "2", "pattern": "transportation", "n": 1, "from_mentor": True},
-                                          {"student_id": "3", "pattern": "housing", "n": 0, "from_mentor": True}]
+    assert reasons.to_dict("records") == [
+        {"student_id": "2", "pattern": "transportation", "n": 1, "from_mentor": True},
+        {"student_id": "3", "pattern": "housing", "n": 0, "from_mentor": True},
+    ]
 
 
 def test_small_groups_are_pulled_in_more():
@@ -132,21 +171,48 @@ def test_barriers_that_meet():
 
 
 def test_missed_periods_are_those_with_less_than_half_the_minutes():
-    rows = pd.DataFrame({"student_id": list("abcd"), "period": "1", "minutes_scheduled": [48, 48, 48, None], "minutes_present": [0, 24, 25, None]})
+    rows = pd.DataFrame(
+        {
+            "student_id": list("abcd"),
+            "period": "1",
+            "minutes_scheduled": [48, 48, 48, None],
+            "minutes_present": [0, 24, 25, None],
+        }
+    )
     assert missed_periods(rows)["student_id"].tolist() == ["a", "b", "d"]
 
 
 def test_gap_matrix_and_funnel():
     day = pd.Timestamp("2026-01-10")
-    barriers = pd.DataFrame({"student_id": list("abcde"), "pattern": ["food", "food", "housing", "food", "food"],
-                             "source": ["mentor", "mentor", "family", "text_suggested", "mentor"], "status": ["open", "open", "open", "open", "resolved"]})
-    resources = pd.DataFrame({"resource_id": ["R1", "R2"], "patterns": ["food; transportation", "housing"], "capacity": pd.array([1, 9], dtype="Int64"),
-                              "checked_date": [pd.Timestamp("2025-06-01"), day], "active": pd.array([True, False], dtype="boolean")})
+    barriers = pd.DataFrame(
+        {
+            "student_id": list("abcde"),
+            "pattern": ["food", "food", "housing", "food", "food"],
+            "source": ["mentor", "mentor", "family", "text_suggested", "mentor"],
+            "status": ["open", "open", "open", "open", "resolved"],
+        }
+    )
+    resources = pd.DataFrame(
+        {
+            "resource_id": ["R1", "R2"],
+            "patterns": ["food; transportation", "housing"],
+            "capacity": pd.array([1, 9], dtype="Int64"),
+            "checked_date": [pd.Timestamp("2025-06-01"), day],
+            "active": pd.array([True, False], dtype="boolean"),
+        }
+    )
     gap = gap_matrix(barriers, resources, day).set_index("pattern")
     assert gap.loc["food", ["n_students", "capacity", "unserved", "n_stale"]].tolist() == [2, 1, 1, 1]
     assert gap.loc["housing", "ask"] == "Find a first partner" and gap.loc["food", "ask"] == "Ask for more places"
-    referrals = pd.DataFrame({"student_id": ["a", "b"], "pattern": "food", "made_date": [day, day], "outcome": ["connected", "waitlisted"],
-                              "outcome_date": [day + pd.Timedelta(days=8), day]})
+    referrals = pd.DataFrame(
+        {
+            "student_id": ["a", "b"],
+            "pattern": "food",
+            "made_date": [day, day],
+            "outcome": ["connected", "waitlisted"],
+            "outcome_date": [day + pd.Timedelta(days=8), day],
+        }
+    )
     row = referral_funnel(barriers, referrals).set_index("pattern").loc["food"]
     assert (row["n_barriers"], row["n_referred"], row["n_connected"], row["days_to_connect"]) == (4, 2, 1, 8)
 
@@ -160,8 +226,14 @@ def test_counts_without_days_enrolled():
 
 
 def test_every_pattern_has_words_and_an_action():
-    for pattern, group in (("weekday=Friday", "grade_level=07"), ("same_days", "bus_route=R1"), ("same_days", "household_id=all"),
-                           ("reason=transportation", "zip5=1"), ("fading", "school_id=1"), ("early_dismissal", "school_id=1")):
+    for pattern, group in (
+        ("weekday=Friday", "grade_level=07"),
+        ("same_days", "bus_route=R1"),
+        ("same_days", "household_id=all"),
+        ("reason=transportation", "zip5=1"),
+        ("fading", "school_id=1"),
+        ("early_dismissal", "school_id=1"),
+    ):
         family = family_of(group, pattern)
         assert family.action and family.owner and pattern_words(pattern)
     assert group_words("grade_level=07", str) == "Grade 7" and group_words("school_id=1", lambda s: "Elm") == "Elm"
@@ -170,7 +242,20 @@ def test_every_pattern_has_words_and_an_action():
 
 def test_row_order_does_not_matter():
     grid, absences, days = _grid(n=80, n_days=60, rate=0.2)
-    again = make_grid(grid.students.sample(frac=1, random_state=1), pd.DataFrame({
-        "student_id": grid.students["student_id"], "school_id": "0001", "first_date": grid.dates[0], "last_date": grid.dates[-1]}).sample(
-        frac=1, random_state=2), absences.sample(frac=1, random_state=3), days.sample(frac=1, random_state=4), days.assign(day_type="instructional"))
-    pd.testing.assert_frame_equal(find_calendar(grid)[lambda t: t["pattern"] != "early_dismissal"].reset_index(drop=True), find_calendar(again))
+    again = make_grid(
+        grid.students.sample(frac=1, random_state=1),
+        pd.DataFrame(
+            {
+                "student_id": grid.students["student_id"],
+                "school_id": "0001",
+                "first_date": grid.dates[0],
+                "last_date": grid.dates[-1],
+            }
+        ).sample(frac=1, random_state=2),
+        absences.sample(frac=1, random_state=3),
+        days.sample(frac=1, random_state=4),
+        days.assign(day_type="instructional"),
+    )
+    pd.testing.assert_frame_equal(
+        find_calendar(grid)[lambda t: t["pattern"] != "early_dismissal"].reset_index(drop=True), find_calendar(again)
+    )

@@ -13,16 +13,26 @@ from evalkit.patterns.notes import confirmation_sheet, confirmed_barriers, preci
 CORPUS = Path(__file__).parent / "patterns_notes" / "labelled.csv"
 
 
-@pytest.mark.parametrize(("note", "expected"), [
-    ("Missed the bus again", {"transportation": "cue"}),  # the phrase holds the ambiguous word
-    ("The bus was green", {"transportation": "weak"}),  # an ambiguous word alone
-    ("sickle cell", {"health_physical": "cue"}), ("homesickness", {}),  # whole words
-    ("not sick", {}), ("Not at all sick", {}), ("no one at home, sick", {"health_physical": "cue"}),  # 3 words, one clause
-    ("no ride", {"transportation": "cue"}),  # the phrase holds the negation
-    ("ENFERMO", {"health_physical": "cue"}), ("estomago", {"health_physical": "cue"}),  # case and accents
-    ("cold and cough", {"health_physical": "cue", "weather_personal": "weak"}),  # second cue
-    ("afraid of ICE", {"safety_community": "cue"}), ("ice", {"safety_community": "weak", "weather_personal": "weak"}),
-    ("did not come, fever", {"health_physical": "cue"}), ("", {})])
+@pytest.mark.parametrize(
+    ("note", "expected"),
+    [
+        ("Missed the bus again", {"transportation": "cue"}),  # the phrase holds the ambiguous word
+        ("The bus was green", {"transportation": "weak"}),  # an ambiguous word alone
+        ("sickle cell", {"health_physical": "cue"}),
+        ("homesickness", {}),  # whole words
+        ("not sick", {}),
+        ("Not at all sick", {}),
+        ("no one at home, sick", {"health_physical": "cue"}),  # 3 words, one clause
+        ("no ride", {"transportation": "cue"}),  # the phrase holds the negation
+        ("ENFERMO", {"health_physical": "cue"}),
+        ("estomago", {"health_physical": "cue"}),  # case and accents
+        ("cold and cough", {"health_physical": "cue", "weather_personal": "weak"}),  # second cue
+        ("afraid of ICE", {"safety_community": "cue"}),
+        ("ice", {"safety_community": "weak", "weather_personal": "weak"}),
+        ("did not come, fever", {"health_physical": "cue"}),
+        ("", {}),
+    ],
+)
 def test_rules_of_matching(note, expected):
     assert proposals(note) == expected
 
@@ -58,13 +68,19 @@ MEASURED_PRECISION, MEASURED_RECALL = 0.932, 0.809
 
 
 def test_a_person_confirms_and_no_word_of_the_note_is_kept():
-    contacts = pd.DataFrame({"contact_id": ["C1", "C2", "C3"], "student_id": ["S1", "S2", "S1"],
-                             "note_text": ["Fever since Monday zzyzx", None, "asthma, inhaler"]})
+    contacts = pd.DataFrame(
+        {
+            "contact_id": ["C1", "C2", "C3"],
+            "student_id": ["S1", "S2", "S1"],
+            "note_text": ["Fever since Monday zzyzx", None, "asthma, inhaler"],
+        }
+    )
     sheet = confirmation_sheet(contacts)
     assert not sheet.to_csv().count("zzyzx") and not sheet.to_csv().lower().count("fever")
     answered = sheet.assign(confirmed=["yes", "no"])
     assert confirmed_barriers(answered).to_dict("records") == [
-        {"student_id": "S1", "pattern": "health_physical", "source": "text_suggested"}]
+        {"student_id": "S1", "pattern": "health_physical", "source": "text_suggested"}
+    ]
     assert precision_of(answered)["precision"].tolist() == [0.5]
     with pytest.raises(UserError) as problem:
         confirmed_barriers(sheet.assign(confirmed="maybe"))

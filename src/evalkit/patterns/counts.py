@@ -1,4 +1,6 @@
-"""What can be said where days enrolled are not known: days per student and weekday counts against the school days known."""
+"""What can be said where days enrolled are not known: days per student and weekday counts against the school days
+known.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def days_per_student(absences: pd.DataFrame, n_listed: int) -> pd.DataFrame:
 
 
 def weekday_counts(absences: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
-    """Absences by weekday beside the school days known. Grain: weekday; n_absences, n_students, n_school_days, per_day."""
+    """Absences by weekday beside the school days known. Grain: weekday; n_absences, n_students, n_school_days,
+    per_day.
+    """
     missed = absences[absences["absent_units"] > 0]
     name = missed["date"].dt.day_name()
     known = days.drop_duplicates("date")["date"].dt.day_name().value_counts()

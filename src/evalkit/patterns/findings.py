@@ -34,7 +34,20 @@ class Family:
 def families() -> tuple[Family, ...]:
     """The rows of actions.csv, in its order."""
     text = (package_files("evalkit.patterns") / "actions.csv").read_text(encoding="utf-8")
-    return tuple(Family(**{**row, "weight": float(row["weight"])}) for row in csv.DictReader(io.StringIO(text)))
+    rows = csv.DictReader(io.StringIO(text))
+    return tuple(
+        Family(
+            row["family"],
+            row["starts_with"],
+            row["about"],
+            row["title"],
+            row["reading"],
+            row["action"],
+            row["owner"],
+            float(row["weight"]),
+        )
+        for row in rows
+    )
 
 
 def family_of(group: str, pattern: str) -> Family:

@@ -17,7 +17,8 @@ def open_barriers(barriers: pd.DataFrame) -> pd.DataFrame:
 def gap_matrix(barriers: pd.DataFrame, resources: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     """Need against capacity. Grain: pattern. n_students (open barrier), n_resources, capacity, unserved, n_stale, ask.
 
-    A resource of several barriers lends its whole capacity to each, so the capacity is a most favorable figure; inactive
+    A resource of several barriers lends its whole capacity to each, so the capacity is a most favorable figure;
+    inactive
     resources and those without a stated capacity add none. Stale: not checked for 180 days.
     """
     need = open_barriers(barriers).groupby("pattern")["student_id"].nunique().rename("n_students")
@@ -52,7 +53,8 @@ def _ask(n_resources: int, unserved: int, n_stale: int) -> str:
 
 
 def referral_funnel(barriers: pd.DataFrame, referrals: pd.DataFrame) -> pd.DataFrame:
-    """What became of barriers. Grain: pattern. n_barriers, n_referred, n_connected, n_waiting, n_ended (declined, did not
+    """What became of barriers. Grain: pattern. n_barriers, n_referred, n_connected, n_waiting, n_ended (declined, did
+    not
     come, not eligible), n_unknown: students; days_to_connect: median days from referral to connection."""
     named = barriers.groupby("pattern")["student_id"].nunique().rename("n_barriers")
     one = referrals.assign(days=(referrals["outcome_date"] - referrals["made_date"]).dt.days)
@@ -71,10 +73,11 @@ def referral_funnel(barriers: pd.DataFrame, referrals: pd.DataFrame) -> pd.DataF
 
 
 def after_resolution(barriers: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
-    """Absence after a barrier was resolved, beside students with the same barrier still open: an association, no effect.
+    """Absence after a barrier was resolved, beside students with the same barrier still open: an association, no
+    effect.
 
     rates: student_id, pattern, before, after (shares missed 30 school days before and after the resolution, or for an
-    open barrier before and after the median number of days until resolution). Grain: pattern; n and mean change by group.
+    open barrier before and after the median number of days until resolution). Grain: pattern; n, mean change by group.
     """
     table = barriers[["student_id", "pattern", "status"]].merge(rates, on=["student_id", "pattern"])
     table = table.assign(

@@ -1,8 +1,8 @@
 """Notes only propose: words of a note point to a barrier, a person confirms it. The words are never printed or kept.
 
-Whole words, case and accents folded on both sides, the longest phrase first. A negation up to three words before, in the
-same clause, cancels unless the phrase itself holds it. An ambiguous short word (bus, cold, work ...), or a word that two
-barriers share, needs a second cue of the same barrier in the note; without one it is only "weak".
+Whole words, case and accents folded on both sides, the longest phrase first. A negation up to three words before, in
+the same clause, cancels unless the phrase itself holds it. An ambiguous short word (bus, cold, work ...), or a word
+that two barriers share, needs a second cue of the same barrier in the note; without one it is only "weak".
 """
 
 from __future__ import annotations
@@ -17,23 +17,72 @@ import pandas as pd
 from evalkit.errors import UserError, must_be_one_of
 from evalkit.vocabulary import reason_words
 
-NEGATIONS = {"no", "not", "never", "without", "nor", "sin", "nunca", "tampoco", "ni", "isnt", "wasnt", "doesnt", "didnt", "dont",
-             "hasnt", "havent", "arent", "werent", "cannot", "cant", "wont"}
-ATTENDING = {"come", "came", "coming", "attend", "here", "go", "going", "make", "show", "call", "called", "vino", "viene", "venir", "fue",
-             "asistio", "llego", "pudo", "puede", "va", "llamo", "estuvo"}
+NEGATIONS = {
+    "no",
+    "not",
+    "never",
+    "without",
+    "nor",
+    "sin",
+    "nunca",
+    "tampoco",
+    "ni",
+    "isnt",
+    "wasnt",
+    "doesnt",
+    "didnt",
+    "dont",
+    "hasnt",
+    "havent",
+    "arent",
+    "werent",
+    "cannot",
+    "cant",
+    "wont",
+}
+ATTENDING = {
+    "come",
+    "came",
+    "coming",
+    "attend",
+    "here",
+    "go",
+    "going",
+    "make",
+    "show",
+    "call",
+    "called",
+    "vino",
+    "viene",
+    "venir",
+    "fue",
+    "asistio",
+    "llego",
+    "pudo",
+    "puede",
+    "va",
+    "llamo",
+    "estuvo",
+}
 """A negation of these says that the student stayed away, not that the reason is absent: "did not come, fever"."""
 REACH = 3
 _BREAK = "|"
 
 
-def propose(notes: pd.DataFrame, *, text: str = "note_text", key: str = "contact_id", language: str = "") -> pd.DataFrame:
+def propose(
+    notes: pd.DataFrame, *, text: str = "note_text", key: str = "contact_id", language: str = ""
+) -> pd.DataFrame:
     """Barriers that notes may be about. Grain: key x pattern; strength (cue, weak). No word of the note is in it.
 
     notes: a row per note with `key` and `text`. language: "en", "es", or both lists when not given.
     """
     must_be_one_of("language", language, ("", "en", "es"))
-    rows = [(identity, pattern, strength) for identity, note in zip(notes[key], notes[text], strict=True)
-            if isinstance(note, str) and note.strip() for pattern, strength in proposals(note, language=language).items()]
+    rows = [
+        (identity, pattern, strength)
+        for identity, note in zip(notes[key], notes[text], strict=True)
+        if isinstance(note, str) and note.strip()
+        for pattern, strength in proposals(note, language=language).items()
+    ]
     return pd.DataFrame(rows, columns=[key, "pattern", "strength"])
 
 
@@ -51,7 +100,9 @@ def proposals(note: str, *, language: str = "") -> dict[str, str]:
     if re.search(r"\bICE\b", note) and not note.isupper() and "safety_community" in cues:
         sure.add("safety_community")
         cues.pop("weather_personal", None)
-    return {pattern: "cue" if pattern in sure or len(phrases) > 1 else "weak" for pattern, phrases in sorted(cues.items())}
+    return {
+        pattern: "cue" if pattern in sure or len(phrases) > 1 else "weak" for pattern, phrases in sorted(cues.items())
+    }
 
 
 def fold(text: str) -> str:
@@ -85,7 +136,7 @@ def _matches(words: list[str], language: str) -> Iterator[tuple[tuple[str, ...],
     """Phrases from left to right, the longest at each place, those negated left out."""
     table, at = _phrases(language), 0
     while at < len(words):
-        hit = next((item for item in table.get(words[at], []) if tuple(words[at:at + len(item[0])]) == item[0]), None)
+        hit = next((item for item in table.get(words[at], []) if tuple(words[at : at + len(item[0])]) == item[0]), None)
         if hit is None:
             at += 1
             continue
@@ -119,8 +170,12 @@ def confirmed_barriers(sheet: pd.DataFrame) -> pd.DataFrame:
     answers = sheet["confirmed"].fillna("").astype("str").str.strip().str.casefold()
     wrong = ~answers.isin(["", "yes", "no"])
     if wrong.any():
-        raise UserError("The confirmation sheet holds an answer that is neither yes nor no.", column="confirmed",
-                        row=int(wrong.to_numpy().argmax()) + 2, remedy="Write yes, no, or leave the cell blank.")
+        raise UserError(
+            "The confirmation sheet holds an answer that is neither yes nor no.",
+            column="confirmed",
+            row=int(wrong.to_numpy().argmax()) + 2,
+            remedy="Write yes, no, or leave the cell blank.",
+        )
     kept = sheet[answers.eq("yes")].drop_duplicates(["student_id", "pattern"])
     return kept[["student_id", "pattern"]].assign(source="text_suggested").reset_index(drop=True)
 

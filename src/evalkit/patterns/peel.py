@@ -1,4 +1,6 @@
-"""Which findings are the shadow of a stronger one: a school shows what one of its grades has, the other grades the reverse."""
+"""Which findings are the shadow of a stronger one: a school shows what one of its grades has, the other grades the
+reverse.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ LEFT_OVER = 0.01
 def explain(grid: DayGrid, table: pd.DataFrame, *, most: int = 6) -> pd.DataFrame:
     """Mark findings that fade once a stronger calendar finding's students and days are taken out of the data.
 
-    Adds `explained_by` ("group pattern" or ""). Repeats for the strongest findings left, at most `most` times. A reason,
-    route or run found in the same group as a stronger one of its own kind and pattern is left as it is.
+    Adds `explained_by` ("group pattern" or ""). Repeats for the strongest findings left, at most `most` times. Only
+    calendar findings are taken out and marked.
     """
     table = table.assign(explained_by="")
     groups, classes = group_members(grid), day_classes(grid)

@@ -53,8 +53,8 @@ def find_reasons(grid: DayGrid, absences: pd.DataFrame) -> pd.DataFrame:
     """Reasons that a group's students have more often than other students with as many recorded reasons.
 
     Grain: group x pattern (reason=...). Mantel-Haenszel risk ratio over strata of the number of absences with a reason
-    and the school (for schools themselves: the grade); groups below the coverage needed are left out. Only codes are compared:
-    mentors see a chosen group of students.
+    and the school (for schools themselves: the grade); groups below the coverage needed are left out. Only codes
+    are compared: mentors see a chosen group of students.
     """
     missed = absences[absences["absent_units"] > 0]
     row = pd.Index(grid.students["student_id"]).get_indexer(missed["student_id"])
@@ -93,7 +93,9 @@ def find_reasons(grid: DayGrid, absences: pd.DataFrame) -> pd.DataFrame:
 def mantel_haenszel(
     has: np.ndarray, inside: np.ndarray, stratum: np.ndarray, *, used: np.ndarray
 ) -> dict[str, float] | None:
-    """Risk ratio of `has`, inside against outside, over strata; Greenland-Robins interval, Mantel-Haenszel chi-square."""
+    """Risk ratio of `has`, inside against outside, over strata; Greenland-Robins interval, Mantel-Haenszel chi-
+    square.
+    """
     from scipy import special
 
     k = int(stratum.max()) + 1
@@ -170,7 +172,9 @@ def co_occurring(reasons: pd.DataFrame, *, least: int = 10) -> pd.DataFrame:
 
 
 def reason_months(absences: pd.DataFrame) -> pd.DataFrame:
-    """Students with each reason by month. Grain: month x pattern; n_students, n_month (with any known reason), share."""
+    """Students with each reason by month. Grain: month x pattern; n_students, n_month (with any known reason),
+    share.
+    """
     missed = absences[(absences["absent_units"] > 0) & is_known(absences["pattern"])]
     everyone = missed.groupby("month")["student_id"].nunique().rename("n_month")
     table = missed.groupby(["month", "pattern"])["student_id"].nunique().rename("n_students").reset_index()

@@ -30,7 +30,9 @@ def find_runs(
 
 
 def spells_by_student(grid: DayGrid) -> tuple[np.ndarray, np.ndarray]:
-    """Per student: absences that continue one of the school day before, and those expected at that number of absences."""
+    """Per student: absences that continue one of the school day before, and those expected at that number of
+    absences.
+    """
     follows = (grid.absent[:, 1:] & grid.absent[:, :-1]).sum(axis=1)
     n = grid.absent.sum(axis=1)
     return _expected_in_bins(follows.astype(float), n, weights=n.astype(float))
@@ -61,7 +63,9 @@ def fading_by_student(grid: DayGrid, *, n_permutations: int, seed: int) -> tuple
 
 
 def _rise(grid: DayGrid, absent: np.ndarray, share: np.ndarray, block: int = 8192) -> np.ndarray:
-    """The largest log likelihood ratio of a rise at some day between 15 % and 85 % of each student's expected absences."""
+    """The largest log likelihood ratio of a rise at some day between 15 % and 85 % of each student's expected
+    absences.
+    """
     best = np.zeros(len(absent), dtype=np.float32)
     for a in range(0, len(absent), block):
         seen = np.cumsum(absent[a : a + block], axis=1, dtype=np.float32)
@@ -81,7 +85,9 @@ def _rise(grid: DayGrid, absent: np.ndarray, share: np.ndarray, block: int = 819
 def _compare(
     groups: dict[str, np.ndarray], pattern: str, value: np.ndarray, due: np.ndarray
 ) -> list[dict[str, object]]:
-    """Each group's total over its expected total, against the same of everyone else; residuals by student give the spread."""
+    """Each group's total over its expected total, against the same of everyone else; residuals by student give the
+    spread.
+    """
     residual = value - due
     everyone = (value.sum(), due.sum(), residual @ residual)
     rows = []
@@ -95,7 +101,8 @@ def _compare(
 
 
 def _ratio(y1: float, m1: float, s1: float, y0: float, m0: float, s0: float, *, df: int) -> dict[str, float] | None:
-    """Ratio of two observed-over-expected ratios. p is the larger of the one on the ratio and the one on its log, by t with
+    """Ratio of two observed-over-expected ratios. p is the larger of the one on the ratio and the one on its log, by
+    t with
     the group's students who have any as df: with few of them either scale alone is too sure on one side."""
     from scipy import special
 

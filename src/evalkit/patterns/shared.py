@@ -1,12 +1,14 @@
 """Absent on the same days: households, routes and zips whose students' absences meet more often than chance.
 
 Chance is a permutation that keeps every student's number of absences and every school day's number of absences
-("curveball" trades between pairs of students of one school, Strona et al. 2014; all pairs at once, Carstens et al. 2018).
+("curveball" trades between pairs of students of one school, Strona et al. 2014; all pairs at once,
+Carstens et al. 2018).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +21,9 @@ SHARED_COLUMNS = ("bus_route", "zip5")
 
 
 def shuffled(grid: DayGrid, *, n: int, seed: int, burn_in: int = 12, between: int = 2) -> Iterator[np.ndarray]:
-    """`n` matrices of absences with the same totals by student and by school day. Do not keep them: one array is reused."""
+    """`n` matrices of absences with the same totals by student and by school day. Do not keep them: one array is
+    reused.
+    """
     rng = np.random.default_rng(seed)
     moves = grid.absent.copy()
     at_home = grid.enrolled & (grid.school == grid.home[:, None])
@@ -82,11 +86,11 @@ def _households(grid: DayGrid) -> list[np.ndarray]:
     return [members for members in rows.values() if 2 <= len(members) <= 8]
 
 
-def _pairs(moves: np.ndarray, member: object, home: object) -> np.ndarray:
+def _pairs(moves: np.ndarray, member: Any, home: Any) -> np.ndarray:
     """Pairs absent on the same day, per group, and over all households."""
     absent = moves.astype(np.float32)
-    together = np.asarray(member @ absent, dtype=float)  # type: ignore[operator]
-    at_home = np.asarray(home @ absent, dtype=float)  # type: ignore[operator]
+    together = np.asarray(member @ absent).astype(float)
+    at_home = np.asarray(home @ absent).astype(float)
     return np.append((together * (together - 1) / 2).sum(axis=1), (at_home * (at_home - 1) / 2).sum())
 
 

@@ -22,7 +22,9 @@ RESULT = ["kind", "group", "pattern", "n_students", "rate_ratio", "ci_low", "ci_
 def released_patterns(facts: BarrierFacts, gate: Gate) -> Any:
     """Everything searched, as results.json and tables/ hold it."""
     plain = {**RATIO, "p_value": "n_students", "q_value": "n_students"}
-    return gate.table("patterns", facts.table[RESULT], keys=("kind", "group", "pattern"), counts=("n_students",), plain=plain)
+    return gate.table(
+        "patterns", facts.table[RESULT], keys=("kind", "group", "pattern"), counts=("n_students",), plain=plain
+    )
 
 
 def pattern_numbers(facts: BarrierFacts, gate: Gate) -> list[dict[str, Any]]:
@@ -34,19 +36,30 @@ def finding_figure(study: Any, facts: BarrierFacts, row: pd.Series, title: str, 
     """A finding among its sisters, rate ratios with intervals."""
     rows = family_rows(facts.table, row)
     by_pattern = rows["group"].nunique() == 1 and len(rows) > 1
-    label = [pattern_words(p) if by_pattern else group_words(g, study.school_name)
-             for g, p in zip(rows["group"], rows["pattern"], strict=True)]
+    label = [
+        pattern_words(p) if by_pattern else group_words(g, study.school_name)
+        for g, p in zip(rows["group"], rows["pattern"], strict=True)
+    ]
     frame = rows.assign(label=label)[["label", "n_students", "rate_ratio", "ci_low", "ci_high"]].reset_index(drop=True)
     table = gate.table("finding", frame, keys=("label",), counts=("n_students",), plain=RATIO)
-    columns = (Column("label", "Group" if not by_pattern else "When or where"), Column("n_students", "Students", "integer"),
-               Column("rate_ratio", "Rate ratio", "decimal2"), Column("ci_low", "Low", "decimal2"), Column("ci_high", "High", "decimal2"))
+    columns = (
+        Column("label", "Group" if not by_pattern else "When or where"),
+        Column("n_students", "Students", "integer"),
+        Column("rate_ratio", "Rate ratio", "decimal2"),
+        Column("ci_low", "Low", "decimal2"),
+        Column("ci_high", "High", "decimal2"),
+    )
     others = "the other schools" if str(row["group"]).startswith("school_id=") else "other students of the same schools"
     measure = gate.fixed(f"Rate against {others} (1 is the same), with 95% interval")
     heading = gate.text("{title}", words={"title": title})
     if not is_whole(table):
         return Table(heading, measure, table, columns, note=gate.fixed(table.rule))
-    alt = "; ".join(f"{r.label} {r.rate_ratio:.2f} ({r.ci_low:.2f} to {r.ci_high:.2f})" for r in frame.itertuples()) + "."
-    return Figure(heading, measure, figures.rate_ratio_forest(table.frame), gate.text("{alt}", words={"alt": alt}), table, columns)
+    alt = (
+        "; ".join(f"{r.label} {r.rate_ratio:.2f} ({r.ci_low:.2f} to {r.ci_high:.2f})" for r in frame.itertuples()) + "."
+    )
+    return Figure(
+        heading, measure, figures.rate_ratio_forest(table.frame), gate.text("{alt}", words={"alt": alt}), table, columns
+    )
 
 
 def standout_sentence(study: Any, facts: BarrierFacts, row: pd.Series, gate: Gate) -> str:
@@ -68,39 +81,84 @@ def standout_sentence(study: Any, facts: BarrierFacts, row: pd.Series, gate: Gat
 def coverage_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table:
     """How many absences have a reason, by school."""
     rows = reasons_known(facts, ["school_id"])
-    rows = rows.assign(school=[study.school_name(s) for s in rows["school_id"]],
-                       reading=rows["enough"].map({True: "Enough to compare", False: "Too few to compare"}))
+    rows = rows.assign(
+        school=[study.school_name(s) for s in rows["school_id"]],
+        reading=rows["enough"].map({True: "Enough to compare", False: "Too few to compare"}),
+    )
     frame = rows[["school", "reading", "n_students", "n_absences", "n_known", "share"]]
-    table = gate.table("coverage", frame, keys=("school", "reading"), counts=("n_students",),
-                       plain={"n_absences": "n_students", "n_known": "n_students", "share": "n_students"})
-    columns = (Column("school", "School"), Column("n_absences", "Absences", "integer"), Column("n_known", "With a reason", "integer"),
-               Column("share", "Share", "percent"), Column("reading", "Reading"))
+    table = gate.table(
+        "coverage",
+        frame,
+        keys=("school", "reading"),
+        counts=("n_students",),
+        plain={"n_absences": "n_students", "n_known": "n_students", "share": "n_students"},
+    )
+    columns = (
+        Column("school", "School"),
+        Column("n_absences", "Absences", "integer"),
+        Column("n_known", "With a reason", "integer"),
+        Column("share", "Share", "percent"),
+        Column("reading", "Reading"),
+    )
     low = rows[~rows["enough"]]["school"].tolist()
-    note = ("Nothing is concluded about reasons where fewer than six in ten absences have one. "
-            + (f"Ask the office at {', '.join(low)} to record one reason per absence." if low else ""))
-    return Table(gate.fixed("How many absences have a reason"), gate.fixed("Absences of the school year so far, by school"), table,
-                 columns, note=gate.text("{note}", words={"note": note.strip()}), key="coverage")
+    note = "Nothing is concluded about reasons where fewer than six in ten absences have one. " + (
+        f"Ask the office at {', '.join(low)} to record one reason per absence." if low else ""
+    )
+    return Table(
+        gate.fixed("How many absences have a reason"),
+        gate.fixed("Absences of the school year so far, by school"),
+        table,
+        columns,
+        note=gate.text("{note}", words={"note": note.strip()}),
+        key="coverage",
+    )
 
 
 def reason_blocks(study: Any, facts: BarrierFacts, gate: Gate) -> list[Any]:
     """Students by reason, and reasons that meet."""
     reasons = student_reasons(facts.absences, study.table("barrier"))
     everyone = int(facts.absences["student_id"].nunique())
-    count = reasons.groupby("pattern").agg(n_students=("student_id", "nunique"), n_mentor=("from_mentor", "sum")).reset_index()
+    count = (
+        reasons.groupby("pattern")
+        .agg(n_students=("student_id", "nunique"), n_mentor=("from_mentor", "sum"))
+        .reset_index()
+    )
     count = count.sort_values(["n_students", "pattern"], ascending=[False, True]).assign(n_all=everyone)
     count["label"] = [pattern_words(f"reason={p}") for p in count["pattern"]]
     count["share"] = count["n_students"] / everyone
     frame = count[["label", "n_students", "n_mentor", "n_all", "share"]].reset_index(drop=True)
-    table = gate.table("reasons", frame, keys=("label",), counts=("n_students", "n_mentor", "n_all"), shares={"share": ("n_students", "n_all")})
-    columns = (Column("label", "Reason"), Column("n_students", "Students", "integer"), Column("share", "Share", "percent"),
-               Column("n_mentor", "Named by a mentor", "integer"))
-    measure = gate.fixed("Students with the reason on record this year, of students with an absence or a tardy. Shares overlap")
+    table = gate.table(
+        "reasons",
+        frame,
+        keys=("label",),
+        counts=("n_students", "n_mentor", "n_all"),
+        shares={"share": ("n_students", "n_all")},
+    )
+    columns = (
+        Column("label", "Reason"),
+        Column("n_students", "Students", "integer"),
+        Column("share", "Share", "percent"),
+        Column("n_mentor", "Named by a mentor", "integer"),
+    )
+    measure = gate.fixed(
+        "Students with the reason on record this year, of students with an absence or a tardy. Shares overlap"
+    )
     shown = table.frame.head(8)
     title = gate.fixed("Reasons on record, by students")
     found: list[Any] = []
     if not table.hidden.head(8).to_numpy().any():
         alt = "; ".join(f"{r.label} {100 * r.share:.0f}%" for r in shown.itertuples()) + "."
-        found.append(Figure(title, measure, figures.share_bars(shown, widths=figures.FULL), gate.text("{alt}", words={"alt": alt}), table, columns, key="reasons"))
+        found.append(
+            Figure(
+                title,
+                measure,
+                figures.share_bars(shown, widths=figures.FULL),
+                gate.text("{alt}", words={"alt": alt}),
+                table,
+                columns,
+                key="reasons",
+            )
+        )
     else:
         found.append(Table(title, measure, table, columns, note=gate.fixed(table.rule), key="reasons", most_rows=8))
     return found + _together(reasons, gate)
@@ -110,34 +168,72 @@ def _together(reasons: pd.DataFrame, gate: Gate) -> list[Any]:
     pairs = co_occurring(reasons[reasons["from_mentor"]], least=5).head(5)
     if pairs.empty:
         return []
-    frame = pd.DataFrame({"pair": [f"{pattern_words(f'reason={a}')} and {pattern_words(f'reason={b}')}"
-                                   for a, b in zip(pairs["pattern"], pairs["other"], strict=True)],
-                          "n_both": pairs["n_both"].to_numpy(), "lift": pairs["lift"].to_numpy()})
+    frame = pd.DataFrame(
+        {
+            "pair": [
+                f"{pattern_words(f'reason={a}')} and {pattern_words(f'reason={b}')}"
+                for a, b in zip(pairs["pattern"], pairs["other"], strict=True)
+            ],
+            "n_both": pairs["n_both"].to_numpy(),
+            "lift": pairs["lift"].to_numpy(),
+        }
+    )
     table = gate.table("together", frame, keys=("pair",), counts=("n_both",), plain={"lift": "n_both"})
-    columns = (Column("pair", "Barriers"), Column("n_both", "Students", "integer"), Column("lift", "Against chance", "decimal1", "times"))
-    return [Table(gate.fixed("Barriers that meet in one student"), gate.fixed("Barriers named by mentors, families or students"), table,
-                  columns, note=gate.fixed("Few students: a hint for a conversation, not a finding."), key="together")]
+    columns = (
+        Column("pair", "Barriers"),
+        Column("n_both", "Students", "integer"),
+        Column("lift", "Against chance", "decimal1", "times"),
+    )
+    return [
+        Table(
+            gate.fixed("Barriers that meet in one student"),
+            gate.fixed("Barriers named by mentors, families or students"),
+            table,
+            columns,
+            note=gate.fixed("Few students: a hint for a conversation, not a finding."),
+            key="together",
+        )
+    ]
 
 
 def profile_blocks(facts: BarrierFacts, gate: Gate) -> list[Any]:
     """Everyone's weekdays and months as rate ratios."""
     rows = facts.table[facts.table["group"].eq("all") & facts.table["kind"].eq("calendar")]
-    found = []
+    found: list[Any] = []
     for name, title in (("weekday", "Weekdays, everyone"), ("month", "Months, everyone")):
         part = rows[rows["pattern"].str.startswith(name)]
         if part.empty:
             continue
-        frame = part.assign(label=[pattern_words(p) for p in part["pattern"]])[["label", "n_students", "rate_ratio", "ci_low", "ci_high"]]
-        table = gate.table(f"profile_{name}", frame.reset_index(drop=True), keys=("label",), counts=("n_students",), plain=RATIO)
-        columns = (Column("label", name.capitalize()), Column("rate_ratio", "Rate ratio", "decimal2"), Column("ci_low", "Low", "decimal2"),
-                   Column("ci_high", "High", "decimal2"))
+        frame = part.assign(label=[pattern_words(p) for p in part["pattern"]])[
+            ["label", "n_students", "rate_ratio", "ci_low", "ci_high"]
+        ]
+        table = gate.table(
+            f"profile_{name}", frame.reset_index(drop=True), keys=("label",), counts=("n_students",), plain=RATIO
+        )
+        columns = (
+            Column("label", name.capitalize()),
+            Column("rate_ratio", "Rate ratio", "decimal2"),
+            Column("ci_low", "Low", "decimal2"),
+            Column("ci_high", "High", "decimal2"),
+        )
         measure = gate.fixed("Rate of absence against all other school days (1 is the same), with 95% interval")
         if not is_whole(table):
-            found.append(Table(gate.fixed(title), measure, table, columns, note=gate.fixed(table.rule), key=f"profile_{name}"))
+            found.append(
+                Table(gate.fixed(title), measure, table, columns, note=gate.fixed(table.rule), key=f"profile_{name}")
+            )
             continue
         alt = "; ".join(f"{r.label} {r.rate_ratio:.2f}" for r in table.frame.itertuples()) + "."
-        found.append(Figure(gate.fixed(title), measure, figures.rate_ratio_forest(table.frame.drop(columns="n_students")),
-                            gate.text("{alt}", words={"alt": alt}), table, columns, key=f"profile_{name}"))
+        found.append(
+            Figure(
+                gate.fixed(title),
+                measure,
+                figures.rate_ratio_forest(table.frame.drop(columns="n_students")),
+                gate.text("{alt}", words={"alt": alt}),
+                table,
+                columns,
+                key=f"profile_{name}",
+            )
+        )
     return found
 
 
@@ -145,21 +241,46 @@ def findings_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table | Callo
     """Every pattern beyond chance, with the stronger one that explains it, if any."""
     rows = facts.table[facts.table["is_finding"]].sort_values("q_value")
     if rows.empty:
-        return Callout(gate.fixed("Nothing stands out beyond chance"), (gate.text(
-            "{n} combinations were looked at.", n=(facts.n_searched, None)),))
-    frame = pd.DataFrame({
-        "group": [group_words(g, study.school_name) for g in rows["group"]], "pattern": [pattern_words(p) for p in rows["pattern"]],
-        "n_students": rows["n_students"].to_numpy(), "rate_ratio": rows["rate_ratio"].to_numpy(), "ci_low": rows["ci_low"].to_numpy(),
-        "ci_high": rows["ci_high"].to_numpy(), "explained": [_explained(text, study) for text in rows["explained_by"]]})
+        return Callout(
+            gate.fixed("Nothing stands out beyond chance"),
+            (gate.text("{n} combinations were looked at.", n=(facts.n_searched, None)),),
+        )
+    frame = pd.DataFrame(
+        {
+            "group": [group_words(g, study.school_name) for g in rows["group"]],
+            "pattern": [pattern_words(p) for p in rows["pattern"]],
+            "n_students": rows["n_students"].to_numpy(),
+            "rate_ratio": rows["rate_ratio"].to_numpy(),
+            "ci_low": rows["ci_low"].to_numpy(),
+            "ci_high": rows["ci_high"].to_numpy(),
+            "explained": [_explained(text, study) for text in rows["explained_by"]],
+        }
+    )
     table = gate.table("findings", frame, keys=("group", "pattern", "explained"), counts=("n_students",), plain=RATIO)
-    columns = (Column("group", "Group"), Column("pattern", "Pattern"), Column("n_students", "Students", "integer"),
-               Column("rate_ratio", "Rate ratio", "decimal2"), Column("ci_low", "Low", "decimal2"), Column("ci_high", "High", "decimal2"),
-               Column("explained", "Goes with"))
-    note = gate.text("{n} combinations were looked at; of those listed, at most 5 in 100 are expected to be chance (Benjamini-Hochberg). "
-                     "Goes with: a stronger pattern of other students explains this one. {rule}", n=(facts.n_searched, None),
-                     words={"rule": "" if gate.is_team else table.rule})
-    return Table(gate.fixed("Patterns beyond chance"), gate.fixed("Rate against other students of the same schools, with 95% interval"),
-                 table, columns, note=note, key="findings", most_rows=15)
+    columns = (
+        Column("group", "Group"),
+        Column("pattern", "Pattern"),
+        Column("n_students", "Students", "integer"),
+        Column("rate_ratio", "Rate ratio", "decimal2"),
+        Column("ci_low", "Low", "decimal2"),
+        Column("ci_high", "High", "decimal2"),
+        Column("explained", "Goes with"),
+    )
+    note = gate.text(
+        "{n} combinations were looked at; of those listed, at most 5 in 100 are expected to be chance "
+        "(Benjamini-Hochberg). Goes with: a stronger pattern of other students explains this one. {rule}",
+        n=(facts.n_searched, None),
+        words={"rule": "" if gate.is_team else table.rule},
+    )
+    return Table(
+        gate.fixed("Patterns beyond chance"),
+        gate.fixed("Rate against other students of the same schools, with 95% interval"),
+        table,
+        columns,
+        note=note,
+        key="findings",
+        most_rows=15,
+    )
 
 
 def _explained(text: str, study: Any) -> str:
@@ -181,34 +302,69 @@ def help_blocks(study: Any, gate: Gate) -> list[Any]:
 
 def _gap_table(gap: pd.DataFrame, gate: Gate) -> Table:
     frame = gap.assign(label=[pattern_words(f"reason={p}") for p in gap["pattern"]]).drop(columns="pattern")
-    table = gate.table("gap", frame[["label", "ask", "n_students", "n_resources", "capacity", "unserved", "n_stale"]], keys=("label", "ask"),
-                       counts=("n_students", "unserved"), plain={"n_resources": "n_students", "capacity": "n_students", "n_stale": "n_students"})
-    columns = (Column("label", "Barrier"), Column("n_students", "Students", "integer", "open"), Column("n_resources", "Resources", "integer"),
-               Column("capacity", "Places", "integer"), Column("unserved", "Without a place", "integer"),
-               Column("n_stale", "To check", "integer", "180 days old"), Column("ask", "Next ask"))
+    table = gate.table(
+        "gap",
+        frame[["label", "ask", "n_students", "n_resources", "capacity", "unserved", "n_stale"]],
+        keys=("label", "ask"),
+        counts=("n_students", "unserved"),
+        plain={"n_resources": "n_students", "capacity": "n_students", "n_stale": "n_students"},
+    )
+    columns = (
+        Column("label", "Barrier"),
+        Column("n_students", "Students", "integer", "open"),
+        Column("n_resources", "Resources", "integer"),
+        Column("capacity", "Places", "integer"),
+        Column("unserved", "Without a place", "integer"),
+        Column("n_stale", "To check", "integer", "180 days old"),
+        Column("ask", "Next ask"),
+    )
     note = "A resource for several barriers lends all its places to each: the picture is the most favorable one."
-    return Table(gate.fixed("Need against places"), gate.fixed("Students with an open barrier, and places at active resources"), table,
-                 columns, note=gate.fixed(note if gate.is_team else f"{note} {table.rule}"), key="gap")
+    return Table(
+        gate.fixed("Need against places"),
+        gate.fixed("Students with an open barrier, and places at active resources"),
+        table,
+        columns,
+        note=gate.fixed(note if gate.is_team else f"{note} {table.rule}"),
+        key="gap",
+    )
 
 
 def _asks(gap: pd.DataFrame, gate: Gate) -> BulletList | Paragraph:
     short = gap[gap["ask"].isin(["Find a first partner", "Ask for more places"])].head(5)
     if short.empty:
         return Paragraph(gate.fixed("Every barrier named has a resource with places."))
-    items = tuple(gate.fixed(f"{pattern_words(f'reason={row.pattern}')}: {row.ask.lower()}.") for row in short.itertuples())
+    items = tuple(
+        gate.fixed(f"{pattern_words(f'reason={row.pattern}')}: {row.ask.lower()}.") for row in short.itertuples()
+    )
     return BulletList(gate.fixed("To ask partners for next month"), items)
 
 
 def _funnel_table(funnel: pd.DataFrame, gate: Gate) -> Table:
     frame = funnel.assign(label=[pattern_words(f"reason={p}") for p in funnel["pattern"]])
     counts = ("n_barriers", "n_referred", "n_connected", "n_waiting")
-    table = gate.table("funnel", frame[["label", *counts, "days_to_connect"]], keys=("label",), counts=counts,
-                       plain={"days_to_connect": "n_connected"})
-    columns = (Column("label", "Barrier"), Column("n_barriers", "Students", "integer"), Column("n_referred", "Referred", "integer"),
-               Column("n_connected", "Connected", "integer"), Column("n_waiting", "Waiting", "integer"),
-               Column("days_to_connect", "Days to connect", "integer", "median"))
-    return Table(gate.fixed("From referral to connection"), gate.fixed("Students by barrier, school year so far"), table, columns,
-                 note="" if gate.is_team else gate.fixed(table.rule), key="funnel")
+    table = gate.table(
+        "funnel",
+        frame[["label", *counts, "days_to_connect"]],
+        keys=("label",),
+        counts=counts,
+        plain={"days_to_connect": "n_connected"},
+    )
+    columns = (
+        Column("label", "Barrier"),
+        Column("n_barriers", "Students", "integer"),
+        Column("n_referred", "Referred", "integer"),
+        Column("n_connected", "Connected", "integer"),
+        Column("n_waiting", "Waiting", "integer"),
+        Column("days_to_connect", "Days to connect", "integer", "median"),
+    )
+    return Table(
+        gate.fixed("From referral to connection"),
+        gate.fixed("Students by barrier, school year so far"),
+        table,
+        columns,
+        note="" if gate.is_team else gate.fixed(table.rule),
+        key="funnel",
+    )
 
 
 def count_numbers(body: tuple[Any, ...]) -> dict[str, Any]:
@@ -219,18 +375,57 @@ def count_numbers(body: tuple[Any, ...]) -> dict[str, Any]:
 def counts_only(study: Any, facts: BarrierFacts, gate: Gate) -> tuple[Any, ...]:
     """What is left without days enrolled: days per student and weekday counts."""
     if not len(facts.absences):
-        return (Callout(gate.fixed("No dated absences"), (gate.fixed(
-            "These data hold totals or shares only. Patterns need dated absences of students (attendance_event)."),), tone="caution"),)
+        return (
+            Callout(
+                gate.fixed("No dated absences"),
+                (
+                    gate.fixed(
+                        "These data hold totals or shares only. "
+                        "Patterns need dated absences of students (attendance_event)."
+                    ),
+                ),
+                tone="caution",
+            ),
+        )
     from evalkit.panel import school_days
 
-    spread = gate.table("days_per_student", days_per_student(facts.absences, len(study.table("student"))), keys=("days",), counts=("n_students",))
+    spread = gate.table(
+        "days_per_student",
+        days_per_student(facts.absences, len(study.table("student"))),
+        keys=("days",),
+        counts=("n_students",),
+    )
     days = school_days(study)
     counted = days[days["counted"]] if "counted" in days else days
-    week = gate.table("weekday_counts", weekday_counts(facts.absences, counted), keys=("weekday",), counts=("n_students",),
-                      plain={"n_absences": "n_students", "n_school_days": "n_students", "per_day": "n_students"})
-    return (Table(gate.fixed("Students by days missed on record"), gate.fixed("Students of the list, by days missed"), spread,
-                  (Column("days", "Days missed"), Column("n_students", "Students", "integer")), key="days_per_student"),
-            Table(gate.fixed("Absences by weekday"), gate.fixed("Absences on record beside the school days that are known"), week,
-                  (Column("weekday", "Weekday"), Column("n_absences", "Absences", "integer"), Column("n_students", "Students", "integer"),
-                   Column("n_school_days", "School days known", "integer"), Column("per_day", "Absences per day", "decimal1")),
-                  note=gate.fixed("School days are those on which a school wrote something down. No share can be made of them."), key="weekday_counts"))
+    week = gate.table(
+        "weekday_counts",
+        weekday_counts(facts.absences, counted),
+        keys=("weekday",),
+        counts=("n_students",),
+        plain={"n_absences": "n_students", "n_school_days": "n_students", "per_day": "n_students"},
+    )
+    return (
+        Table(
+            gate.fixed("Students by days missed on record"),
+            gate.fixed("Students of the list, by days missed"),
+            spread,
+            (Column("days", "Days missed"), Column("n_students", "Students", "integer")),
+            key="days_per_student",
+        ),
+        Table(
+            gate.fixed("Absences by weekday"),
+            gate.fixed("Absences on record beside the school days that are known"),
+            week,
+            (
+                Column("weekday", "Weekday"),
+                Column("n_absences", "Absences", "integer"),
+                Column("n_students", "Students", "integer"),
+                Column("n_school_days", "School days known", "integer"),
+                Column("per_day", "Absences per day", "decimal1"),
+            ),
+            note=gate.fixed(
+                "School days are those on which a school wrote something down. No share can be made of them."
+            ),
+            key="weekday_counts",
+        ),
+    )

@@ -81,7 +81,9 @@ def reasons_known(facts: BarrierFacts, by: list[str]) -> pd.DataFrame:
 
 
 def family_rows(table: pd.DataFrame, finding: pd.Series, *, most: int = 7) -> pd.DataFrame:
-    """The rows a finding's picture shows: its group's other patterns of the kind, or the same pattern in sister groups."""
+    """The rows a finding's picture shows: its group's other patterns of the kind, or the same pattern in sister
+    groups.
+    """
     own = table[table["kind"].eq(finding["kind"]) & table["p_value"].notna()]
     column = str(finding["group"]).partition("=")[0]
     name = str(finding["pattern"]).partition("=")[0]

@@ -33,17 +33,34 @@ def what_stands_out(study: Any, params: Params) -> Section:
     facts, gate, context = _begin(study, params)
     off = tuple(gate.fixed(text) for text in study.lacks("daily", "rates", "reasons"))
     if facts.table.empty:
-        body = blocks.counts_only(study, facts, gate)
-        return Section(context, "what_stands_out", gate.fixed("What these data can and cannot show"), body, is_opening=True,
-                       lead=gate.fixed("Days enrolled are not known here, so no group can be compared with another. "
-                                       "Counts of days missed are shown as they stand."),
-                       off=off, numbers={"patterns": [], **blocks.count_numbers(body)})
+        counts = blocks.counts_only(study, facts, gate)
+        return Section(
+            context,
+            "what_stands_out",
+            gate.fixed("What these data can and cannot show"),
+            counts,
+            is_opening=True,
+            lead=gate.fixed(
+                "Days enrolled are not known here, so no group can be compared with another. "
+                "Counts of days missed are shown as they stand."
+            ),
+            off=off,
+            numbers={"patterns": [], **blocks.count_numbers(counts)},
+        )
     found = facts.findings
     title, lead = _opening(study, facts, gate)
     body = [block for k in range(len(found)) for block in _finding(study, facts, found.iloc[k], gate)]
-    body = body or [Callout(gate.fixed("No group differs"), (gate.fixed(
-        "What everyone shares (weekdays, seasons) is on the next page. That no group stands out is good to know: plan "
-        "for everyone."),))]
+    body = body or [
+        Callout(
+            gate.fixed("No group differs"),
+            (
+                gate.fixed(
+                    "What everyone shares (weekdays, seasons) is on the next page. "
+                    "That no group stands out is good to know: plan for everyone."
+                ),
+            ),
+        )
+    ]
     numbers = {"patterns": blocks.pattern_numbers(facts, gate), "n_searched": facts.n_searched}
     return Section(context, "what_stands_out", title, tuple(body), lead=lead, is_opening=True, numbers=numbers, off=off)
 
@@ -52,22 +69,37 @@ def _opening(study: Any, facts: BarrierFacts, gate: Gate) -> tuple[str, str]:
     """The message and how sure: nothing is called a reason that is only a pattern."""
     found = facts.findings
     if found.empty:
-        return (gate.fixed("No group of students differs from the rest"),
-                gate.text("We looked at {n} combinations of groups and patterns. None stands out beyond chance.",
-                          n=(facts.n_searched, None)))
-    title = gate.fixed({1: "One pattern worth a conversation", 2: "Two patterns worth a conversation"}.get(
-        len(found), "Three patterns worth a conversation"))
+        return (
+            gate.fixed("No group of students differs from the rest"),
+            gate.text(
+                "We looked at {n} combinations of groups and patterns. None stands out beyond chance.",
+                n=(facts.n_searched, None),
+            ),
+        )
+    title = gate.fixed(
+        {1: "One pattern worth a conversation", 2: "Two patterns worth a conversation"}.get(
+            len(found), "Three patterns worth a conversation"
+        )
+    )
     names = ". ".join(_title(study, family_of(row["group"], row["pattern"]).title, row) for _, row in found.iterrows())
-    lead = gate.text("**{names}.** We looked at {n} combinations of groups and patterns. A pattern points to something to ask "
-                     "about. It does not say why.", words={"names": names}, n=(facts.n_searched, None))
+    lead = gate.text(
+        "**{names}.** We looked at {n} combinations of groups and patterns. A pattern points to something to ask "
+        "about. It does not say why.",
+        words={"names": names},
+        n=(facts.n_searched, None),
+    )
     return title, lead
 
 
 def _title(study: Any, template: str, row: pd.Series) -> str:
     value = str(row["pattern"]).partition("=")[2]
-    return template.format(group=group_words(row["group"], study.school_name), day=value, period=value,
-                           month=pattern_words(row["pattern"]) if value else "",
-                           reason=f'"{pattern_words(row["pattern"])}"')
+    return template.format(
+        group=group_words(row["group"], study.school_name),
+        day=value,
+        period=value,
+        month=pattern_words(row["pattern"]) if value else "",
+        reason=f'"{pattern_words(row["pattern"])}"',
+    )
 
 
 def _finding(study: Any, facts: BarrierFacts, row: pd.Series, gate: Gate) -> list[Any]:
@@ -76,17 +108,37 @@ def _finding(study: Any, facts: BarrierFacts, row: pd.Series, gate: Gate) -> lis
     day = str(row["pattern"]).partition("=")[2]
     reading = family.reading.format(group=group_words(row["group"], study.school_name), day=day)
     picture = blocks.finding_figure(study, facts, row, _title(study, family.title, row), gate)
-    numbers = gate.text("{ratio} times the rate of other students like them (between {low} and {high}), {n} students.",
-                        otherwise="The group is too small for its numbers to be shown.",
-                        ratio=(f"{row['rate_ratio']:.1f}", int(row["n_students"])), low=(f"{row['ci_low']:.1f}", int(row["n_students"])),
-                        high=(f"{row['ci_high']:.1f}", int(row["n_students"])), n=(int(row["n_students"]), int(row["n_students"])))
-    sure = gate.text("How sure: {word}. Of findings this strong, fewer than {k} in {m} would be chance.",
-                     words={"word": row["sureness"]}, k=(1, None), m=({"very sure": "1,000", "sure": "100"}.get(row["sureness"], "20"), None))
-    step = gate.text("Next step: {action} Owner: {owner}.", words={
-        "action": family.action.format(group=group_words(row["group"], study.school_name), day=day), "owner": family.owner})
+    numbers = gate.text(
+        "{ratio} times the rate of other students like them (between {low} and {high}), {n} students.",
+        otherwise="The group is too small for its numbers to be shown.",
+        ratio=(f"{row['rate_ratio']:.1f}", int(row["n_students"])),
+        low=(f"{row['ci_low']:.1f}", int(row["n_students"])),
+        high=(f"{row['ci_high']:.1f}", int(row["n_students"])),
+        n=(int(row["n_students"]), int(row["n_students"])),
+    )
+    sure = gate.text(
+        "How sure: {word}. Of findings this strong, fewer than {k} in {m} would be chance.",
+        words={"word": row["sureness"]},
+        k=(1, None),
+        m=({"very sure": "1,000", "sure": "100"}.get(row["sureness"], "20"), None),
+    )
+    step = gate.text(
+        "Next step: {action} Owner: {owner}.",
+        words={
+            "action": family.action.format(group=group_words(row["group"], study.school_name), day=day),
+            "owner": family.owner,
+        },
+    )
     days = blocks.standout_sentence(study, facts, row, gate)
-    return [picture, Callout(gate.fixed("What this says, and what to do"), tuple(
-        text for text in (gate.text("{reading}", words={"reading": reading}), numbers, days, sure, step) if text))]
+    return [
+        picture,
+        Callout(
+            gate.fixed("What this says, and what to do"),
+            tuple(
+                text for text in (gate.text("{reading}", words={"reading": reading}), numbers, days, sure, step) if text
+            ),
+        ),
+    ]
 
 
 def reasons(study: Any, params: Params) -> Section:
@@ -94,12 +146,23 @@ def reasons(study: Any, params: Params) -> Section:
     facts, gate, context = _begin(study, params)
     title = gate.fixed("Reasons: how many absences have one, and which")
     if "reasons" not in study.can or not facts.n_missed:
-        text = gate.fixed("No absence here has a reason on record. Excused and unexcused say what the rule is, not why. Record "
-                          "one reason per absence (code_table pattern, or the barrier table) to switch this page on.")
-        return Section(context, "reasons", title, (Callout(gate.fixed("Reasons are not known"), (text,), tone="caution"),))
-    body = [Paragraph(gate.fixed("Excused and unexcused are not reasons. A student may have several reasons, so shares are of "
-                                 "students and do not add up to a whole.")),
-            blocks.coverage_table(study, facts, gate), *blocks.reason_blocks(study, facts, gate)]
+        text = gate.fixed(
+            "No absence here has a reason on record. Excused and unexcused say what the rule is, not why. Record "
+            "one reason per absence (code_table pattern, or the barrier table) to switch this page on."
+        )
+        return Section(
+            context, "reasons", title, (Callout(gate.fixed("Reasons are not known"), (text,), tone="caution"),)
+        )
+    body = [
+        Paragraph(
+            gate.fixed(
+                "Excused and unexcused are not reasons. A student may have several reasons, so shares are of "
+                "students and do not add up to a whole."
+            )
+        ),
+        blocks.coverage_table(study, facts, gate),
+        *blocks.reason_blocks(study, facts, gate),
+    ]
     return Section(context, "reasons", title, tuple(body), starts_page=True)
 
 
@@ -109,12 +172,25 @@ def when(study: Any, params: Params) -> Section:
     title = gate.fixed("When: what everyone shares, and who differs")
     if facts.table.empty:
         text = gate.fixed(f"Needs {NEEDS}: with days enrolled, groups can be compared day by day.")
-        return Section(context, "when", title, (Callout(gate.fixed("Groups are not compared"), (text,), tone="caution"),))
-    body = [Paragraph(gate.fixed("What everyone shares is the school's calendar and the season, and no finding about a group.")),
-            *blocks.profile_blocks(facts, gate), Heading(gate.fixed("Everything that stands out")),
-            blocks.findings_table(study, facts, gate)]
-    return Section(context, "when", title, tuple(body), starts_page=True,
-                   tables={"patterns": blocks.released_patterns(facts, gate)})
+        return Section(
+            context, "when", title, (Callout(gate.fixed("Groups are not compared"), (text,), tone="caution"),)
+        )
+    body = [
+        Paragraph(
+            gate.fixed("What everyone shares is the school's calendar and the season, and no finding about a group.")
+        ),
+        *blocks.profile_blocks(facts, gate),
+        Heading(gate.fixed("Everything that stands out")),
+        blocks.findings_table(study, facts, gate),
+    ]
+    return Section(
+        context,
+        "when",
+        title,
+        tuple(body),
+        starts_page=True,
+        tables={"patterns": blocks.released_patterns(facts, gate)},
+    )
 
 
 def help_for_barriers(study: Any, params: Params) -> Section:
@@ -123,7 +199,19 @@ def help_for_barriers(study: Any, params: Params) -> Section:
     title = gate.fixed("From barrier to help")
     lacking = study.lacks("barrier", "resource", "referral")
     if "barrier" not in study.can:
-        return Section(context, "help_for_barriers", title, (Callout(gate.fixed("Barriers are not on record"), tuple(
-            gate.fixed(text) for text in lacking), tone="caution"),))
+        return Section(
+            context,
+            "help_for_barriers",
+            title,
+            (
+                Callout(
+                    gate.fixed("Barriers are not on record"),
+                    tuple(gate.fixed(text) for text in lacking),
+                    tone="caution",
+                ),
+            ),
+        )
     body = blocks.help_blocks(study, gate)
-    return Section(context, "help_for_barriers", title, tuple(body), starts_page=True, off=tuple(map(gate.fixed, lacking)))
+    return Section(
+        context, "help_for_barriers", title, tuple(body), starts_page=True, off=tuple(map(gate.fixed, lacking))
+    )

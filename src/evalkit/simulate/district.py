@@ -80,12 +80,13 @@ def simulate_district(
 ) -> District:
     """A made district with a known effect: every canonical table, and `.truth` beside them.
 
-    effect_days: change in days absent per 180 enrolled days after the begin date, mean over mentored students (-4: four
-    fewer). preset: pre, post, elementary, high_school. Further options (settings.Options): school_year, mentored_share,
-    effect_by_band {"middle": -4.2}, effect_profile constant | growing | fading, spillover (share of the effect siblings
-    get), planted (names of settings.PATTERNS), alike (no group differs), hidden_selection, late_referrals, history (last year's daily
-    rows), records (contacts and the rest), dirty (faults of real exports). One seed, one district; the untreated path
-    shares every draw with the observed one, so the truth is exact. Source of the model: data.md, docs/methods.
+    effect_days: change in days absent per 180 enrolled days after the begin date, mean over mentored students (-4:
+    four fewer). preset: pre, post, elementary, high_school. Further options (settings.Options): school_year,
+    mentored_share, effect_by_band {"middle": -4.2}, effect_profile constant | growing | fading, spillover (share of
+    the effect siblings get), planted (names of settings.PATTERNS), alike (no group differs), hidden_selection,
+    late_referrals, history (last year's daily rows), records (contacts and the rest), dirty (faults of real
+    exports). One seed, one district; the untreated path shares every draw with the observed one, so the truth is
+    exact. Source of the model: data.md, docs/methods.
     """
     options = _checked(Options(n_students, n_schools, float(effect_days), seed, preset, **more))
     streams = dict(zip(STREAMS, np.random.SeedSequence(seed).spawn(len(STREAMS)), strict=True))

@@ -152,7 +152,7 @@ def lasting_differences(rng: np.random.Generator, roster: Roster, options: Optio
     own = flat * _group_part(roster, "disability_idea", "foster")
     home = flat * _group_part(roster, "econ_disadvantaged", "homeless", "english_learner")
     n_homes = roster.household.max() + 1
-    home_sd = np.sqrt(max(s.HOUSEHOLD_SHARE * total - np.var(home), 0.05 * total))
+    home_sd = np.sqrt(max(float(s.HOUSEHOLD_SHARE * total - np.var(home)), 0.05 * total))
     own_variance = (1 - s.HOUSEHOLD_SHARE) * total - np.var(grade_part) - np.var(school_part) - np.var(own)
     a = (
         grade_part
@@ -166,7 +166,7 @@ def lasting_differences(rng: np.random.Generator, roster: Roster, options: Optio
 
 
 def _group_part(roster: Roster, *names: str) -> np.ndarray:
-    return np.sum([roster.groups[name] * s.GROUP_LOGIT[name] for name in names], axis=0)
+    return np.asarray(np.sum([roster.groups[name] * s.GROUP_LOGIT[name] for name in names], axis=0))
 
 
 def _grade_offsets() -> np.ndarray:
