@@ -12,7 +12,7 @@ from evalkit.comparison.balance import DENOMINATOR_OF, DENOMINATORS, balance_tab
 from evalkit.comparison.covariates import Column, all_level_columns, read_columns, take
 from evalkit.comparison.matched import MetricFinder
 from evalkit.comparison.methods import Method
-from evalkit.comparison.nearest import ScoreFinder, start_search
+from evalkit.comparison.nearest import Finder, ScoreFinder, start_search
 from evalkit.comparison.problem import Problem, Result
 from evalkit.comparison.propensity import Fit
 from evalkit.comparison.result import Comparison
@@ -114,6 +114,7 @@ def _nobody_near(problem: Problem, rows: np.ndarray) -> np.ndarray:
     """The rows that would find no partner even if nobody were taken."""
     if not len(rows) or (not np.isfinite(problem.width) and not problem.calipers):
         return rows[:0]
+    finder: Finder
     if problem.metric is not None:
         finder = MetricFinder(problem, rows, problem.partner_rows())
     else:

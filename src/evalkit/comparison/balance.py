@@ -73,23 +73,29 @@ def _table(rows: list[dict[str, object]], denominator: str, overlap: bool) -> pd
 
 def _factor_rows(column: Column, arms: Arms, denominator: str, overlap: bool) -> list[dict[str, object]]:
     """All levels of a factor from two counts an arm: a share needs no column of zeros and ones."""
-    size = len(column.levels)
-    before = [np.bincount(column.values[rows], minlength=size) / max(len(rows), 1) for rows in arms.everyone]
-    after = [np.bincount(column.values[rows], weights=w, minlength=size) / (w.sum() if w is not None else len(rows) or 1)
-             for rows, w in zip(arms.used, arms.inside, strict=True)]
+    means = {"before": [_shares(column, rows, None) for rows in arms.everyone],
+             "after": [_shares(column, rows, w) for rows, w in zip(arms.used, arms.inside, strict=True)]}
     counts = [len(rows) for rows in arms.everyone]
     out = []
     for code, level in enumerate(column.levels):
-        sd = _share_sd(before[0][code], before[1][code], counts, denominator)
+        sd = _share_sd(means["before"][0][code], means["before"][1][code], counts, denominator)
         row: dict[str, object] = {"covariate": f"{column.name}_{level}", "is_binary": True, "denominator": denominator,
                                   "sd": sd}
-        for when, (m1, m0) in (("before", (before[0][code], before[1][code])), ("after", (after[0][code], after[1][code]))):
-            row |= {f"mean_treated_{when}": m1, f"mean_comparison_{when}": m0, f"smd_{when}": _over(m1 - m0, sd),
-                    f"variance_ratio_{when}": np.nan, f"ks_{when}": abs(m1 - m0)}
+        for when, (treated, others) in means.items():
+            gap = treated[code] - others[code]
+            row |= {f"mean_treated_{when}": treated[code], f"mean_comparison_{when}": others[code],
+                    f"smd_{when}": _over(gap, sd), f"variance_ratio_{when}": np.nan, f"ks_{when}": abs(gap)}
             if overlap:
-                row[f"overlap_{when}"] = abs(m1 - m0)
+                row[f"overlap_{when}"] = abs(gap)
         out.append(row)
     return out
+
+
+def _shares(column: Column, rows: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Share of each level among the rows; missing where there are none."""
+    total = float(len(rows)) if weights is None else float(weights.sum())
+    counts = np.bincount(column.values[rows], weights=weights, minlength=len(column.levels))
+    return counts / total if total else np.full(len(column.levels), np.nan)
 
 
 def _share_sd(p1: float, p0: float, counts: list[int], denominator: str) -> float:

@@ -107,7 +107,8 @@ def _nearest_row(problem: Problem) -> Pairs:
     taken = []
     for row in focal:
         away = problem.data_place[partners] - problem.data_place[row]
-        cost = np.where(free & (problem.strata[partners] == problem.strata[row]), np.abs(away) + 0.5 * (away > 0), np.inf)
+        open_to = free & (problem.strata[partners] == problem.strata[row])
+        cost = np.where(open_to, np.abs(away) + 0.5 * (away > 0), np.inf)
         place = int(cost.argmin())
         if np.isfinite(cost[place]):
             free[place] = False

@@ -233,7 +233,8 @@ class Scored:
 def make_problem(frame: pd.DataFrame, arms: np.ndarray, canonical: np.ndarray, plan: Mapping[str, Any],
                  chosen: Method) -> tuple[Problem, Fit | None]:
     """Everything the method needs, in canonical order."""
-    wanted = list(dict.fromkeys([*plan["covariates"], *plan["exact"], *plan["mahvars"], *_caliper_columns(frame, plan)]))
+    named = [*plan["covariates"], *plan["exact"], *plan["mahvars"], *_caliper_columns(frame, plan)]
+    wanted = list(dict.fromkeys(named))
     sorted_frame = frame[wanted].take(canonical)
     treated = arms[canonical]
     columns = read_columns(sorted_frame, plan["covariates"])

@@ -21,7 +21,7 @@ ALIASED = 1e-10
 
 @dataclass(frozen=True)
 class Column:
-    """One covariate as numbers. `levels` is empty for a number; else `codes` index it. `absent` marks missing values."""
+    """One covariate as numbers. `levels` is empty for a number, else values are codes into it. `absent`: missing."""
 
     name: str
     values: np.ndarray
@@ -53,7 +53,8 @@ def is_number(values: pd.Series) -> bool:
     kind = values.dtype
     if pd.api.types.is_bool_dtype(kind) or pd.api.types.is_numeric_dtype(kind):
         return True
-    return kind == object and values.map(lambda v: isinstance(v, bool | np.bool_) or v is None or v is pd.NA).all()
+    truths = values.map(lambda v: isinstance(v, bool | np.bool_) or v is None or v is pd.NA)
+    return bool(pd.api.types.is_object_dtype(kind) and truths.all())
 
 
 def read_column(values: pd.Series, *, name: str) -> Column:
@@ -110,7 +111,8 @@ def filled(column: Column) -> np.ndarray:
     if column.absent is None:
         return column.values
     if column.absent.all():
-        raise UserError(f'The covariate "{column.name}" has no value for anybody who can be compared.', remedy="Take it out of the covariates.")
+        raise UserError(f'The covariate "{column.name}" has no value for anybody who can be compared.',
+                        remedy="Take it out of the covariates.")
     return np.where(column.absent, np.nanmean(column.values), column.values)
 
 

@@ -46,7 +46,8 @@ def measure_follow_up(world: World, members: pd.DataFrame) -> pd.DataFrame:
             last = _same_number(world, rows, last)
         spent = measure(world.study, book, rows["student_id"], rows["own_landmark"], np.minimum(last, NEVER))
         out.append(rows.assign(
-            follow_up_end=as_dates(np.minimum(last, _last_counted(book, rows))).to_numpy(), n_days=spent["n_days"].fillna(0).to_numpy("int64"),
+            follow_up_end=as_dates(np.minimum(last, _last_counted(book, rows))).to_numpy(),
+            n_days=spent["n_days"].fillna(0).to_numpy("int64"),
             enrolled_units=spent["enrolled_units"].fillna(0).to_numpy("int64"),
             absent_units=spent["absent_units"].fillna(0).to_numpy("int64"),
             enrolled_days=spent["enrolled_days"].to_numpy(float), absent_days=spent["absent_days"].to_numpy(float),
@@ -95,5 +96,5 @@ def drop_short(members: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
 def attrition(members: pd.DataFrame) -> Mapping[str, Any]:
     """Matched students and those lost for too short a follow-up, by arm (for the WWC boundary)."""
     short = members["n_days"] < LEAST_AFTER
-    return {name: {"n": int((members["treated"] == arm).sum()), "lost": int((short & (members["treated"] == arm)).sum())}
-            for name, arm in (("treated", 1), ("comparison", 0))}
+    arms = {"treated": members["treated"] == 1, "comparison": members["treated"] == 0}
+    return {name: {"n": int(arm.sum()), "lost": int((short & arm).sum())} for name, arm in arms.items()}

@@ -196,8 +196,8 @@ def _build(world: World, risk: Risk, problem: Problem, result: Result, members: 
 
 
 def _plan_dict(plan: Any) -> dict[str, Any]:
-    from dataclasses import asdict, is_dataclass
-    return asdict(plan) if is_dataclass(plan) else dict(vars(plan))
+    from dataclasses import asdict
+    return asdict(plan)
 
 
 def _students(world: World, risk: Risk, problem: Problem, kept: pd.DataFrame, shown: np.ndarray | None) -> pd.DataFrame:

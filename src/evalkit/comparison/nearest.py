@@ -131,7 +131,7 @@ def _ordered_round(finder: Finder, waiting: list[int]) -> list[tuple[int, int]]:
 
 def _closest_round(finder: Finder, waiting: list[int]) -> list[tuple[int, int]]:
     """The closest pair of all goes first; who loses a partner looks again and queues with the new distance."""
-    heap = []
+    heap: list[tuple[float, int, int]] = []
     for i in waiting:
         partner = finder.nearest(i)
         if partner >= 0:
@@ -231,7 +231,8 @@ class ScoreFinder:
         return found
 
 
-def variable_ratio(scores: np.ndarray, partner_scores: np.ndarray, *, ratio: float, least: int, most: int) -> np.ndarray:
+def variable_ratio(scores: np.ndarray, partner_scores: np.ndarray, *, ratio: float, least: int,
+                   most: int) -> np.ndarray:
     """Partners wanted by treated row so that the mean is `ratio`: Ming & Rosenbaum 2000, Biometrics 56, 118-124.
 
     Rows that look most treated have the fewest good partners and get `least`; at most one row gets a number between.

@@ -15,15 +15,18 @@ from evalkit.comparison.nearest import Caliper, Pairs
 
 @dataclass(frozen=True)
 class Problem:
-    """Arrays over rows. `focal` marks whom partners are found for: the treated, or for ATC the others."""
+    """Arrays over rows. `focal` marks whom partners are found for: the treated, or for ATC the others.
+
+    score, probability, metric (coordinates of a covariate distance): an array over rows, or None where not asked for.
+    """
 
     treated: np.ndarray
     focal: np.ndarray
     columns: Sequence[Column]
     design: Design
-    score: np.ndarray | None
-    probability: np.ndarray | None
-    metric: np.ndarray | None
+    score: Any
+    probability: Any
+    metric: Any
     strata: np.ndarray
     usable: np.ndarray
     width: float

@@ -118,8 +118,8 @@ def _separated(design: Design, pull: np.ndarray) -> UserError:
     return UserError(
         f'The covariates tell the treated from the others without error (most of all "{name}"), so no chance of being '
         f"treated can be estimated.",
-        remedy=f'Leave "{name}" out of the covariates, name it under exact, or drop the rows whose group has no treated '
-        f"or only treated students.")
+        remedy=f'Leave "{name}" out of the covariates, name it under exact, or drop the rows whose group has no '
+        f"treated or only treated students.")
 
 
 def _describe(design: Design, centre: np.ndarray, scale: np.ndarray, gamma: np.ndarray, gram: np.ndarray,

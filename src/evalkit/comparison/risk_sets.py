@@ -145,7 +145,8 @@ def _check_columns(world: World) -> None:
         if name in AFTER:
             raise UserError(f'"{name}" is measured after the start, so it cannot be a covariate.',
                             remedy="Use prior_absence_rate and pre_absence_rate for attendance before the start.")
-    have = world.pool.head(0).assign(pre_absence_rate=0.0).drop(columns=["started", "warned", "first", "last", "calendar"])
+    inner = ["started", "warned", "first", "last", "calendar"]
+    have = world.pool.head(0).assign(pre_absence_rate=0.0).drop(columns=inner)
     require_columns(have, list(plan.covariates), role="covariate")
     require_columns(have.drop(columns=list(FROM_DATA)), list(plan.exact), role="exact")
     if plan.comparison == "comparison_schools" and "school_id" in plan.exact:
@@ -189,8 +190,8 @@ def _candidates(world: World, treated: pd.DataFrame, group_above: int) -> tuple[
     marks = treated.assign(**{f"_{name}": _key(treated[name]) for name in world.strata}, _all=0)
     marks = marks[["landmark", "calendar", *keys, "_all"]].drop_duplicates(["landmark", *keys])
     on = [*keys, "_all"]
-    expected = marks.groupby(on).size().rename("n").reset_index().merge(pool.groupby(on).size().rename("m").reset_index(), on=on)
-    by_week = int((expected["n"] * expected["m"]).sum()) > group_above
+    sizes = pd.concat([frame.groupby(on).size() for frame in (marks, pool)], axis=1).fillna(0).prod(axis=1)
+    by_week = int(sizes.sum()) > group_above
     parts = [_at_risk(world, pool, rows, on) for _, rows in marks.groupby("landmark", sort=True)]
     found = pd.concat(parts, ignore_index=True) if parts else pool.head(0)
     return found.assign(treated=0).drop(columns=on), by_week

@@ -25,7 +25,8 @@ def subclass(problem: Problem) -> Result:
     if len(number) < groups:
         remarks.append(f"The score takes few values: {len(number)} groups instead of {groups}.")
     if (moved != found).any():
-        remarks.append(f"{int((moved != found).sum())} students were moved to the next group, so that each has both arms.")
+        remarks.append(f"{int((moved != found).sum())} students were moved to the next group, so that each has both "
+                       f"arms.")
     return Result(weights_of_subclasses(final, problem.treated, problem.estimand), final, remarks=tuple(remarks))
 
 
@@ -36,7 +37,8 @@ def _shares(subclasses: int | Sequence[float]) -> np.ndarray:
         return np.linspace(0, 1, int(subclasses) + 1)
     shares = np.asarray(subclasses, dtype=float)
     if shares.min() < 0 or shares.max() > 1:
-        raise UsageError("subclasses as quantiles must lie between 0 and 1.", remedy="For example [0.2, 0.4, 0.6, 0.8].")
+        raise UsageError("subclasses as quantiles must lie between 0 and 1.", 
+                         remedy="For example [0.2, 0.4, 0.6, 0.8].")
     return np.unique(np.concatenate([[0.0], shares, [1.0]]))
 
 
