@@ -61,7 +61,8 @@ home_hospital; or `HH = { status = "ExcusedAbsence", counts_absent = 1, is_excus
 "health_physical" }`. `[codes.<column>]`: your word for a value of a column with a list, such as
 `[codes.grade_level]` with `Kinder = "KG"`.
 
-A folder of Ed-Fi XML, or a OneRoster csv bundle with attendance_event.csv beside it, is a study too and needs no study.toml.
+A folder of Ed-Fi XML, or a OneRoster csv bundle with attendance_event.csv beside it, is a study too: it needs no
+study.toml.
 
 """
 
