@@ -100,12 +100,17 @@ def summarize(rows: pd.DataFrame) -> dict[str, float]:
             "coverage error": float(np.sqrt(covered.mean() * (1 - covered.mean()) / max(len(known), 1)))}
 
 
+def _cells(table: dict[str, float]) -> list[str]:
+    coverage = f"{table['coverage']:.1%} (± {1.96 * table['coverage error']:.1%})"
+    return [f"{table['truth']:.2f}", f"{table['studies']:.0f}", f"{table['no estimate']:.0f}", f"{table['estimate']:.2f}",
+            f"{table['bias']:+.2f}", f"{table['spread']:.2f}", f"{table['width']:.1f}", coverage,
+            f"{table['coverage unadjusted']:.1%}",
+            *(f"{table[name]:+.2f}" for name in ("naive", "naive error", "year", "year error"))]
+
+
 def page(tables: list[dict[str, float]]) -> str:
     """The page for the docs: what was simulated, the table, what it says."""
-    lines = [f"| {table['truth']:.2f} | {table['studies']:.0f} | {table['no estimate']:.0f} | {table['estimate']:.2f} | "
-             f"{table['bias']:+.2f} | {table['spread']:.2f} | {table['width']:.1f} | {table['coverage']:.1%} "
-             f"(± {1.96 * table['coverage error']:.1%}) | {table['coverage unadjusted']:.1%} | "
-             f"{table['naive']:+.2f} | {table['naive error']:+.2f} | {table['year']:+.2f} | {table['year error']:+.2f} |" for table in tables]
+    lines = ["| " + " | ".join(_cells(table)) + " |" for table in tables]
     return "\n".join([
         "# Does the interval hold the truth?", "",
         f"Made districts of {STUDENTS} students in {SCHOOLS} schools, mentors given on need, each with its own seed, "
@@ -113,11 +118,12 @@ def page(tables: list[dict[str, float]]) -> str:
         "caliper 0.2, two partners, exact school) and estimated by the planned regression-adjusted difference with CR2 "
         "standard errors clustered by matched set. Truth: the planted change of exactly the students the estimate is "
         "about. All figures are days absent per 180-day year; fewer is negative.", "",
-        "| truth | studies | no estimate | mean estimate | bias | spread | median width | coverage of the 95 % interval "
+        "| truth | studies | no estimate | mean estimate | bias | spread | median width | coverage of the interval "
         "| coverage unadjusted | naive, before/after the start | its error | naive, last year/after | its error |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|", *lines, "",
-        "The naive changes compare the same treated students before and after their start, and with last year. They were chosen when "
-        "absences were high, so these are wrong by the days shown even where the programme does nothing.", "",
+        "The naive changes compare the same treated students before and after their start, and with last year. They "
+        "were chosen when absences were high, so these are wrong by the days shown even where the programme does "
+        "nothing.", "",
         "Made by `python tests/simulation/coverage.py` (the file says how).", ""])
 
 

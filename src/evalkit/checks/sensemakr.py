@@ -48,7 +48,8 @@ def adjust(estimate: float, standard_error: float, df: float, r2_treatment: floa
     bias = sqrt(r2_outcome * r2_treatment / (1 - r2_treatment)) * standard_error * sqrt(df)
     value = np.sign(estimate) * (abs(estimate) - bias)
     error = sqrt((1 - r2_outcome) / (1 - r2_treatment)) * standard_error * sqrt(df / (df - 1))
-    return Adjusted(r2_treatment, r2_outcome, float(value), error, float(value / error) if error else float(np.sign(value)) * float("inf"))
+    t = float(value / error) if error else float(np.sign(value)) * float("inf")
+    return Adjusted(r2_treatment, r2_outcome, float(value), error, t)
 
 
 def benchmark_bound(r2_treatment: float, r2_outcome: float, k: float = 1.0) -> tuple[float, float] | None:
