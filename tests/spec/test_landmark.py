@@ -252,6 +252,31 @@ def test_comparison_schools_and_waitlist():
     assert (on_list | (mine["assigned_date"].to_numpy() <= rows["landmark"].to_numpy())).all()
 
 
+def test_prior_cohort_stands_on_the_same_school_day_a_year_earlier_and_carries_its_banner():
+    from types import SimpleNamespace
+
+    from evalkit.rules import Rules
+    from evalkit.simulate import simulate_district
+    tables = simulate_district(n_students=500, n_schools=2, effect_days=0.0, seed=3, records=False)
+    end = pd.Timestamp("2026-03-31")
+    study = SimpleNamespace(tables=dict(tables), rules=Rules(), school_year=2026, as_of=end, school="",
+                            complete_through=dict.fromkeys(tables["school"]["school_id"], end), can=frozenset())
+    made = landmark_comparison(study, AnalysisPlan(comparison="prior_cohort", covariates=("pre_absence_rate",)))
+    assert any("confound" in remark for remark in made.remarks)
+    used = made.used
+    others = used[used["treated"] == 0]
+    days = tables["calendar"][tables["calendar"]["is_instructional"].fillna(False).astype(bool)]
+    for row in others.itertuples():
+        mine = days[(days["school_id"] == row.school_id) & days["date"].between("2025-07-01", row.landmark)]
+        theirs = days[(days["school_id"] == row.school_id) & days["date"].between("2024-07-01", row.own_landmark)]
+        assert mine["date"].nunique() == theirs["date"].nunique()
+    assert (others["follow_up_end"] < pd.Timestamp("2025-07-01")).all()
+    whole = used.groupby(["subclass", "treated"])["n_days"].first().unstack()
+    assert (whole[0] - whole[1]).median() == 0  # the same number of school days is followed in both years
+    assert not set(others["student_id"]) & set(used.loc[used["treated"] == 1, "student_id"])
+    assert len(others) > 5
+
+
 def test_large_studies_measure_covariates_by_week_and_say_so():
     study = made_world(8)
     made = landmark_comparison(study, PLAN, group_above=10)

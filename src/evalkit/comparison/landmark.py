@@ -291,8 +291,8 @@ def _sentence(world: World) -> str:
              "waitlist": "students still waiting for a mentor", "randomized": "students drawn not to have a mentor",
              "prior_cohort": "students of the same school a year earlier"}[plan.comparison]
     when = "on the day its mentor began" if plan.baseline == "landmark" else f"on {plan.baseline}"
-    again = "with" if plan.replace else "without"
-    how = f"up to {plan.ratio} partners each, {again} replacement" if plan.method == "nearest" else \
+    again, many = "with" if plan.replace else "without", "s" if plan.ratio > 1 else ""
+    how = f"up to {plan.ratio} partner{many} each, {again} replacement" if plan.method == "nearest" else \
         METHODS[plan.method].says
     return f"Each mentored student is compared with {where} who had no mentor {when}; {how}."
 
