@@ -41,6 +41,7 @@ print(json.dumps({"value": found.value, "error": found.standard_error, "wall": w
 
 THEIRS = """
 import json, resource, sys, time
+import numpy as np
 import pandas as pd
 from csdid.att_gt import ATTgt
 rows = pd.read_csv(sys.argv[1])
@@ -54,7 +55,8 @@ model = ATTgt(yname="y", tname="month", idname="id", gname="first_treated", data
 found = model.fit(est_method="dr", bstrap=True).aggte(typec="simple", bstrap=True, cband=False).atte
 wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"value": float(found["overall_att"]), "error": float(found["overall_se"]), "wall": wall, "cpu": cpu,
+print(json.dumps({"value": float(np.ravel(found["overall_att"])[0]),
+                  "error": float(np.ravel(found["overall_se"])[0]), "wall": wall, "cpu": cpu,
                   "memory": (peak - floor) / 1e6}))
 """
 
