@@ -63,7 +63,9 @@ def missed() -> dict[tuple[str, date], Fraction]:
 @cache
 def not_expected() -> frozenset[tuple[str, date]]:
     codes = {row["code_local"] for row in rows("code_table") if row["counts_enrolled"] != "true"}
-    return frozenset((row["student_id"], day(row["date"])) for row in rows("attendance_event") if row["code_local"] in codes)
+    return frozenset(
+        (row["student_id"], day(row["date"])) for row in rows("attendance_event") if row["code_local"] in codes
+    )
 
 
 @cache
@@ -73,9 +75,15 @@ def spans() -> dict[str, list[dict]]:
         kind = "".join(c for c in row.get("exit_type", "").lower() if c.isalpha())
         if kind in ("noshow", "invalidenrollment") or row["school_year"] != "2026":
             continue
-        found[row["student_id"]].append({"school": row["school_id"], "first": day(row["entry_date"]),
-                                         "last": day(row["exit_date"]) or YEAR[1], "primary": row.get("is_primary", "") != "false",
-                                         "setting": row.get("setting", "")})
+        found[row["student_id"]].append(
+            {
+                "school": row["school_id"],
+                "first": day(row["entry_date"]),
+                "last": day(row["exit_date"]) or YEAR[1],
+                "primary": row.get("is_primary", "") != "false",
+                "setting": row.get("setting", ""),
+            }
+        )
     return found
 
 
@@ -91,7 +99,14 @@ def school_on(student: str, when: date) -> str | None:
 @cache
 def enrolled_days(student: str) -> tuple[tuple[date, str], ...]:
     """Every school day of the year on which the student counts as enrolled, with the school."""
-    days = sorted({d for span in spans()[student] for d in calendar().get(span["school"], ()) if span["first"] <= d <= span["last"]})
+    days = sorted(
+        {
+            d
+            for span in spans()[student]
+            for d in calendar().get(span["school"], ())
+            if span["first"] <= d <= span["last"]
+        }
+    )
     found = [(d, school_on(student, d)) for d in days]
     return tuple((d, s) for d, s in found if s and d in calendar_set(s) and (student, d) not in not_expected())
 
@@ -128,10 +143,15 @@ def measures(as_of: date) -> dict[str | None, dict[str, object]]:
             by_school[None].append(share)
         for school, shares in by_school.items():
             totals[school][band_of(sum(shares), len(shares))].append((sum(shares), len(shares)))
-    return {school: {"n_students": sum(map(len, bands.values())), "n_enrolled_days": sum(e for b in bands.values() for _, e in b),
-                     "n_absent_days": float(sum(a for b in bands.values() for a, _ in b)),
-                     **{name: len(bands.get(name, [])) for name in ("satisfactory", "at_risk", "moderate", "severe", "extreme")}}
-            for school, bands in totals.items()}
+    return {
+        school: {
+            "n_students": sum(map(len, bands.values())),
+            "n_enrolled_days": sum(e for b in bands.values() for _, e in b),
+            "n_absent_days": float(sum(a for b in bands.values() for a, _ in b)),
+            **{name: len(bands.get(name, [])) for name in ("satisfactory", "at_risk", "moderate", "severe", "extreme")},
+        }
+        for school, bands in totals.items()
+    }
 
 
 def last_days(student: str, as_of: date, n: int, back: int = 0) -> list[Fraction] | None:
@@ -144,14 +164,21 @@ def last_days(student: str, as_of: date, n: int, back: int = 0) -> list[Fraction
     ends = [d for d, s in enrolled_days_raw(student) if d <= through(as_of)[school]]
     if not past or not ends or ends[-1] != past[-1]:
         return None
-    window = past[max(0, len(past) - back - n): len(past) - back]
+    window = past[max(0, len(past) - back - n) : len(past) - back]
     inside = set(window)
     return [share for d, s, share in days if d in inside] if window else []
 
 
 @cache
 def enrolled_days_raw(student: str) -> tuple[tuple[date, str], ...]:
-    days = sorted({d for span in spans()[student] for d in calendar().get(span["school"], ()) if span["first"] <= d <= span["last"]})
+    days = sorted(
+        {
+            d
+            for span in spans()[student]
+            for d in calendar().get(span["school"], ())
+            if span["first"] <= d <= span["last"]
+        }
+    )
     return tuple((d, s) for d in days if (s := school_on(student, d)) and d in calendar_set(s))
 
 
@@ -159,7 +186,9 @@ def month_ends() -> list[date]:
     """The last school day of each month with school, up to the last complete day."""
     last = max(day(row["complete_through"]) for row in rows("school"))
     every = sorted({d for days in calendar().values() for d in days if d <= last})
-    return [max(d for d in every if (d.year, d.month) == month) for month in dict.fromkeys((d.year, d.month) for d in every)]
+    return [
+        max(d for d in every if (d.year, d.month) == month) for month in dict.fromkeys((d.year, d.month) for d in every)
+    ]
 
 
 def active_pairs(as_of: date) -> list[dict]:

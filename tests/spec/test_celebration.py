@@ -14,7 +14,13 @@ from evalkit.reports.celebration_facts import recognised, totals
 from evalkit.wording import avoided_words
 
 END = date(2026, 6, 5)
-SECTIONS = (celebration.invitation, celebration.thanks, celebration.in_their_words, celebration.what_changed, celebration.next_year)
+SECTIONS = (
+    celebration.invitation,
+    celebration.thanks,
+    celebration.in_their_words,
+    celebration.what_changed,
+    celebration.next_year,
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +30,10 @@ def study():
 
 @pytest.fixture(scope="module")
 def pages(study):
-    return {audience: tuple(section(study, celebration.Params(audience=audience)) for section in SECTIONS)
-            for audience in ("team", "partner", "public")}
+    return {
+        audience: tuple(section(study, celebration.Params(audience=audience)) for section in SECTIONS)
+        for audience in ("team", "partner", "public")
+    }
 
 
 def test_good_is_under_five_percent_and_improved_is_the_second_half_against_the_first(study) -> None:
@@ -42,7 +50,9 @@ def test_good_is_under_five_percent_and_improved_is_the_second_half_against_the_
         if min(len(first), len(second)) < 20:
             continue
         fell = sum(first) / len(first) - sum(second) / len(second) >= recount.Fraction(3, 100)
-        moved = order.index(recount.band_of(sum(second), len(second))) < order.index(recount.band_of(sum(first), len(first)))
+        moved = order.index(recount.band_of(sum(second), len(second))) < order.index(
+            recount.band_of(sum(first), len(first))
+        )
         better |= {student} if fell or moved else set()
     assert set(found.good["student_id"]) == good
     assert set(found.improved["student_id"]) == better
@@ -53,15 +63,30 @@ def test_totals_are_what_the_log_says(study) -> None:
     found = totals(study)
     assert found["n_contacts"] == sum(row["activity"] != "h_team_meeting" for row in held)
     assert found["n_hours"] == sum(int(row["minutes"] or 0) for row in held) // 60
-    assert found["n_students"] == len({row["student_id"] for row in recount.rows("assignment") if recount.day(row["begin_date"]) <= END})
+    assert found["n_students"] == len(
+        {row["student_id"] for row in recount.rows("assignment") if recount.day(row["begin_date"]) <= END}
+    )
 
 
 def test_names_stand_only_in_the_team_copy_and_only_with_consent(pages) -> None:
-    yes = {row["display_name"] for row in recount.rows("recognition") if row["name_consent"] == "yes" and row["display_name"]
-           and recount.day(row["date"]) <= END}
+    yes = {
+        row["display_name"]
+        for row in recount.rows("recognition")
+        if row["name_consent"] == "yes" and row["display_name"] and recount.day(row["date"]) <= END
+    }
     team = page_html(pages["team"])
-    block = [item for section in pages["team"] for item in section.walk() if getattr(item, "title", "") == "Recognized by name, with consent"]
-    named = {name.strip() for item in block for line in item.items for name in line.split("**")[-1].replace(" and ", ", ").split(",")}
+    block = [
+        item
+        for section in pages["team"]
+        for item in section.walk()
+        if getattr(item, "title", "") == "Recognized by name, with consent"
+    ]
+    named = {
+        name.strip()
+        for item in block
+        for line in item.items
+        for name in line.split("**")[-1].replace(" and ", ", ").split(",")
+    }
     assert {name for name in named if name and "more" not in name} <= yes
     for audience in ("partner", "public"):
         page = page_html(pages[audience])

@@ -44,7 +44,9 @@ def test_measures_are_what_the_files_say(facts, when: date) -> None:
         for name in ("satisfactory", "at_risk", "moderate", "severe", "extreme"):
             assert row[f"n_{name}"] == truth[name], (row["school_id"], name)
         assert row["n_chronic"] == truth["moderate"] + truth["severe"] + truth["extreme"]
-        assert row["ada"] == pytest.approx(1 - truth["n_absent_days"] / truth["n_enrolled_days"], abs=1e-12)  # one division
+        assert row["ada"] == pytest.approx(
+            1 - truth["n_absent_days"] / truth["n_enrolled_days"], abs=1e-12
+        )  # one division
 
 
 @pytest.mark.parametrize("when", DATES)
@@ -56,7 +58,9 @@ def test_celebrate_is_three_points_or_a_better_band(facts, when: date) -> None:
             continue
         fell = sum(before) / len(before) - sum(now) / len(now) >= recount.Fraction(3, 100)
         order = ("satisfactory", "at_risk", "moderate", "severe", "extreme")
-        better = order.index(recount.band_of(sum(now), len(now))) < order.index(recount.band_of(sum(before), len(before)))
+        better = order.index(recount.band_of(sum(now), len(now))) < order.index(
+            recount.band_of(sum(before), len(before))
+        )
         expected |= {student} if fell or better else set()
     assert set(list_ids(facts[when][1])["celebrate"]) == expected
 
@@ -118,7 +122,11 @@ def test_no_family_contact_is_ten_school_days_after_the_match(facts, when: date)
             continue
         school = recount.school_on(pair["student"], pair["begin"]) or recount.spans()[pair["student"]][0]["school"]
         days = [d for d in recount.calendar()[school] if d >= pair["begin"]]
-        if len(days) > 10 and days[10] < when and not any(d <= when for d in met.get((pair["student"], pair["mentor"]), [])):
+        if (
+            len(days) > 10
+            and days[10] < when
+            and not any(d <= when for d in met.get((pair["student"], pair["mentor"]), []))
+        ):
             expected.add(pair["student"])
     assert set(list_ids(facts[when][1])["no_family_contact"]) == expected
 
@@ -126,8 +134,14 @@ def test_no_family_contact_is_ten_school_days_after_the_match(facts, when: date)
 @pytest.mark.parametrize("when", DATES)
 def test_escalations_are_the_log_rows_that_ask_for_the_team(facts, when: date) -> None:
     start = when.replace(day=1)
-    expected = {row["student_id"] for row in recount.rows("contact")
-                if row["needs_team"] == "true" and row["student_id"] and row["status"] != "cancelled" and start <= recount.day(row["date"]) <= when}
+    expected = {
+        row["student_id"]
+        for row in recount.rows("contact")
+        if row["needs_team"] == "true"
+        and row["student_id"]
+        and row["status"] != "cancelled"
+        and start <= recount.day(row["date"]) <= when
+    }
     assert set(list_ids(facts[when][1])["escalations"]) == expected
 
 
@@ -139,7 +153,11 @@ def test_flows_add_up_from_month_to_month(sample) -> None:
         found = month_facts(study, params)
         moved = flows(found)
         before, now = set(found.before["student_id"]), set(found.now["student_id"])
-        over = {s for s, chronic in zip(found.now["student_id"], found.now["is_chronic"], strict=True) if chronic is True or chronic == True}  # noqa: E712
+        over = {
+            s
+            for s, chronic in zip(found.now["student_id"], found.now["is_chronic"].eq(True).fillna(False), strict=True)
+            if chronic
+        }
         assert moved["n_stayed_over"] + moved["n_crossed"] + len(over - before) == len(over)
         assert moved["n_before"] - len(before - now) + moved["n_joined"] == moved["n_now"]
 
@@ -150,8 +168,18 @@ def test_nothing_after_as_of_is_used(sample, facts, tmp_path) -> None:
     import shutil
 
     when = date(2026, 1, 30)
-    cut = {"attendance_event": "date", "contact": "date", "referral": "made_date", "assignment": "begin_date", "insight": "date",
-           "enrollment": "entry_date", "action": "decided_on", "plan_change": "changed_on", "team_meeting": "date", "service": "scheduled_date"}
+    cut = {
+        "attendance_event": "date",
+        "contact": "date",
+        "referral": "made_date",
+        "assignment": "begin_date",
+        "insight": "date",
+        "enrollment": "entry_date",
+        "action": "decided_on",
+        "plan_change": "changed_on",
+        "team_meeting": "date",
+        "service": "scheduled_date",
+    }
     for path in recount.SAMPLE.glob("*.*"):
         if path.is_file():
             shutil.copy(path, tmp_path / path.name)

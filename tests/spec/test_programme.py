@@ -21,8 +21,10 @@ def study():
 
 
 def matched(student: str, when: date) -> bool:
-    return any(recount.day(row["begin_date"]) <= when and (not row["end_date"] or recount.day(row["end_date"]) >= when)
-               for row in PAIRS.get(student, ()))
+    return any(
+        recount.day(row["begin_date"]) <= when and (not row["end_date"] or recount.day(row["end_date"]) >= when)
+        for row in PAIRS.get(student, ())
+    )
 
 
 PAIRS: dict[str, list[dict]] = {}
@@ -32,14 +34,23 @@ for pair in recount.rows("assignment"):
 
 def matched_days(end: date = END) -> list[tuple[str, date, str, recount.Fraction]]:
     last = recount.through(end)
-    return [(student, when, school, recount.missed().get((student, when), recount.Fraction(0))) for student in PAIRS
-            for when, school in recount.enrolled_days_raw(student) if when <= last[school] and matched(student, when)]
+    return [
+        (student, when, school, recount.missed().get((student, when), recount.Fraction(0)))
+        for student in PAIRS
+        for when, school in recount.enrolled_days_raw(student)
+        if when <= last[school] and matched(student, when)
+    ]
 
 
 def contacts(activities: set[str], *, attempts: bool = False) -> list[tuple[str, date, str]]:
     wanted = {"", "held"}
-    return [(row["student_id"], recount.day(row["date"]), row["status"]) for row in recount.rows("contact") if row["activity"] in activities
-            and (row["status"] in wanted or (attempts and row["status"] != "cancelled")) and recount.day(row["date"]) <= END]
+    return [
+        (row["student_id"], recount.day(row["date"]), row["status"])
+        for row in recount.rows("contact")
+        if row["activity"] in activities
+        and (row["status"] in wanted or (attempts and row["status"] != "cancelled"))
+        and recount.day(row["date"]) <= END
+    ]
 
 
 def element(study, code: str) -> programme.Element:
@@ -91,10 +102,16 @@ def test_three_contacts_a_week(study) -> None:
 
 def test_conflicts_are_in_person_contacts_on_a_day_missed_whole(study) -> None:
     whole = {(s, d) for s, d, _, share in matched_days() if share >= 1}
-    expected = {row["contact_id"] for row in recount.rows("contact")
-                if row["mode"] == "in_person" and row["status"] in ("", "held") and row["with_whom"] in ("", "student")
-                and row["activity"] in {"a_greet", "b_call_absent", "c_track_celebrate", "d_meeting", "f_connect_resource"}
-                and (row["student_id"], recount.day(row["date"])) in whole and recount.day(row["date"]) <= END}
+    expected = {
+        row["contact_id"]
+        for row in recount.rows("contact")
+        if row["mode"] == "in_person"
+        and row["status"] in ("", "held")
+        and row["with_whom"] in ("", "student")
+        and row["activity"] in {"a_greet", "b_call_absent", "c_track_celebrate", "d_meeting", "f_connect_resource"}
+        and (row["student_id"], recount.day(row["date"])) in whole
+        and recount.day(row["date"]) <= END
+    }
     assert set(programme.conflicts(study)["contact_id"]) == expected
 
 
@@ -112,8 +129,11 @@ def test_caseloads_stand_beside_caps_and_are_not_ranked(study) -> None:
         if recount.day(row["begin_date"]) <= END and (not row["end_date"] or recount.day(row["end_date"]) >= END):
             active.setdefault(row["mentor_id"], set()).add(row["student_id"])
     assert dict(zip(table["mentor_id"], table["n_students"], strict=True)) == {
-        row["mentor_id"]: len(active.get(row["mentor_id"], ())) for row in recount.rows("mentor")}
-    assert list(table["mentor_id"]) == [row["mentor_id"] for row in sorted(recount.rows("mentor"), key=lambda r: (r["school_id"], r["mentor_id"]))]
+        row["mentor_id"]: len(active.get(row["mentor_id"], ())) for row in recount.rows("mentor")
+    }
+    assert list(table["mentor_id"]) == [
+        row["mentor_id"] for row in sorted(recount.rows("mentor"), key=lambda r: (r["school_id"], r["mentor_id"]))
+    ]
     assert (table["is_small"] == (table["n_absences"] < 10)).all()
     assert (table["is_over_cap"] == (table["n_students"] > table["cap"])).all()
 
@@ -127,7 +147,9 @@ def test_wilson_is_the_reference_interval(n: int, of: int) -> None:
 def test_contact_details_go_stale_after_sixty_days() -> None:
     import pandas as pd
 
-    identity = pd.DataFrame({"student_id": ["1", "2", "3"], "last_verified_date": pd.to_datetime(["2026-01-01", "2025-12-31", None])})
+    identity = pd.DataFrame(
+        {"student_id": ["1", "2", "3"], "last_verified_date": pd.to_datetime(["2026-01-01", "2025-12-31", None])}
+    )
     found = programme.contact_freshness(identity, pd.Series(["1", "2", "3", "4"]), "2026-03-02")
     assert found == {"fresh": 1, "stale": 1, "unknown": 2}
 
@@ -135,8 +157,11 @@ def test_contact_details_go_stale_after_sixty_days() -> None:
 def test_without_a_log_each_element_says_what_would_switch_it_on(study) -> None:
     from dataclasses import replace
 
-    bare = replace(study, tables={k: v for k, v in study.tables.items() if k not in ("contact", "referral", "team_meeting")},
-                   can=study.can - {"contact", "referral", "team_meeting"})
+    bare = replace(
+        study,
+        tables={k: v for k, v in study.tables.items() if k not in ("contact", "referral", "team_meeting")},
+        can=study.can - {"contact", "referral", "team_meeting"},
+    )
     for item in programme.fidelity(bare, start=START, end=END):
         assert item.of is None
         assert "switch this on" in item.off

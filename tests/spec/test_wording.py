@@ -11,7 +11,9 @@ from evalkit.wording import verdicts
 
 
 def an_estimate(value: float, low: float, high: float, outcome: str = "absence_rate") -> SimpleNamespace:
-    return SimpleNamespace(value=value, ci_low=low, ci_high=high, outcome=outcome, unit="share", n_treated=214, n_comparison=431)
+    return SimpleNamespace(
+        value=value, ci_low=low, ci_high=high, outcome=outcome, unit="share", n_treated=214, n_comparison=431
+    )
 
 
 def test_dates_follow_the_language() -> None:
@@ -33,8 +35,10 @@ def test_an_interval_across_zero_names_both_ends() -> None:
     assert wording.between(-5, -1) == "between 1 and 5 fewer days"
 
 
-@pytest.mark.parametrize(("low", "high", "claims"), [(0.1, 5, "more days"), (0.0, 5, "equally"), (-0.1, 5, "equally"),
-                                                     (-5, 0.0, "equally"), (-5, -0.1, "fewer days")])
+@pytest.mark.parametrize(
+    ("low", "high", "claims"),
+    [(0.1, 5, "more days"), (0.0, 5, "equally"), (-0.1, 5, "equally"), (-5, 0.0, "equally"), (-5, -0.1, "fewer days")],
+)
 def test_a_title_claims_no_more_than_the_interval(low: float, high: float, claims: str) -> None:
     title = wording.gain_title(wording.Gain(2.0 if low > -1 else -2.0, low, high))
     assert title.endswith(claims)
@@ -87,8 +91,10 @@ def test_spanish_has_every_string_english_has() -> None:
 
 def test_reading_grade_tells_easy_from_hard() -> None:
     easy = "We missed you. What would help? Please call us. We are glad to see you back."
-    hard = ("Notwithstanding considerable methodological heterogeneity, the longitudinal specification demonstrates "
-            "statistically distinguishable attenuation of institutional nonattendance.")
+    hard = (
+        "Notwithstanding considerable methodological heterogeneity, the longitudinal specification demonstrates "
+        "statistically distinguishable attenuation of institutional nonattendance."
+    )
     assert wording.reading_grade(easy) < 4 < 12 < wording.reading_grade(hard)
     assert wording.reading_grade("") == 0.0
 
@@ -103,7 +109,9 @@ def test_reading_grade_is_the_mean_of_two_published_formulas() -> None:
 
 
 def test_month_titles_are_counts_and_no_more() -> None:
-    assert wording.moved_title(104, 76, "January") == "In January, more students moved out of chronic absence than into it"
+    assert (
+        wording.moved_title(104, 76, "January") == "In January, more students moved out of chronic absence than into it"
+    )
     assert "43 students came back" in wording.moved_title(43, 108, "January")
     assert "1 student came back" in wording.moved_title(1, 9, "January")
     assert wording.share_title(0.230, 0.252, "last year").endswith("is lower than last year")
@@ -114,6 +122,8 @@ def test_month_titles_are_counts_and_no_more() -> None:
 
 
 def test_check_results_are_sentences() -> None:
-    check = SimpleNamespace(name="pre_trend", verdict="caution", value=0.2, text="The lines were not quite parallel before.")
+    check = SimpleNamespace(
+        name="pre_trend", verdict="caution", value=0.2, text="The lines were not quite parallel before."
+    )
     assert wording.check_sentence(check) == "Pre trend: needs care. The lines were not quite parallel before."
     assert set(verdicts.CHECK_WORDS) == {"pass", "caution", "fail"}

@@ -6,8 +6,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from evalkit.programme.spans import (active_assignments, assignments, held_contacts, matched_days, next_school_day,
-                                     year_days)
+from evalkit.programme.spans import (
+    active_assignments,
+    assignments,
+    held_contacts,
+    matched_days,
+    next_school_day,
+    year_days,
+)
 
 CONTACTS_A_WEEK = 3
 INTRODUCE_WITHIN = 10
@@ -74,7 +80,9 @@ def answered_absences(study, start=None, end=None) -> pd.DataFrame:
     calls = calls.rename(columns={"date": "call_on"}).assign(held=lambda c: c["status"].isna() | c["status"].eq("held"))
     pairs = missed[["student_id", "date", "due_on"]].merge(calls, on="student_id")
     pairs = pairs[(pairs["call_on"] >= pairs["date"]) & (pairs["call_on"] <= pairs["due_on"])]
-    found = pairs.groupby(["student_id", "date"]).agg(answered_on=("call_on", "min"), reached=("held", "any")).reset_index()
+    found = (
+        pairs.groupby(["student_id", "date"]).agg(answered_on=("call_on", "min"), reached=("held", "any")).reset_index()
+    )
     missed = missed.merge(found, on=["student_id", "date"], how="left")
     missed["answered"] = missed["answered_on"].notna()
     missed["reached"] = missed["reached"].eq(True)
@@ -88,7 +96,9 @@ def matched_weeks(study, start=None, end=None) -> pd.DataFrame:
     """
     days = matched_days(study, None if start is None else pd.Timestamp(start) - pd.Timedelta(days=7), end)
     if days.empty:
-        return pd.DataFrame(columns=["student_id", "week", "school_id", "n_days", "n_contacts", "n_checkins", "minutes"])
+        return pd.DataFrame(
+            columns=["student_id", "week", "school_id", "n_days", "n_contacts", "n_checkins", "minutes"]
+        )
     calendar = year_days(study).assign(week=lambda d: _monday(d["date"]))
     last_day = calendar.groupby(["school_id", "week"])["date"].max().rename("last_day").reset_index()
     weeks = days.assign(week=_monday(days["date"])).groupby(["student_id", "school_id", "week"]).size()
@@ -101,8 +111,11 @@ def matched_weeks(study, start=None, end=None) -> pd.DataFrame:
     held = held_contacts(study, None, end)
     held = held[held["activity"].isin(WITH_STUDENT)].assign(week=lambda c: _monday(c["date"]))
     held = held.assign(checkin=held["activity"].eq("d_meeting"), worth=held["minutes"].astype("float64").fillna(0.0))
-    counts = held.groupby(["student_id", "week"]).agg(n_contacts=("contact_id", "size"), n_checkins=("checkin", "sum"),
-                                                      minutes=("worth", "sum")).reset_index()
+    counts = (
+        held.groupby(["student_id", "week"])
+        .agg(n_contacts=("contact_id", "size"), n_checkins=("checkin", "sum"), minutes=("worth", "sum"))
+        .reset_index()
+    )
     weeks = weeks.merge(counts, on=["student_id", "week"], how="left")
     counted = ["n_contacts", "n_checkins", "minutes"]
     weeks[counted] = weeks[counted].fillna(0)
@@ -118,16 +131,27 @@ def family_introductions(study) -> pd.DataFrame:
     days = year_days(study)
     if days.empty or pairs.empty:
         return pairs.assign(due_on=pd.NaT, introduced_on=pd.NaT, state="not_due")
-    pairs = pd.merge_asof(pairs.sort_values("begin_date"), days[["school_id", "date", "day_number"]].sort_values("date"),
-                          left_on="begin_date", right_on="date", by="school_id", direction="forward")
-    due = next_school_day(days, pairs.assign(day_number=pairs["day_number"].fillna(10**6).astype("int64")),
-                          ahead=INTRODUCE_WITHIN)
+    pairs = pd.merge_asof(
+        pairs.sort_values("begin_date"),
+        days[["school_id", "date", "day_number"]].sort_values("date"),
+        left_on="begin_date",
+        right_on="date",
+        by="school_id",
+        direction="forward",
+    )
+    due = next_school_day(
+        days, pairs.assign(day_number=pairs["day_number"].fillna(10**6).astype("int64")), ahead=INTRODUCE_WITHIN
+    )
     pairs["due_on"] = due
     held = held_contacts(study)
-    met = held.loc[held["activity"] == "e_family_intro", ["student_id", "mentor_id", "date"]].rename(columns={"date": "met_on"})
+    met = held.loc[held["activity"] == "e_family_intro", ["student_id", "mentor_id", "date"]].rename(
+        columns={"date": "met_on"}
+    )
     both = pairs[["student_id", "mentor_id", "begin_date", "end_date"]].merge(met, on=["student_id", "mentor_id"])
     both = both[both["end_date"].isna() | (both["met_on"] <= both["end_date"])]
-    first = both.groupby(["student_id", "mentor_id", "begin_date"])["met_on"].min().rename("introduced_on").reset_index()
+    first = (
+        both.groupby(["student_id", "mentor_id", "begin_date"])["met_on"].min().rename("introduced_on").reset_index()
+    )
     pairs = pairs.merge(first, on=["student_id", "mentor_id", "begin_date"], how="left")
     pairs["state"] = [_introduction(row.introduced_on, row.due_on, study.as_of) for row in pairs.itertuples()]
     return pairs.drop(columns=["date"])
@@ -196,7 +220,9 @@ def conflicts(study, start=None, end=None) -> pd.DataFrame:
     in_person &= rows["with_whom"].isna() | rows["with_whom"].eq("student")
     days = matched_days(study, start, end)
     whole = days.loc[(days["absent_units"] >= days["units"]) & (days["units"] > 0), ["student_id", "date", "school_id"]]
-    return rows[in_person].merge(whole, on=["student_id", "date"])[["contact_id", "student_id", "mentor_id", "school_id", "date", "activity"]]
+    return rows[in_person].merge(whole, on=["student_id", "date"])[
+        ["contact_id", "student_id", "mentor_id", "school_id", "date", "activity"]
+    ]
 
 
 def escalations(study, start=None, end=None) -> pd.DataFrame:
@@ -212,12 +238,18 @@ def fidelity(study, *, start=None, end=None) -> tuple[Element, ...]:
     counted carries the sentence that says which table would switch it on.
     """
     no_log = "" if "contact" in study.can else "No mentor log is in the study; the table contact would switch this on."
-    no_days = "" if "daily" in study.can else "Days are known as totals only; attendance_event and calendar would switch this on."
+    no_days = (
+        ""
+        if "daily" in study.can
+        else "Days are known as totals only; attendance_event and calendar would switch this on."
+    )
     off = no_log or no_days
     if "assignment" not in study.can:
         off = no_log = "No student is matched with a mentor; the table assignment would switch this on."
+
     def made(code, why, count):
         return Element(code, None, None, why) if why else Element(code, *count())
+
     weeks = matched_weeks(study, start, end) if not off else pd.DataFrame({"n_checkins": [], "n_contacts": []})
     return (
         made("a_greet", off, lambda: _true(greetings(study, start, end)["greeted"])),
@@ -226,7 +258,11 @@ def fidelity(study, *, start=None, end=None) -> tuple[Element, ...]:
         made("e_family_intro", off, lambda: _introduced(study)),
         made("f_connect_resource", _no_referrals(study), lambda: _connected(study)),
         made("g_notes", off, lambda: _weekly(logging_mentors(study, start, end))),
-        made("h_team_meeting", _no_meetings(study, off), lambda: _true(meeting_attendance(study, start, end)["n_meetings"] >= 1)),
+        made(
+            "h_team_meeting",
+            _no_meetings(study, off),
+            lambda: _true(meeting_attendance(study, start, end)["n_meetings"] >= 1),
+        ),
         made("three_contacts", off, lambda: _true(weeks["n_contacts"] >= CONTACTS_A_WEEK)),
     )
 
@@ -266,16 +302,34 @@ def _monday(dates: pd.Series) -> pd.Series:
 
 def _with_school(study, pairs: pd.DataFrame) -> pd.DataFrame:
     """Add the school a student was in when the pairing began (the mentor's school when no enrollment says)."""
-    spans = study.table("enrollment")[["student_id", "school_id", "entry_date", "exit_date"]].dropna(subset=["entry_date"])
+    spans = study.table("enrollment")[["student_id", "school_id", "entry_date", "exit_date"]].dropna(
+        subset=["entry_date"]
+    )
     both = pairs[["student_id", "mentor_id", "begin_date"]].merge(spans, on="student_id")
     both = both[(both["exit_date"].isna() | (both["exit_date"] >= both["begin_date"]))]
     both = both.sort_values("entry_date").drop_duplicates(["student_id", "mentor_id", "begin_date"])
-    pairs = pairs.merge(both[["student_id", "mentor_id", "begin_date", "school_id"]],
-                        on=["student_id", "mentor_id", "begin_date"], how="left")
+    pairs = pairs.merge(
+        both[["student_id", "mentor_id", "begin_date", "school_id"]],
+        on=["student_id", "mentor_id", "begin_date"],
+        how="left",
+    )
     mentors = study.table("mentor").set_index("mentor_id")["school_id"]
     pairs["school_id"] = pairs["school_id"].fillna(pairs["mentor_id"].map(mentors))
     return pairs
 
 
-__all__ = ["Element", "active_assignments", "answered_absences", "conflicts", "escalations", "family_introductions",
-           "fidelity", "greetings", "logging_mentors", "matched_weeks", "meeting_attendance", "referral_funnel", "wilson"]
+__all__ = [
+    "Element",
+    "active_assignments",
+    "answered_absences",
+    "conflicts",
+    "escalations",
+    "family_introductions",
+    "fidelity",
+    "greetings",
+    "logging_mentors",
+    "matched_weeks",
+    "meeting_attendance",
+    "referral_funnel",
+    "wilson",
+]

@@ -42,7 +42,9 @@ def _with_answers(study, table: pd.DataFrame, start, end) -> pd.DataFrame:
     found = calls.groupby("mentor_id")["answered"].agg(n_absences="size", n_answered="sum") if len(calls) else None
     for column in ("n_absences", "n_answered"):
         table[column] = table["mentor_id"].map(found[column]).fillna(0).astype("int64") if found is not None else 0
-    ends = [wilson(n, of) if of else (None, None) for n, of in zip(table["n_answered"], table["n_absences"], strict=True)]
+    ends = [
+        wilson(n, of) if of else (None, None) for n, of in zip(table["n_answered"], table["n_absences"], strict=True)
+    ]
     table["share"] = table["n_answered"] / table["n_absences"].where(table["n_absences"] > 0)
     table["ci_low"], table["ci_high"] = [low for low, _ in ends], [high for _, high in ends]
     table["is_small"] = table["n_absences"] < SMALL_CASELOAD
@@ -63,7 +65,8 @@ def mentors_without_logs(study, start=None, end=None) -> pd.DataFrame:
 def closures(study) -> pd.DataFrame:
     """Pairings ended by as_of: reason, weeks they lasted, and whether they closed early.
 
-    Early: before the year's last school day, for a reason other than goal met, year end or school end. Grain: student_id x mentor_id x begin_date.
+    Early: before the year's last school day, for a reason other than goal met, year end or school end.
+    Grain: student_id x mentor_id x begin_date.
     """
     table = assignments(study)
     ended = table[table["end_date"].notna() & (table["end_date"] <= study.as_of)].copy()
@@ -80,10 +83,11 @@ def mentor_funnel(study) -> pd.DataFrame:
     mentors, as_of = study.table("mentor"), study.as_of
     matched = assignments(study)["mentor_id"]
     active = active_assignments(study)["mentor_id"]
-    reached = {stage: int((mentors[f"{stage}_date"] <= as_of).sum()) if mentors[f"{stage}_date"].notna().any() else None
-               for stage in ("applied", "screened", "trained")}
-    reached |= {"matched": matched.nunique(), "active": active.nunique(),
-                "closed": int(_gone(mentors, as_of).sum())}
+    reached = {
+        stage: int((mentors[f"{stage}_date"] <= as_of).sum()) if mentors[f"{stage}_date"].notna().any() else None
+        for stage in ("applied", "screened", "trained")
+    }
+    reached |= {"matched": matched.nunique(), "active": active.nunique(), "closed": int(_gone(mentors, as_of).sum())}
     return pd.DataFrame({"stage": list(reached), "n": pd.array(list(reached.values()), dtype="Int64")})
 
 
@@ -94,4 +98,8 @@ def contact_freshness(identity: pd.DataFrame, students: pd.Series, on) -> dict[s
     """
     known = identity.set_index("student_id")["last_verified_date"].reindex(pd.unique(students))
     age = (pd.Timestamp(on) - known).dt.days
-    return {"fresh": int((age <= FRESH_DAYS).sum()), "stale": int((age > FRESH_DAYS).sum()), "unknown": int(age.isna().sum())}
+    return {
+        "fresh": int((age <= FRESH_DAYS).sum()),
+        "stale": int((age > FRESH_DAYS).sum()),
+        "unknown": int(age.isna().sum()),
+    }

@@ -15,7 +15,8 @@ _KEPT: dict[int, dict[str, Any]] = {}
 
 
 def kept(study, name: str, make: Callable[[], Any]) -> Any:
-    """What was worked out for this very study, made once: a review asks the same days a hundred times. Three are kept."""
+    """What was worked out for this very study, made once: a review asks the same days a hundred times. Three
+    are kept."""
     found = _KEPT.get(id(study))
     if found is None or found["study"] is not study:
         while len(_KEPT) >= 3:
@@ -59,10 +60,20 @@ def year_days(study) -> pd.DataFrame:
 def _year_days(study) -> pd.DataFrame:
     days = school_days(study, book=book_of(study)) if "attendance_event" in study.can else pd.DataFrame()
     if days.empty:
-        return pd.DataFrame({"school_id": pd.Series(dtype="str"), "date": pd.Series(dtype="datetime64[us]"),
-                             "day_number": pd.Series(dtype="int64"), "units": pd.Series(dtype="int64")})
-    return (days.sort_values("day_number").drop_duplicates(["school_id", "date"])
-            [["school_id", "date", "day_number", "units"]].sort_values(["school_id", "date"]).reset_index(drop=True))
+        return pd.DataFrame(
+            {
+                "school_id": pd.Series(dtype="str"),
+                "date": pd.Series(dtype="datetime64[us]"),
+                "day_number": pd.Series(dtype="int64"),
+                "units": pd.Series(dtype="int64"),
+            }
+        )
+    return (
+        days.sort_values("day_number")
+        .drop_duplicates(["school_id", "date"])[["school_id", "date", "day_number", "units"]]
+        .sort_values(["school_id", "date"])
+        .reset_index(drop=True)
+    )
 
 
 def matched_days(study, start=None, end=None) -> pd.DataFrame:
@@ -90,8 +101,14 @@ def _matched_days(study) -> pd.DataFrame:
     grid = grid[(grid["day_number"] >= grid["first_day_number"]) & (grid["day_number"] <= grid["last_day_number"])]
     grid = grid[["student_id", "school_id", "date", "day_number", "units"]]
     joined = grid.merge(pairs[["student_id", "mentor_id", "begin_date", "end_date"]], on="student_id")
-    inside = (joined["date"] >= joined["begin_date"]) & (joined["end_date"].isna() | (joined["date"] <= joined["end_date"]))
-    joined = joined[inside].sort_values(["student_id", "date", "begin_date"]).drop_duplicates(["student_id", "date"], keep="last")
+    inside = (joined["date"] >= joined["begin_date"]) & (
+        joined["end_date"].isna() | (joined["date"] <= joined["end_date"])
+    )
+    joined = (
+        joined[inside]
+        .sort_values(["student_id", "date", "begin_date"])
+        .drop_duplicates(["student_id", "date"], keep="last")
+    )
     missed = absences(study, book=book)[["student_id", "date", "absent_units"]]
     joined = joined.merge(missed, on=["student_id", "date"], how="left")
     joined["absent_units"] = joined["absent_units"].fillna(0).astype("int64")
@@ -99,13 +116,17 @@ def _matched_days(study) -> pd.DataFrame:
 
 
 def _no_days() -> pd.DataFrame:
-    kinds = dict.fromkeys(DAY_COLUMNS, "str") | {"date": "datetime64[us]"} | dict.fromkeys(
-        ("day_number", "absent_units", "units"), "int64")
+    kinds = (
+        dict.fromkeys(DAY_COLUMNS, "str")
+        | {"date": "datetime64[us]"}
+        | dict.fromkeys(("day_number", "absent_units", "units"), "int64")
+    )
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
 
 def held_contacts(study, start=None, end=None, *, attempts: bool = False) -> pd.DataFrame:
-    """Contacts held by as_of in the window (a blank status counts as held); with `attempts`, everything not cancelled."""
+    """Contacts held by as_of in the window (a blank status counts as held); with `attempts`, everything not
+    cancelled."""
     table = study.table("contact")
     table = _window(table[table["date"].notna()], start, min(_or(end, study.as_of), study.as_of))
     status = table["status"]

@@ -1,4 +1,4 @@
-"""The end-of-year celebration: an invitation with the plain headline, thanks, what changed, what we learned, next year."""
+"""The end-of-year celebration: the plain headline, thanks, what changed, what we learned, and next year."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.render.blocks import Callout, Paragraph, Row, Section
-from evalkit.reports import celebration_facts, celebration_parts
+from evalkit.reports import celebration_facts, celebration_parts, celebration_people, celebration_year
 from evalkit.reports.gate import Gate, gate_of
 from evalkit.reports.impact_line import impact_to_date
 from evalkit.reports.params import Params as BaseParams
@@ -28,11 +28,23 @@ def invitation(study, params: Params) -> Section:
     """The headline, the event, the four answers, days gained and what mentors did."""
     gate, impact, counts = gate_of(study, params), impact_to_date(study), celebration_facts.totals(study)
     title, lead = celebration_parts.opening(study, impact, counts, gate)
-    blocks = (Row(((Paragraph(lead, "lead"),), (celebration_parts.event(study),)), (8, 4)),
-              celebration_parts.answers(study, impact, counts, gate),
-              Row(((celebration_parts.days_figure(impact, gate),), (celebration_parts.what_mentors_did(counts, gate),)), (8, 4)))
-    return Section(_context(study, params), "invitation", title, blocks, is_opening=True,
-                   numbers={"totals": _totals(counts, gate), "impact": _impact(impact, gate)}, off=tuple(map(gate.fixed, study.lacks())))
+    blocks = (
+        Row(((Paragraph(lead, "lead"),), (celebration_parts.event(study),)), (8, 4)),
+        celebration_parts.answers(study, impact, counts, gate),
+        Row(
+            ((celebration_parts.days_figure(impact, gate),), (celebration_parts.what_mentors_did(counts, gate),)),
+            (8, 4),
+        ),
+    )
+    return Section(
+        _context(study, params),
+        "invitation",
+        title,
+        blocks,
+        is_opening=True,
+        numbers={"totals": _totals(counts, gate), "impact": _impact(impact, gate)},
+        off=tuple(map(gate.fixed, study.lacks())),
+    )
 
 
 def _totals(counts: dict[str, Any], gate: Gate) -> dict[str, Any]:
@@ -45,38 +57,69 @@ def _impact(impact, gate: Gate) -> dict[str, Any]:
     if look is None:
         return {"verdict": None, "reason": impact.off}
     arms = [look.n_treated, look.n_comparison]
-    return gate.numbers("impact", verdict=(look.verdict, None), gain_days=(look.value, arms), ci_low=(look.low, arms), ci_high=(look.high, arms),
-                        n_treated=(look.n_treated, look.n_treated), n_comparison=(look.n_comparison, look.n_comparison))
+    return gate.numbers(
+        "impact",
+        verdict=(look.verdict, None),
+        gain_days=(look.value, arms),
+        ci_low=(look.low, arms),
+        ci_high=(look.high, arms),
+        n_treated=(look.n_treated, look.n_treated),
+        n_comparison=(look.n_comparison, look.n_comparison),
+    )
 
 
 def thanks(study, params: Params) -> Section:
     """Thank you: students, families, mentors, partners, the whole school, everyone who helped."""
     gate, counts = gate_of(study, params), celebration_facts.totals(study)
-    rows = celebration_parts.thanks(study, counts, celebration_facts.recognised(study), gate)
+    rows = celebration_people.thanks(study, counts, celebration_facts.recognised(study), gate)
     return Section(_context(study, params), "thanks", gate.fixed("Thank you"), tuple(rows))
 
 
 def in_their_words(study, params: Params) -> Section:
     """Quotes shared with consent, by role only."""
     gate = gate_of(study, params)
-    row = celebration_parts.quotes(study, gate)
-    blocks = (row,) if row else (Paragraph(gate.fixed("No quote has consent yet. Ask: may we share this, without your name?"), "note"),)
+    row = celebration_people.quotes(study, gate)
+    blocks = (
+        (row,)
+        if row
+        else (Paragraph(gate.fixed("No quote has consent yet. Ask: may we share this, without your name?"), "note"),)
+    )
     return Section(_context(study, params), "in_their_words", gate.fixed("In their words"), blocks)
 
 
 def what_changed(study, params: Params) -> Section:
     """Bands last year and this year beside similar students, recognition by school, and all students together."""
     gate, impact, found = gate_of(study, params), impact_to_date(study), celebration_facts.recognised(study)
-    blocks: list[Any] = [Row(((celebration_parts.flows_figure(study, impact, gate),), (celebration_parts.recognised_table(study, found, gate),)), (7, 5))]
-    blocks += [block for block in (celebration_parts.names_list(study, found, gate), celebration_parts.good_news(study, gate)) if block is not None]
-    return Section(_context(study, params), "what_changed", gate.fixed("What changed for students"), tuple(blocks), starts_page=True,
-                   numbers={"recognised": _recognised(found, gate)})
+    blocks: list[Any] = [
+        Row(
+            (
+                (celebration_year.flows_figure(study, impact, gate),),
+                (celebration_people.recognised_table(study, found, gate),),
+            ),
+            (7, 5),
+        )
+    ]
+    blocks += [
+        block
+        for block in (celebration_people.names_list(study, found, gate), celebration_year.good_news(study, gate))
+        if block is not None
+    ]
+    return Section(
+        _context(study, params),
+        "what_changed",
+        gate.fixed("What changed for students"),
+        tuple(blocks),
+        starts_page=True,
+        numbers={"recognised": _recognised(found, gate)},
+    )
 
 
 def _recognised(found: celebration_facts.Recognised, gate: Gate) -> dict[str, Any]:
     """results.json `recognised`: counts per list; ids for the team only."""
     lists = {"good": found.good, "improved": found.improved, "named_with_consent": found.named}
-    numbers: dict[str, Any] = gate.numbers("recognised", **{f"n_{name}": (frame["student_id"].nunique(),) * 2 for name, frame in lists.items()})
+    numbers: dict[str, Any] = gate.numbers(
+        "recognised", **{f"n_{name}": (frame["student_id"].nunique(),) * 2 for name, frame in lists.items()}
+    )
     if gate.is_team:
         numbers |= {name: sorted(frame["student_id"].unique().tolist()) for name, frame in lists.items()}
     return numbers
@@ -86,24 +129,42 @@ def next_year(study, params: Params) -> Section:
     """What we learned, what we will change, how you can help, and the forecast for next year."""
     gate, ahead = gate_of(study, params), celebration_facts.next_year(study)
     contact = study.config.brief.get("contact", "")
-    text = gate.fixed(f"Write to {contact} or come to the event." if contact else "Tell the school office, or come to the event.")
-    table = celebration_parts.next_year_table(ahead, gate, study.school_year)
-    blocks = (celebration_parts.learned(study, gate), Row(((table,), (Callout(gate.fixed("Want to join?"), (text,), tone="thanks"),)), (8, 4)),
-              Paragraph(gate.fixed(_notes(study)), "note"))
-    return Section(_context(study, params), "next_year", gate.fixed("What we learned, and next year"), blocks,
-                   numbers={"next_year": _ahead(ahead, gate)})
+    text = gate.fixed(
+        f"Write to {contact} or come to the event." if contact else "Tell the school office, or come to the event."
+    )
+    table = celebration_year.next_year_table(ahead, gate, study.school_year)
+    blocks = (
+        celebration_year.learned(study, gate),
+        Row(((table,), (Callout(gate.fixed("Want to join?"), (text,), tone="thanks"),)), (8, 4)),
+        Paragraph(gate.fixed(_notes(study)), "note"),
+    )
+    return Section(
+        _context(study, params),
+        "next_year",
+        gate.fixed("What we learned, and next year"),
+        blocks,
+        numbers={"next_year": _ahead(ahead, gate)},
+    )
 
 
 def _notes(study) -> str:
-    return ("**Similar students:** same school, missed about as many days before, no mentor. **Range:** each end is 95% "
-            "safe, also when we look every month. **Small groups** are joined or hidden so that no one can be picked out.")
+    return (
+        "**Similar students:** same school, missed about as many days before, no mentor. **Range:** each end is 95% "
+        "safe, also when we look every month. **Small groups** are joined or hidden so that no one can be picked out."
+    )
 
 
 def _ahead(ahead: dict[str, Any], gate: Gate) -> dict[str, Any]:
     n, of = ahead["n_may_need_support"], ahead["n_returning"]
-    found = gate.numbers("next_year", n_may_need_support=(n, (n, of)), n_returning=(of, of), low=(ahead["low"], n), high=(ahead["high"], n),
-                         **{key: (ahead[key], ahead[key]) for key in ("n_mentored_returning", "n_mentored") if key in ahead},
-                         **{key: (ahead[key], None) for key in ("n_mentors", "n_places") if key in ahead})
+    found = gate.numbers(
+        "next_year",
+        n_may_need_support=(n, (n, of)),
+        n_returning=(of, of),
+        low=(ahead["low"], n),
+        high=(ahead["high"], n),
+        **{key: (ahead[key], ahead[key]) for key in ("n_mentored_returning", "n_mentored") if key in ahead},
+        **{key: (ahead[key], None) for key in ("n_mentors", "n_places") if key in ahead},
+    )
     grades = gate.numbers("transition", **{f"grade_{grade}": (n, n) for grade, n in ahead["n_into_transition"].items()})
     return found | {"n_into_transition": grades}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -11,8 +12,18 @@ import pandas as pd
 from evalkit.measures import BANDS, add_rates, band, prior_rates
 from evalkit.measures import CHRONIC_BANDS as CHRONIC
 from evalkit.panel import has_days, student_panel, window_panel
-from evalkit.programme import (active_assignments, answered_absences, assignments, book_of, caseloads, family_introductions,
-                               held_contacts, referral_funnel, wilson, year_days)
+from evalkit.programme import (
+    active_assignments,
+    answered_absences,
+    assignments,
+    book_of,
+    caseloads,
+    family_introductions,
+    held_contacts,
+    referral_funnel,
+    wilson,
+    year_days,
+)
 from evalkit.reports.month_lists import improved
 from evalkit.rules import UNITS_PER_DAY
 
@@ -34,14 +45,20 @@ class Recognised:
 def totals(study) -> dict[str, int | None]:
     """The year's work in counts: students, mentors, contacts, calls answered, links to help, hours, families met."""
     pairs, held = assignments(study), held_contacts(study, *_year(study))
-    found: dict[str, int | None] = {"n_students": pairs["student_id"].nunique(), "n_mentors": pairs["mentor_id"].nunique()}
+    found: dict[str, int | None] = {
+        "n_students": pairs["student_id"].nunique(),
+        "n_mentors": pairs["mentor_id"].nunique(),
+    }
     if "contact" in study.can:
         calls = answered_absences(study)
         met = family_introductions(study)
-        found |= {"n_contacts": int((held["activity"] != "h_team_meeting").sum()),
-                  "n_absences": len(calls), "n_answered": int(calls["answered"].sum()),
-                  "n_hours": int(held["minutes"].astype("float64").fillna(0).sum() // 60),
-                  "n_families_met": int(met.loc[met["introduced_on"].notna(), "student_id"].nunique())}
+        found |= {
+            "n_contacts": int((held["activity"] != "h_team_meeting").sum()),
+            "n_absences": len(calls),
+            "n_answered": int(calls["answered"].sum()),
+            "n_hours": int(held["minutes"].astype("float64").fillna(0).sum() // 60),
+            "n_families_met": int(met.loc[met["introduced_on"].notna(), "student_id"].nunique()),
+        }
     if "referral" in study.can:
         made = referral_funnel(study)
         found |= {"n_referrals": len(made), "n_connected": int((made["state"] == "connected").sum())}
@@ -58,20 +75,31 @@ def mentors_by_type(study) -> dict[str, int]:
     """Mentors who had a student this year, by type."""
     used = assignments(study)["mentor_id"].unique()
     table = study.table("mentor")
-    return {str(kind): int(n) for kind, n in table.loc[table["mentor_id"].isin(used), "mentor_type"].value_counts().sort_index().items()}
+    return {
+        str(kind): int(n)
+        for kind, n in table.loc[table["mentor_id"].isin(used), "mentor_type"].value_counts().sort_index().items()
+    }
 
 
 def recognised(study) -> Recognised:
     """Good: missed under 5 % of 20 enrolled days or more. Improved: the year's second half against its first, by the
     rule of standards 7.3, 20 enrolled days in both. Names only where recognition.name_consent is yes."""
     year = banded(study)
-    good = year[(year["band"] == BANDS[0]) & (year["enrolled_units"] >= GOOD_DAYS * UNITS_PER_DAY)][["student_id", "school_id"]]
+    good = year[(year["band"] == BANDS[0]) & (year["enrolled_units"] >= GOOD_DAYS * UNITS_PER_DAY)][
+        ["student_id", "school_id"]
+    ]
     better, halves = _improved(study)
     better = better.merge(year[["student_id", "school_id"]], on="student_id")
     table = study.table("recognition")
-    table = table[(table["date"].isna() | (table["date"] <= study.as_of)) & table["name_consent"].eq("yes").fillna(False)]
-    return Recognised(good.reset_index(drop=True), better[["student_id", "school_id"]].reset_index(drop=True),
-                      table.sort_values(["award", "student_id"]).reset_index(drop=True), halves)
+    table = table[
+        (table["date"].isna() | (table["date"] <= study.as_of)) & table["name_consent"].eq("yes").fillna(False)
+    ]
+    return Recognised(
+        good.reset_index(drop=True),
+        better[["student_id", "school_id"]].reset_index(drop=True),
+        table.sort_values(["award", "student_id"]).reset_index(drop=True),
+        halves,
+    )
 
 
 def _improved(study) -> tuple[pd.DataFrame, tuple[pd.Timestamp, pd.Timestamp] | None]:
@@ -107,14 +135,22 @@ def year_flows(study, students: pd.Series) -> pd.DataFrame:
     now = banded(study)[["student_id", "band"]].rename(columns={"band": "to_band"})
     both = before.merge(now, on="student_id")
     both = both[both["student_id"].isin(students) & both["from_band"].isin(CHRONIC)]
-    joined = {"satisfactory": "under", "at_risk": "under", "moderate": "moderate", "severe": "severe", "extreme": "severe"}
+    joined = {
+        "satisfactory": "under",
+        "at_risk": "under",
+        "moderate": "moderate",
+        "severe": "severe",
+        "extreme": "severe",
+    }
     both = both.assign(from_band=both["from_band"].map(joined), to_band=both["to_band"].map(joined))
     return both.groupby(["from_band", "to_band"]).size().rename("n_students").reset_index()
 
 
 def by_school(study, found: Recognised) -> pd.DataFrame:
     """Recognised students per school, in order of the school's id. Grain: school_id."""
-    table = pd.DataFrame({"good": found.good["school_id"].value_counts(), "improved": found.improved["school_id"].value_counts()})
+    table = pd.DataFrame(
+        {"good": found.good["school_id"].value_counts(), "improved": found.improved["school_id"].value_counts()}
+    )
     table = table.fillna(0).astype("int64").rename_axis("school_id").reset_index().sort_values("school_id")
     return table.assign(school=[study.school_name(school) for school in table["school_id"]]).reset_index(drop=True)
 
@@ -122,28 +158,41 @@ def by_school(study, found: Recognised) -> pd.DataFrame:
 def next_year(study) -> dict[str, Any]:
     """Forecast for next year: who may need support, who returns, open places, grades moving up.
 
-    need: students now missing 10 % or more below the last grade, with a Wilson range as if next year were like this one.
+    need: students now missing 10 % or more below the last grade, with a Wilson range as if next year were like
+    this one.
     """
     year = banded(study).merge(study.table("student")[["student_id", "grade_level"]], on="student_id", how="left")
     staying = year[year["grade_level"].ne(LAST_GRADE).fillna(True)]
     n, of = int(staying["is_chronic"].eq(True).sum()), len(staying)
     low, high = wilson(n, of) if of else (None, None)
-    found: dict[str, Any] = {"n_may_need_support": n, "n_returning": of,
-                             "low": None if low is None else int(of * low), "high": None if high is None else int(of * high) + 1}
+    found: dict[str, Any] = {
+        "n_may_need_support": n,
+        "n_returning": of,
+        "low": None if low is None else int(of * low),
+        "high": None if high is None else int(of * high) + 1,
+    }
     rising = _next_grade(staying["grade_level"])
-    found["n_into_transition"] = {grade: int((rising == grade).sum()) for grade in TRANSITION_GRADES if (rising == grade).any()}
+    found["n_into_transition"] = {
+        grade: int((rising == grade).sum()) for grade in TRANSITION_GRADES if (rising == grade).any()
+    }
     if {"assignment", "mentor"} <= study.can:
         active = active_assignments(study).merge(study.table("student")[["student_id", "grade_level"]], on="student_id")
         loads = caseloads(study)
         working = loads[loads["n_students"] > 0]
-        found |= {"n_mentored_returning": int(active.loc[active["grade_level"].ne(LAST_GRADE).fillna(True), "student_id"].nunique()),
-                  "n_mentored": active["student_id"].nunique(), "n_mentors": len(working), "n_places": int(loads["cap"].sum())}
+        found |= {
+            "n_mentored_returning": int(
+                active.loc[active["grade_level"].ne(LAST_GRADE).fillna(True), "student_id"].nunique()
+            ),
+            "n_mentored": active["student_id"].nunique(),
+            "n_mentors": len(working),
+            "n_places": int(loads["cap"].sum()),
+        }
     return found
 
 
 def _next_grade(grades: pd.Series) -> pd.Series:
     order = ["PR", "PK", "TK", "KG", *(f"{g:02d}" for g in range(1, 13))]
-    following: Mapping[str, str] = dict(zip(order, order[1:], strict=False)) | {"PK": "KG", "TK": "KG"}
+    following: Mapping[str, str] = dict(pairwise(order)) | {"PK": "KG", "TK": "KG"}
     return grades.map(following)
 
 

@@ -25,8 +25,9 @@ class Gate:
     def is_team(self) -> bool:
         return self.audience == TEAM
 
-    def text(self, template: str, *, otherwise: str = "", words: Mapping[str, str] | None = None,
-             **numbers: tuple[Any, Any]) -> ReleasedText:
+    def text(
+        self, template: str, *, otherwise: str = "", words: Mapping[str, str] | None = None, **numbers: tuple[Any, Any]
+    ) -> ReleasedText:
         """A sentence. numbers: key=(value, students it rests on), as for `release_numbers`. words: fixed fillings."""
         for key, value in (words or {}).items():
             template = template.replace("{" + key + "}", str(value).replace("{", "{{").replace("}", "}}"))
@@ -41,12 +42,31 @@ class Gate:
         """Figures for results.json, None where hidden."""
         return dict(release_numbers(name, numbers, privacy=self.privacy, audience=self.audience).numbers)
 
-    def table(self, name: str, frame: pd.DataFrame, *, keys: Sequence[str], counts: Sequence[str] = (),
-              shares: Mapping[str, tuple[str, str]] | None = None, plain: Mapping[str, str] | None = None,
-              total: Any = None, parts: Mapping[str, tuple[str, ...]] | None = None) -> Released:
+    def table(
+        self,
+        name: str,
+        frame: pd.DataFrame,
+        *,
+        keys: Sequence[str],
+        counts: Sequence[str] = (),
+        shares: Mapping[str, tuple[str, str]] | None = None,
+        plain: Mapping[str, str] | None = None,
+        total: Any = None,
+        parts: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> Released:
         """A table, small groups hidden for partners and the public."""
-        return release_table(name, frame, keys=list(keys), counts=list(counts), shares=shares, plain=plain, total=total,
-                             parts=parts, privacy=self.privacy, audience=self.audience)
+        return release_table(
+            name,
+            frame,
+            keys=list(keys),
+            counts=list(counts),
+            shares=shares,
+            plain=plain,
+            total=total,
+            parts=parts,
+            privacy=self.privacy,
+            audience=self.audience,
+        )
 
 
 def gate_of(study, params) -> Gate:

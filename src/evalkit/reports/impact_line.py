@@ -97,9 +97,16 @@ def _impact(study) -> Impact:
     answers = [_answer(study, days, first, day) for day in dates]
     if not answers:
         return Impact(off=f"{NOT_COMPARED} No match has begun yet.")
-    rows = pd.DataFrame([{key: answer.get(key) for key in ("estimate", "standard_error", "df", "n_treated", "n_comparison", "follow_up_days")}
-                         for answer in answers])
-    looks = tuple(_look(rows.iloc[:place + 1], day) for place, day in enumerate(dates))
+    rows = pd.DataFrame(
+        [
+            {
+                key: answer.get(key)
+                for key in ("estimate", "standard_error", "df", "n_treated", "n_comparison", "follow_up_days")
+            }
+            for answer in answers
+        ]
+    )
+    looks = tuple(_look(rows.iloc[: place + 1], day) for place, day in enumerate(dates))
     return Impact(looks, off=answers[-1].get("off", ""), details=answers[-1].get("details"))
 
 
@@ -113,15 +120,30 @@ def _answer(study, days: pd.DataFrame, first: pd.Timestamp, day: pd.Timestamp) -
     then = study if day == study.as_of else study.at(day)
     try:
         comparison = landmark_comparison(then, plan)
-        found = estimate(None, comparison, estimator="regression_adjusted", outcome="absence_rate",
-                         clustered_by=plan.clustered_by or None, standard_errors="CR2")
+        found = estimate(
+            None,
+            comparison,
+            estimator="regression_adjusted",
+            outcome="absence_rate",
+            clustered_by=plan.clustered_by or None,
+            standard_errors="CR2",
+        )
     except UserError as refusal:
         return early | {"off": f"{NOT_COMPARED} {refusal.what}"}
     used = comparison.students[comparison.students["weight"] > 0]
-    arms = {"treated": used.loc[used["treated"] == 1, "student_id"], "comparison": used.loc[used["treated"] == 0, "student_id"]}
-    return {"estimate": found.value, "standard_error": found.standard_error, "df": found.df, "n_treated": found.n_treated,
-            "n_comparison": found.n_comparison, "follow_up_days": float(used.loc[used["treated"] == 1, "n_days"].median()),
-            "details": {"students": arms}}
+    arms = {
+        "treated": used.loc[used["treated"] == 1, "student_id"],
+        "comparison": used.loc[used["treated"] == 0, "student_id"],
+    }
+    return {
+        "estimate": found.value,
+        "standard_error": found.standard_error,
+        "df": found.df,
+        "n_treated": found.n_treated,
+        "n_comparison": found.n_comparison,
+        "follow_up_days": float(used.loc[used["treated"] == 1, "n_days"].median()),
+        "details": {"students": arms},
+    }
 
 
 def _look(looks: pd.DataFrame, day: pd.Timestamp) -> Look:
@@ -130,7 +152,16 @@ def _look(looks: pd.DataFrame, day: pd.Timestamp) -> Look:
     said = monthly_verdict(looks.reset_index(drop=True), better="lower")
     gain = None if pd.isna(last["estimate"]) or said.ci_low is None else -DAYS * float(last["estimate"])
     low, high = (None if bound is None else -DAYS * bound for bound in (said.ci_high, said.ci_low))
-    return Look(f"{day:%Y-%m-%d}", month_words(day), gain, low, high, int(last["n_treated"]), int(last["n_comparison"]), said.name)
+    return Look(
+        f"{day:%Y-%m-%d}",
+        month_words(day),
+        gain,
+        low,
+        high,
+        int(last["n_treated"]),
+        int(last["n_comparison"]),
+        said.name,
+    )
 
 
 def district_look(study) -> Look | None:

@@ -29,24 +29,48 @@ def actions(study, facts: Facts) -> pd.DataFrame:
     table["state"] = table["status"].where(closed | undated, "open").fillna("open")
     since = facts.window.before if facts.window.before is not None else facts.window.start
     recent = (table["state"] == "open") | (table["closed_on"] > since) | (table["decided_on"] > since)
-    return table[recent].sort_values(["state", "due_on", "action_id"], ascending=[False, True, True]).reset_index(drop=True)
+    return (
+        table[recent]
+        .sort_values(["state", "due_on", "action_id"], ascending=[False, True, True])
+        .reset_index(drop=True)
+    )
 
 
 def actions_table(study, facts: Facts) -> Table | Paragraph:
     """Last month's actions, open ones first; a sentence when there is none."""
     table = actions(study, facts)
     if table.empty:
-        return Paragraph("No actions are on file yet. Write the next ones below; the notes file keeps them for next month.")
+        return Paragraph(
+            "No actions are on file yet. Write the next ones below; the notes file keeps them for next month."
+        )
     done = int((table["state"] == "done").sum())
-    shown = pd.DataFrame({"what": table["what"], "owner": table["owner"], "due_on": table["due_on"],
-                          "state": table["state"].map({"open": "Open", "done": "Done", "dropped": "Dropped"}),
-                          "closed_on": table["closed_on"].where(table["closed_on"] <= study.as_of)})
-    columns = (Column("what", "Action"), Column("owner", "Owner"), Column("due_on", "Due", "date"),
-               Column("state", "Status", "status"), Column("closed_on", "Closed", "date"))
+    shown = pd.DataFrame(
+        {
+            "what": table["what"],
+            "owner": table["owner"],
+            "due_on": table["due_on"],
+            "state": table["state"].map({"open": "Open", "done": "Done", "dropped": "Dropped"}),
+            "closed_on": table["closed_on"].where(table["closed_on"] <= study.as_of),
+        }
+    )
+    columns = (
+        Column("what", "Action"),
+        Column("owner", "Owner"),
+        Column("due_on", "Due", "date"),
+        Column("state", "Status", "status"),
+        Column("closed_on", "Closed", "date"),
+    )
     n = len(table)
     verb = "is" if done == 1 else "are"
-    return Table(title=f"{number(done)} of {number(n)} actions {verb} done", measure="Open since the last review, or closed since then.",
-                 data=shown, columns=columns, most_rows=6, key="actions", note="" if n <= 6 else f"Shown: 6 of {n}.")
+    return Table(
+        title=f"{number(done)} of {number(n)} actions {verb} done",
+        measure="Open since the last review, or closed since then.",
+        data=shown,
+        columns=columns,
+        most_rows=6,
+        key="actions",
+        note="" if n <= 6 else f"Shown: 6 of {n}.",
+    )
 
 
 def works(study, facts: Facts) -> Row:
@@ -69,7 +93,10 @@ def _insights(study, facts: Facts) -> pd.DataFrame:
 def _themes(table: pd.DataFrame) -> tuple[str, ...]:
     counts = table["theme"].dropna().value_counts()
     counts = counts.rename_axis("theme").reset_index(name="n").sort_values(["n", "theme"], ascending=[False, True])
-    return tuple(f"{str(theme).replace('_', ' ').capitalize()} ({n})" for theme, n in zip(counts["theme"], counts["n"], strict=True))[:3]
+    return tuple(
+        f"{str(theme).replace('_', ' ').capitalize()} ({n})"
+        for theme, n in zip(counts["theme"], counts["n"], strict=True)
+    )[:3]
 
 
 def quotes(study, facts: Facts, most: int = 2) -> tuple[Quote, ...]:
@@ -77,9 +104,13 @@ def quotes(study, facts: Facts, most: int = 2) -> tuple[Quote, ...]:
     from evalkit.disclosure import plain_text
 
     table = _insights(study, facts)
-    table = table[table["quote_consent"].eq("yes").fillna(False) & table["quote"].notna()].sort_values(["date", "insight_id"])
-    return tuple(Quote(plain_text(row.quote), say(f"role.{row.source_role if isinstance(row.source_role, str) else 'other'}"))
-                 for row in table.head(most).itertuples())
+    table = table[table["quote_consent"].eq("yes").fillna(False) & table["quote"].notna()].sort_values(
+        ["date", "insight_id"]
+    )
+    return tuple(
+        Quote(plain_text(row.quote), say(f"role.{row.source_role if isinstance(row.source_role, str) else 'other'}"))
+        for row in table.head(most).itertuples()
+    )
 
 
 def voices(study, facts: Facts) -> BulletList | None:
@@ -90,8 +121,11 @@ def voices(study, facts: Facts) -> BulletList | None:
     counts = table.groupby(["source_role", "theme"]).size().rename("n").reset_index()
     counts = counts.sort_values(["n", "source_role", "theme"], ascending=[False, True, True]).head(3)
     roles = table["source_role"].value_counts()
-    lines = tuple(f"{say(f'role.{row.source_role}')}, {row.n} of {roles[row.source_role]} notes: {str(row.theme).replace('_', ' ')}"
-                  for row in counts.itertuples())
+    lines = tuple(
+        f"{say(f'role.{row.source_role}')}, {row.n} of {roles[row.source_role]} notes: "
+        f"{str(row.theme).replace('_', ' ')}"
+        for row in counts.itertuples()
+    )
     return BulletList("Insights since the last review", lines)
 
 
@@ -99,11 +133,16 @@ def plan_changes(study) -> BulletList | None:
     """What the programme changed this year, newest first, with the date to look back."""
     table = study.table("plan_change")
     table = table[table["changed_on"].notna() & (table["changed_on"] <= study.as_of)]
-    table = table[table["changed_on"] >= pd.Timestamp(study.school_year - 1, 7, 1)].sort_values("changed_on", ascending=False)
+    table = table[table["changed_on"] >= pd.Timestamp(study.school_year - 1, 7, 1)].sort_values(
+        "changed_on", ascending=False
+    )
     if table.empty:
         return None
-    lines = [f"{date_words(row.changed_on)}: {row.what}" + (f" Look back on {date_words(row.check_back_on, year=False)}."
-             if pd.notna(row.check_back_on) else "") for row in table.head(3).itertuples()]
+    lines = [
+        f"{date_words(row.changed_on)}: {row.what}"
+        + (f" Look back on {date_words(row.check_back_on, year=False)}." if pd.notna(row.check_back_on) else "")
+        for row in table.head(3).itertuples()
+    ]
     return BulletList("Plan changes this year", tuple(lines))
 
 

@@ -9,15 +9,16 @@ from typing import Any
 import pandas as pd
 
 from evalkit.measures import BANDS, add_rates, band, prior_rates, same_day_last_year, school_measures
-from evalkit.measures import CHRONIC_BANDS as CHRONIC
 from evalkit.panel import has_days, student_panel
 from evalkit.programme import Element, book_of, fidelity
 from evalkit.reports.impact_line import Impact, Look, district_look, impact_to_date
 from evalkit.reports.month_lists import LISTS, review_lists
 from evalkit.reports.month_windows import Window, review_window
 
-NO_DENOMINATOR = ("The study holds no enrollment, so days enrolled are not known; the tables enrollment and calendar would "
-                  "switch this on.")
+NO_DENOMINATOR = (
+    "The study holds no enrollment, so days enrolled are not known; the tables enrollment and calendar would "
+    "switch this on."
+)
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,18 @@ def _make(study, period: str) -> Facts:
     elements_before = fidelity(earlier, start=window.before_start, end=window.before) if earlier is not None else ()
     impact = impact_to_date(study)
     alone = impact.now is not None and impact.now.verdict != "too_few"
-    return Facts(window=window, now=banded(study), before=banded(earlier) if earlier is not None else banded(study).iloc[:0],
-                 last_year=last_year_bands(study), measures=tuple(measure_rows(study)), lists=review_lists(study, window),
-                 elements=fidelity(study, start=window.start, end=window.end), elements_before=elements_before,
-                 impact=impact, district=None if alone else district_look(study))
+    return Facts(
+        window=window,
+        now=banded(study),
+        before=banded(earlier) if earlier is not None else banded(study).iloc[:0],
+        last_year=last_year_bands(study),
+        measures=tuple(measure_rows(study)),
+        lists=review_lists(study, window),
+        elements=fidelity(study, start=window.start, end=window.end),
+        elements_before=elements_before,
+        impact=impact,
+        district=None if alone else district_look(study),
+    )
 
 
 def banded(study) -> pd.DataFrame:
@@ -89,8 +98,14 @@ def measure_rows(study) -> list[dict[str, Any]]:
     table = school_measures(study, book=_book(study)).drop(columns=["n_not_judged"])
     rows = [{key: _plain(value) for key, value in row.items()} for row in table.to_dict("records")]
     known = {row["school_id"] for row in rows}
-    blank = {"n_students": 0, "n_enrolled_days": 0, "n_absent_days": 0, "ada": None, "n_chronic": 0,
-             **{f"n_{name}": 0 for name in BANDS}}
+    blank = {
+        "n_students": 0,
+        "n_enrolled_days": 0,
+        "n_absent_days": 0,
+        "ada": None,
+        "n_chronic": 0,
+        **{f"n_{name}": 0 for name in BANDS},
+    }
     rows += [{"school_id": school, **blank} for school in _schools(study) if school not in known]
     rows = sorted(rows, key=lambda row: (row["school_id"] is None, row["school_id"] or ""))
     return [row | _why(study, row) for row in rows]
@@ -100,8 +115,13 @@ def _why(study, row: dict[str, Any]) -> dict[str, Any]:
     if row["ada"] is not None:
         return {}
     if row["n_students"] == 0:
-        return {"n_enrolled_days": 0, "n_absent_days": 0, "n_chronic": 0, **{f"n_{name}": 0 for name in BANDS},
-                "reason": "No student has an enrolled day yet."}
+        return {
+            "n_enrolled_days": 0,
+            "n_absent_days": 0,
+            "n_chronic": 0,
+            **{f"n_{name}": 0 for name in BANDS},
+            "reason": "No student has an enrolled day yet.",
+        }
     return {"reason": NO_DENOMINATOR}
 
 
@@ -122,17 +142,32 @@ def last_year_bands(study) -> dict[str, Any]:
     same = same_day_last_year(study, book=_book(study)) if has_days(study) else None
     if same is not None:
         whole = same[same["school_id"].isna()].iloc[0]
-        shares = {row.school_id: (int(row.n_chronic), int(row.n_students)) for row in same.itertuples()
-                  if isinstance(row.school_id, str) and row.n_students}
-        return {"n": int(whole["n_students"]), "bands": {name: int(whole[f"n_{name}"]) for name in BANDS}, "ada": whole["ada"],
-                "by_school": shares, "when": "on the same school day last year", "label": "Last year, same school day"}
+        shares = {
+            row.school_id: (int(row.n_chronic), int(row.n_students))
+            for row in same.itertuples()
+            if isinstance(row.school_id, str) and row.n_students
+        }
+        return {
+            "n": int(whole["n_students"]),
+            "bands": {name: int(whole[f"n_{name}"]) for name in BANDS},
+            "ada": whole["ada"],
+            "by_school": shares,
+            "when": "on the same school day last year",
+            "label": "Last year, same school day",
+        }
     prior = prior_rates(study)
     if prior.empty:
         return {}
     counts = band(prior, rules=study.rules).value_counts()
     ada = 1 - prior["absent_units"].sum() / prior["enrolled_units"].sum()
-    return {"n": int(counts.sum()), "bands": {name: int(counts.get(name, 0)) for name in BANDS}, "ada": float(ada),
-            "by_school": {}, "when": "in the whole of last year", "label": "Last year, whole year"}
+    return {
+        "n": int(counts.sum()),
+        "bands": {name: int(counts.get(name, 0)) for name in BANDS},
+        "ada": float(ada),
+        "by_school": {},
+        "when": "in the whole of last year",
+        "label": "Last year, whole year",
+    }
 
 
 def flows(facts: Facts) -> dict[str, int]:
@@ -141,9 +176,14 @@ def flows(facts: Facts) -> dict[str, int]:
     now = facts.now.set_index("student_id")["is_chronic"].eq(True).fillna(False).astype(bool)
     both = before.index.intersection(now.index)
     was, is_now = before.loc[both], now.loc[both]
-    return {"n_back_under": int((was & ~is_now).sum()), "n_crossed": int((~was & is_now).sum()),
-            "n_joined": len(now.index.difference(before.index)), "n_stayed_over": int((was & is_now).sum()),
-            "n_before": len(before), "n_now": len(now)}
+    return {
+        "n_back_under": int((was & ~is_now).sum()),
+        "n_crossed": int((~was & is_now).sum()),
+        "n_joined": len(now.index.difference(before.index)),
+        "n_stayed_over": int((was & is_now).sum()),
+        "n_before": len(before),
+        "n_now": len(now),
+    }
 
 
 def list_ids(facts: Facts) -> dict[str, list[str]]:

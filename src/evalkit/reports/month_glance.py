@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
+from evalkit.measures import BANDS
+from evalkit.measures import CHRONIC_BANDS as CHRONIC
 from evalkit.programme import caseloads, mentors_without_logs
 from evalkit.render.blocks import BulletList, Callout, CountList, Tile, Tiles
 from evalkit.reports.gate import Gate
-from evalkit.reports.month_facts import BANDS, CHRONIC, NO_DENOMINATOR, Facts, flows
+from evalkit.reports.month_facts import NO_DENOMINATOR, Facts, flows
 from evalkit.reports.month_patterns import reasons_known
 from evalkit.wording import (
     IN_A_SENTENCE,
@@ -48,11 +50,16 @@ def opening(study, facts: Facts, gate: Gate) -> tuple[str, str]:
     title = gate.fixed("How the month went")
     if facts.window.before is not None:
         back, over = moved["n_back_under"], moved["n_crossed"]
-        title = gate.fixed(moved_title(back, over, window_words(facts)) if back is not None and over is not None
-                           else f"{window_words(facts).capitalize()}: where attendance stands")
+        title = gate.fixed(
+            moved_title(back, over, window_words(facts))
+            if back is not None and over is not None
+            else f"{window_words(facts).capitalize()}: where attendance stands"
+        )
     else:
         title = gate.fixed(f"{window_words(facts).capitalize()}: where the year begins")
-    return title, gate.fixed(" ".join(filter(None, [_moved(facts, moved, gate), _mentored(facts, gate), _check_ins(study, facts, gate)])))
+    return title, gate.fixed(
+        " ".join(filter(None, [_moved(facts, moved, gate), _mentored(facts, gate), _check_ins(study, facts, gate)]))
+    )
 
 
 def released_flows(facts: Facts, gate: Gate) -> dict[str, int | None]:
@@ -60,12 +67,18 @@ def released_flows(facts: Facts, gate: Gate) -> dict[str, int | None]:
     a small move must not follow from the others."""
     if facts.window.before is None:
         return dict(flows(facts))
-    chronic = {f"n_chronic_{name}": int(frame["is_chronic"].eq(True).fillna(False).sum())
-               for name, frame in (("before", facts.before), ("now", facts.now))}
+    chronic = {
+        f"n_chronic_{name}": int(frame["is_chronic"].eq(True).fillna(False).sum())
+        for name, frame in (("before", facts.before), ("now", facts.now))
+    }
     counts = flows(facts) | chronic
-    table = gate.table("flows", pd.DataFrame([{"since": "the last review", **counts}]), keys=["since"], counts=list(counts),
-                       parts={"n_chronic_before": ("n_stayed_over", "n_back_under"),
-                              "n_chronic_now": ("n_stayed_over", "n_crossed")})
+    table = gate.table(
+        "flows",
+        pd.DataFrame([{"since": "the last review", **counts}]),
+        keys=["since"],
+        counts=list(counts),
+        parts={"n_chronic_before": ("n_stayed_over", "n_back_under"), "n_chronic_now": ("n_stayed_over", "n_crossed")},
+    )
     return {key: value for key, value in table.numbers["rows"][0].items() if key != "since"}
 
 
@@ -74,28 +87,42 @@ def _opening_without_days(study, facts: Facts, gate: Gate) -> tuple[str, str]:
         lead = f"No school day lies on or before {date_words(study.as_of)}, so there is nothing to count yet."
         return gate.fixed("Before the first school day"), gate.fixed(lead)
     row = facts.overall
-    lead = gate.text("{absent:,} days missed are on record. " + NO_DENOMINATOR, absent=(row["n_absent_days"], row["n_students"]))
+    lead = gate.text(
+        "{absent:,} days missed are on record. " + NO_DENOMINATOR, absent=(row["n_absent_days"], row["n_students"])
+    )
     return gate.fixed("Days missed are counted; shares are not known"), lead
 
 
 def _moved(facts: Facts, moved: dict[str, int | None], gate: Gate) -> str:
     if facts.window.before is None:
         row = facts.overall
-        return gate.text("{n:,} of {of:,} students have missed 10% or more of their days so far.",
-                         n=(row["n_chronic"], (row["n_chronic"], row["n_students"])), of=(row["n_students"], row["n_students"]))
+        return gate.text(
+            "{n:,} of {of:,} students have missed 10% or more of their days so far.",
+            n=(row["n_chronic"], (row["n_chronic"], row["n_students"])),
+            of=(row["n_students"], row["n_students"]),
+        )
     since, back, over = date_words(facts.window.before, year=False), moved["n_back_under"], moved["n_crossed"]
     if back == 0 and over == 0:
-        return gate.fixed(f"Since {since} the same students stand on each side of the 10% line.") if gate.is_team else ""
+        return (
+            gate.fixed(f"Since {since} the same students stand on each side of the 10% line.") if gate.is_team else ""
+        )
     verb = "student is" if back == 1 else "students are"
-    return gate.text("{back:,} {verb} back below the 10% line since {since}; {over:,} crossed it.", words={"since": since, "verb": verb},
-                     back=(back, back or 0), over=(over, over or 0), otherwise="A few students moved over the 10% line.")
+    return gate.text(
+        "{back:,} {verb} back below the 10% line since {since}; {over:,} crossed it.",
+        words={"since": since, "verb": verb},
+        back=(back, back or 0),
+        over=(over, over or 0),
+        otherwise="A few students moved over the 10% line.",
+    )
 
 
 def _mentored(facts: Facts, gate: Gate) -> str:
     look = facts.impact.now
     if look is None:
         return ""
-    return gate.text("Students with a mentor **{words}** beside similar students.", words={"words": IN_A_SENTENCE[look.verdict]})
+    return gate.text(
+        "Students with a mentor **{words}** beside similar students.", words={"words": IN_A_SENTENCE[look.verdict]}
+    )
 
 
 def _check_ins(study, facts: Facts, gate: Gate) -> str:
@@ -107,15 +134,30 @@ def _check_ins(study, facts: Facts, gate: Gate) -> str:
 
 def tiles(facts: Facts, gate: Gate) -> Tiles:
     """Average daily attendance, missed 10 % or more, absences followed up, three contacts a week."""
-    return Tiles((_ada(facts, gate), _chronic(facts, gate),
-                  _element(facts, gate, "b_call_absent", "Absences followed up", "{n:,} of {of:,} within one school day."),
-                  _element(facts, gate, "three_contacts", "Three contacts a week", "{n:,} of {of:,} student weeks reached 3.")))
+    return Tiles(
+        (
+            _ada(facts, gate),
+            _chronic(facts, gate),
+            _element(facts, gate, "b_call_absent", "Absences followed up", "{n:,} of {of:,} within one school day."),
+            _element(
+                facts, gate, "three_contacts", "Three contacts a week", "{n:,} of {of:,} student weeks reached 3."
+            ),
+        )
+    )
 
 
 def _ada(facts: Facts, gate: Gate) -> Tile:
     row, last = facts.overall, facts.last_year
-    value = gate.text("{ada:.1%}", ada=(row["ada"], row["n_students"])) if row["ada"] is not None else gate.fixed("Not known")
-    note = gate.text("{ada:.1%} {when}", words={"when": last["when"]}, ada=(last["ada"], last["n"])) if last.get("ada") is not None else ""
+    value = (
+        gate.text("{ada:.1%}", ada=(row["ada"], row["n_students"]))
+        if row["ada"] is not None
+        else gate.fixed("Not known")
+    )
+    note = (
+        gate.text("{ada:.1%} {when}", words={"when": last["when"]}, ada=(last["ada"], last["n"]))
+        if last.get("ada") is not None
+        else ""
+    )
     return Tile(gate.fixed("Average daily attendance"), value, note or gate.fixed("No figure for last year"))
 
 
@@ -123,7 +165,9 @@ def _chronic(facts: Facts, gate: Gate) -> Tile:
     row, last = facts.overall, facts.last_year
     n, of = row["n_chronic"], row["n_students"]
     if n is None or not of:
-        return Tile(gate.fixed("Missed 10% or more"), gate.fixed("Not known"), gate.fixed("Days enrolled are not known"))
+        return Tile(
+            gate.fixed("Missed 10% or more"), gate.fixed("Not known"), gate.fixed("Days enrolled are not known")
+        )
     share = gate.text("{share:.1%}", share=(n / of, (n, of)))
     note = gate.text("{n:,} of {of:,} students.", n=(n, (n, of)), of=(of, of))
     if last.get("n"):
@@ -135,11 +179,16 @@ def _chronic(facts: Facts, gate: Gate) -> Tile:
 def _element(facts: Facts, gate: Gate, code: str, label: str, template: str) -> Tile:
     now, before = facts.element(code), facts.element_before(code)
     if not now.of:
-        return Tile(gate.fixed(label), gate.fixed("Not known"), gate.fixed(now.off or "Nothing to count in this window"))
+        return Tile(
+            gate.fixed(label), gate.fixed("Not known"), gate.fixed(now.off or "Nothing to count in this window")
+        )
     note = gate.text(template, n=(now.n, (now.n, now.of)), of=(now.of, now.of))
     if before.of:
         when = month_words(facts.window.before) if facts.window.period == "month" else "The week before"
-        note = gate.fixed(f"{note} " + gate.text("{when} {share:.0%}", words={"when": when}, share=(before.share, (before.n, before.of))))
+        note = gate.fixed(
+            f"{note} "
+            + gate.text("{when} {share:.0%}", words={"when": when}, share=(before.share, (before.n, before.of)))
+        )
     return Tile(gate.fixed(label), gate.text("{share:.0%}", share=(now.share, (now.n, now.of))), note)
 
 
@@ -160,17 +209,29 @@ def verdict_callout(facts: Facts, gate: Gate) -> Callout:
     """The mentored beside similar students: the verdict, its numbers, and what the word means."""
     look = facts.impact.now
     if look is None:
-        return Callout(gate.fixed("Students with a mentor"), (gate.fixed(facts.impact.off),), gate.fixed("Not compared"), "caution")
+        return Callout(
+            gate.fixed("Students with a mentor"), (gate.fixed(facts.impact.off),), gate.fixed("Not compared"), "caution"
+        )
     lines = [gate.fixed(MEANING[look.verdict])]
     if look.value is not None:
         arms = [look.n_treated, look.n_comparison]
         way = "more" if look.value >= 0 else "fewer"
-        lines.insert(0, gate.text("**{gain:.1f} {way} days** in school per 180-day year than {n:,} similar students. The true "
-                                  "figure may lie anywhere from {low} to {high}.", words={"way": way},
-                                  gain=(abs(look.value), arms), n=(look.n_comparison, look.n_comparison),
-                                  low=(_end(look.low), arms), high=(_end(look.high), arms)))
+        lines.insert(
+            0,
+            gate.text(
+                "**{gain:.1f} {way} days** in school per 180-day year than {n:,} similar students. The true "
+                "figure may lie anywhere from {low} to {high}.",
+                words={"way": way},
+                gain=(abs(look.value), arms),
+                n=(look.n_comparison, look.n_comparison),
+                low=(_end(look.low), arms),
+                high=(_end(look.high), arms),
+            ),
+        )
     if look.n_treated:
-        lines.append(gate.text("Based on {n:,} students matched for 20 school days or more.", n=(look.n_treated, look.n_treated)))
+        lines.append(
+            gate.text("Based on {n:,} students matched for 20 school days or more.", n=(look.n_treated, look.n_treated))
+        )
     if facts.district is not None:
         lines.append(gate.fixed(f"All schools together: **{VERDICTS[facts.district.verdict].lower()}**."))
     return Callout(gate.fixed("Students with a mentor: our verdict"), tuple(lines), gate.fixed(VERDICTS[look.verdict]))
@@ -183,10 +244,15 @@ def _end(value: float | None) -> str | None:
 def list_counts(study, facts: Facts) -> CountList | Callout:
     """How many students stand on each list (team only)."""
     if "daily" not in study.can:
-        return Callout("Students, by list", ("Lists need dated absences; attendance_event, calendar and enrollment would switch them on.",),
-                       tone="caution")
-    return CountList("This week's students, by list" if facts.window.period == "week" else "Students, by list",
-                     tuple((number(len(facts.lists[name])), words) for name, words in LIST_WORDS.items()))
+        return Callout(
+            "Students, by list",
+            ("Lists need dated absences; attendance_event, calendar and enrollment would switch them on.",),
+            tone="caution",
+        )
+    return CountList(
+        "This week's students, by list" if facts.window.period == "week" else "Students, by list",
+        tuple((number(len(facts.lists[name])), words) for name, words in LIST_WORDS.items()),
+    )
 
 
 def soundness(study, facts: Facts, gate: Gate) -> BulletList:
@@ -204,8 +270,10 @@ def _sent(study, gate: Gate) -> str:
     if not late:
         return gate.fixed(f"Every school sent every day to {date_words(last)}.")
     if len(late) > 2:
-        return gate.fixed(f"{len(through) - len(late)} of {len(through)} schools sent every day to {date_words(last)}. Later days of "
-                          "the others are left out, not counted as present.")
+        return gate.fixed(
+            f"{len(through) - len(late)} of {len(through)} schools sent every day to {date_words(last)}. Later days of "
+            "the others are left out, not counted as present."
+        )
     named = listed(f"{study.school_name(school)} to {date_words(day, year=False)}" for school, day in late.items())
     return gate.fixed(f"Data reach {date_words(last)}; {named}. Later days are left out, not counted as present.")
 
@@ -216,7 +284,11 @@ def _reasons(study, facts: Facts, gate: Gate) -> str:
     n, of = reasons_known(study, facts.window.start, facts.window.end)
     if not of:
         return ""
-    text = gate.text("A reason is known for {share:.0%} of {month}'s absences", words={"month": window_words(facts)}, share=(n / of, (n, of)))
+    text = gate.text(
+        "A reason is known for {share:.0%} of {month}'s absences",
+        words={"month": window_words(facts)},
+        share=(n / of, (n, of)),
+    )
     if facts.window.before is not None:
         n0, of0 = reasons_known(study, facts.window.before_start, facts.window.before)
         if of0:
@@ -232,13 +304,27 @@ def _logs(study, facts: Facts, gate: Gate) -> str:
         return gate.fixed("Every mentor with a student wrote in the log.")
     if not gate.is_team:
         return ""
-    return f"{plural(len(silent), 'mentor')} with a student wrote no log in this window. Their students count in the result."
+    who = plural(len(silent), "mentor")
+    return f"{who} with a student wrote no log in this window. Their students count in the result."
 
 
 def _places(study, gate: Gate) -> str:
     if not {"mentor", "assignment"} <= study.can:
         return ""
     table = caseloads(study)
-    filled, open_places, over = int(table["n_students"].sum()), int(table["n_open"].sum()), int(table["is_over_cap"].sum())
-    text = gate.text("{open:,} mentor places are open; {filled:,} are filled.", open=(open_places, None), filled=(filled, filled))
-    return gate.fixed(text + (f" {plural(over, 'mentor has', 'mentors have')} more students than planned." if over and gate.is_team else ""))
+    filled, open_places, over = (
+        int(table["n_students"].sum()),
+        int(table["n_open"].sum()),
+        int(table["is_over_cap"].sum()),
+    )
+    text = gate.text(
+        "{open:,} mentor places are open; {filled:,} are filled.", open=(open_places, None), filled=(filled, filled)
+    )
+    return gate.fixed(
+        text
+        + (
+            f" {plural(over, 'mentor has', 'mentors have')} more students than planned."
+            if over and gate.is_team
+            else ""
+        )
+    )

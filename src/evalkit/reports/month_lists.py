@@ -21,12 +21,15 @@ ENOUGH_DAYS = 10
 BASELINE_DAYS = 15
 
 RULES = {
-    "celebrate": "Share of days missed fell by 3 points or more, last 20 school days against the 20 before, or moved to a "
-                 "better band. At least 20 enrolled days in both.",
+    "celebrate": "Share of days missed fell by 3 points or more, last 20 school days against the 20 before, or "
+    "moved to a "
+    "better band. At least 20 enrolled days in both.",
     "watch": "Missed 3 or more of the last 10 school days, or 3 or more in a row up to the last day.",
-    "decide": "Matched 8 weeks or more, 3 or more contacts a week, still missing 10% or more since the match, and no less "
-              "than before it.",
-    "reach_out_first": "Missed half of the year or more (from 10 enrolled days on), or not seen in the last 10 school days.",
+    "decide": "Matched 8 weeks or more, 3 or more contacts a week, still missing 10% or more since the match, and "
+    "no less "
+    "than before it.",
+    "reach_out_first": "Missed half of the year or more (from 10 enrolled days on), or not seen in the last 10 "
+    "school days.",
     "no_family_contact": "Matched, and the family not yet met 10 school days after the match began.",
     "escalations": "A mentor asked the team for help since the last review.",
     "newly_flagged": "First early-warning sign since the last review.",
@@ -55,7 +58,8 @@ def gains(study) -> pd.DataFrame:
 
 
 def improved(both: pd.DataFrame, rules) -> pd.Series:
-    """The rule of standards 7.3 on two periods (enrolled_units, absent_units and the same with _before), in integers."""
+    """The rule of standards 7.3 on two periods (enrolled_units, absent_units and the same with _before), in
+    integers."""
     values = both[["absent_units", "enrolled_units", "absent_units_before", "enrolled_units_before"]].astype(object)
     fell = [100 * (a0 * e - a * e0) >= POINTS * e * e0 for a, e, a0, e0 in values.itertuples(index=False)]
     order = {name: place for place, name in enumerate(BANDS)}
@@ -68,10 +72,16 @@ def celebrate(study, year: pd.DataFrame) -> pd.DataFrame:
     """Improved students, those who had missed most before first."""
     better = gains(study).query("is_improved")
     better = better.assign(gain=better["absent_units_before"] - better["absent_units"])
-    found = better.merge(year[["student_id", "absent_units", "enrolled_units"]], on="student_id", suffixes=("", "_year"))
+    found = better.merge(
+        year[["student_id", "absent_units", "enrolled_units"]], on="student_id", suffixes=("", "_year")
+    )
     matched = found["student_id"].isin(active_assignments(study)["student_id"])
-    return (found.assign(is_matched=matched).sort_values(["is_matched", "gain", "student_id"], ascending=[False, False, True])
-            .drop(columns="is_improved").reset_index(drop=True))
+    return (
+        found.assign(is_matched=matched)
+        .sort_values(["is_matched", "gain", "student_id"], ascending=[False, False, True])
+        .drop(columns="is_improved")
+        .reset_index(drop=True)
+    )
 
 
 def pulse(study, current: pd.DataFrame) -> pd.DataFrame:
@@ -86,14 +96,18 @@ def watch(study, current: pd.DataFrame) -> pd.DataFrame:
     """Three or more of the last ten school days, or three or more in a row now."""
     seen = pulse(study, current)
     found = seen[(seen["absent_units"] >= PULSE_MISSED * UNITS_PER_DAY) | (seen["run"] >= RUN)]
-    return found.sort_values(["run", "absent_units", "student_id"], ascending=[False, False, True]).reset_index(drop=True)
+    return found.sort_values(["run", "absent_units", "student_id"], ascending=[False, False, True]).reset_index(
+        drop=True
+    )
 
 
 def reach_out_first(study, current: pd.DataFrame, year: pd.DataFrame) -> pd.DataFrame:
     """Students who hardly attend: half of the year or more missed, or none of the last ten school days attended."""
     seen = pulse(study, current).rename(columns={"enrolled_units": "recent_enrolled", "absent_units": "recent_absent"})
     both = seen.merge(year[["student_id", "enrolled_units", "absent_units"]], on="student_id")
-    half = (both["enrolled_units"] >= ENOUGH_DAYS * UNITS_PER_DAY) & (2 * both["absent_units"] >= both["enrolled_units"])
+    half = (both["enrolled_units"] >= ENOUGH_DAYS * UNITS_PER_DAY) & (
+        2 * both["absent_units"] >= both["enrolled_units"]
+    )
     away = (both["n_days"] >= PULSE_DAYS) & (both["recent_absent"] >= both["recent_enrolled"])
     both = both.assign(is_half=half, is_away=away)[half | away]
     return both.sort_values(["absent_units", "student_id"], ascending=[False, True]).reset_index(drop=True)
@@ -108,9 +122,15 @@ def decide(study, current: pd.DataFrame, year: pd.DataFrame) -> pd.DataFrame:
     pairs = pairs[pairs["student_id"].isin(current["student_id"])]
     weeks = matched_weeks(study)
     dose = weeks.groupby("student_id")["n_contacts"].mean().rename("contacts_a_week").reset_index()
-    found = pairs[["student_id", "mentor_id", "begin_date"]].merge(dose[dose["contacts_a_week"] >= DOSE], on="student_id")
+    found = pairs[["student_id", "mentor_id", "begin_date"]].merge(
+        dose[dose["contacts_a_week"] >= DOSE], on="student_id"
+    )
     found = _since_match(study, found)
-    return found[found["is_stuck"]].sort_values(["absent_since", "student_id"], ascending=[False, True]).reset_index(drop=True)
+    return (
+        found[found["is_stuck"]]
+        .sort_values(["absent_since", "student_id"], ascending=[False, True])
+        .reset_index(drop=True)
+    )
 
 
 def _since_match(study, pairs: pd.DataFrame) -> pd.DataFrame:
@@ -118,15 +138,26 @@ def _since_match(study, pairs: pd.DataFrame) -> pd.DataFrame:
     book = book_of(study)
     since = window_panel(study, pairs[["student_id"]].assign(start=pairs["begin_date"], end=study.as_of), book=book)
     first = pd.Timestamp(study.school_year - 1, 7, 1)
-    before = window_panel(study, pairs[["student_id"]].assign(start=first, end=pairs["begin_date"] - pd.Timedelta(days=1)),
-                          book=book)
+    before = window_panel(
+        study, pairs[["student_id"]].assign(start=first, end=pairs["begin_date"] - pd.Timedelta(days=1)), book=book
+    )
     keep = ["student_id", "enrolled_units", "absent_units"]
-    both = pairs.merge(since[keep], on="student_id").merge(before[keep], on="student_id", how="left", suffixes=("_since", "_before"))
-    both = both.rename(columns={"absent_units_since": "absent_since", "enrolled_units_since": "enrolled_since",
-                                "absent_units_before": "absent_before", "enrolled_units_before": "enrolled_before"})
+    both = pairs.merge(since[keep], on="student_id").merge(
+        before[keep], on="student_id", how="left", suffixes=("_since", "_before")
+    )
+    both = both.rename(
+        columns={
+            "absent_units_since": "absent_since",
+            "enrolled_units_since": "enrolled_since",
+            "absent_units_before": "absent_before",
+            "enrolled_units_before": "enrolled_before",
+        }
+    )
     both = _with_prior(study, both.fillna({"absent_before": 0, "enrolled_before": 0}))
     now = both["absent_since"].astype(float) / both["enrolled_since"].astype(float).where(both["enrolled_since"] > 0)
-    then = both["absent_before"].astype(float) / both["enrolled_before"].astype(float).where(both["enrolled_before"] > 0)
+    then = both["absent_before"].astype(float) / both["enrolled_before"].astype(float).where(
+        both["enrolled_before"] > 0
+    )
     since = both[["enrolled_since", "absent_since"]].set_axis(["enrolled_units", "absent_units"], axis=1)
     line = is_chronic(since, rules=study.rules).eq(True).fillna(False)
     weeks = ((study.as_of - both["begin_date"]).dt.days // 7).astype("int64")
@@ -150,7 +181,9 @@ def no_family_contact(study, current: pd.DataFrame) -> pd.DataFrame:
     met = family_introductions(study)
     active = met["end_date"].isna() | (met["end_date"] >= study.as_of)
     due = met[(met["state"] == "missing") & active & met["student_id"].isin(current["student_id"])]
-    return due.sort_values(["begin_date", "student_id"]).drop_duplicates("student_id")[["student_id", "mentor_id", "begin_date"]]
+    return due.sort_values(["begin_date", "student_id"]).drop_duplicates("student_id")[
+        ["student_id", "mentor_id", "begin_date"]
+    ]
 
 
 def asked_for_help(study, window: Window) -> pd.DataFrame:
@@ -187,7 +220,13 @@ def review_lists(study, window: Window) -> dict[str, pd.DataFrame]:
     if "daily" not in study.can:
         return {name: _none() for name in LISTS}
     current, year = on_roll(study), student_panel(study, book=book_of(study))
-    return {"celebrate": celebrate(study, year), "watch": watch(study, current),
-            "decide": decide(study, current, year), "reach_out_first": reach_out_first(study, current, year),
-            "no_family_contact": no_family_contact(study, current), "escalations": asked_for_help(study, window),
-            "newly_flagged": newly_flagged(study, window), "crossed_10": crossed_10(study, window)}
+    return {
+        "celebrate": celebrate(study, year),
+        "watch": watch(study, current),
+        "decide": decide(study, current, year),
+        "reach_out_first": reach_out_first(study, current, year),
+        "no_family_contact": no_family_contact(study, current),
+        "escalations": asked_for_help(study, window),
+        "newly_flagged": newly_flagged(study, window),
+        "crossed_10": crossed_10(study, window),
+    }

@@ -17,13 +17,20 @@ def enrolled_by_day(study) -> pd.DataFrame:
     """Students enrolled on each reached school day. Grain: school_id x calendar_code x date. Columns: n, units."""
     days, spans = reached_days(study), enrolled_spans(study, book=book_of(study))
     keys = [key for key in ("school_id", "calendar_code") if key in spans.columns and key in days.columns]
-    steps = pd.concat([spans[[*keys, "first_day_number"]].rename(columns={"first_day_number": "day_number"}).assign(step=1),
-                       spans[[*keys, "last_day_number"]].rename(columns={"last_day_number": "day_number"})
-                       .assign(step=-1, day_number=lambda s: s["day_number"] + 1)])
+    steps = pd.concat(
+        [
+            spans[[*keys, "first_day_number"]].rename(columns={"first_day_number": "day_number"}).assign(step=1),
+            spans[[*keys, "last_day_number"]]
+            .rename(columns={"last_day_number": "day_number"})
+            .assign(step=-1, day_number=lambda s: s["day_number"] + 1),
+        ]
+    )
     moves = steps.groupby([*keys, "day_number"])["step"].sum().reset_index()
     grid = days.merge(moves, on=[*keys, "day_number"], how="outer").sort_values([*keys, "day_number"])
     grid["n"] = grid["step"].fillna(0).groupby([grid[key] for key in keys]).cumsum()
-    return grid[grid["date"].notna()].assign(n=lambda g: g["n"].astype("int64"))[[*keys, "date", "day_number", "units", "n"]]
+    return grid[grid["date"].notna()].assign(n=lambda g: g["n"].astype("int64"))[
+        [*keys, "date", "day_number", "units", "n"]
+    ]
 
 
 def by_weekday(study) -> pd.DataFrame:
@@ -35,9 +42,21 @@ def by_weekday(study) -> pd.DataFrame:
     rows = absences(study, book=book_of(study))
     missed = rows.groupby(rows["date"].dt.dayofweek)["absent_units"].sum() / UNITS_PER_DAY
     people = rows[rows["absent_units"] > 0].groupby(rows["date"].dt.dayofweek)["student_id"].nunique()
-    table = pd.DataFrame({"enrolled_days": out_of, "absent_days": missed, "n_students": people}).dropna(subset=["enrolled_days"])
+    table = pd.DataFrame({"enrolled_days": out_of, "absent_days": missed, "n_students": people}).dropna(
+        subset=["enrolled_days"]
+    )
     table = table.fillna(0).rename_axis("weekday").reset_index()
     return table.assign(share=table["absent_days"] / table["enrolled_days"])
+
+
+def counts_by_weekday(study) -> pd.DataFrame:
+    """Days missed and students by weekday, the year to as_of. Grain: weekday (0 is Monday)."""
+    rows = absences(study, book=book_of(study))
+    rows = rows[rows["absent_units"] > 0].assign(weekday=lambda r: r["date"].dt.dayofweek)
+    table = (
+        rows.groupby("weekday").agg(units=("absent_units", "sum"), n_students=("student_id", "nunique")).reset_index()
+    )
+    return table.assign(absent_days=table["units"] / UNITS_PER_DAY).drop(columns="units")
 
 
 def by_month(study) -> pd.DataFrame:
@@ -64,7 +83,8 @@ def reasons_known(study, start, end) -> tuple[int, int]:
 
 
 def known_reasons(study, window: Window) -> pd.DataFrame:
-    """Known reasons of the window's absences, largest first. Grain: pattern. n absences of n_students; share of known."""
+    """Known reasons of the window's absences, largest first. Grain: pattern. n absences of n_students; share
+    of known."""
     rows = window_absences(study, window.start, window.end)
     rows = rows[rows["pattern"].notna() & ~rows["pattern"].isin(UNKNOWN)]
     table = rows.groupby("pattern").agg(n=("student_id", "size"), n_students=("student_id", "nunique")).reset_index()

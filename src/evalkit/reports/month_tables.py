@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -33,12 +33,21 @@ def _celebrate_title(shown: int, n: int) -> str:
 
 LIST_TEXTS = (
     ListText("celebrate", _celebrate_title, "Improvement is the student's own; it does not measure the program."),
-    ListText("watch", lambda shown, n: f"Watch: a call now helps {plural(n, 'student')} stay on track",
-             "Students who can still end the year under 10% come first."),
-    ListText("decide", lambda shown, n: f"Decide: steady mentoring, no gain yet, so try something else ({n})",
-             "The plan changes, not the student. Bring one idea for each."),
-    ListText("reach_out_first", lambda shown, n: f"Reach out first: a home visit before a mentor ({n})",
-             "A person checks the address and phone first."),
+    ListText(
+        "watch",
+        lambda shown, n: f"Watch: a call now helps {plural(n, 'student')} stay on track",
+        "Students who can still end the year under 10% come first.",
+    ),
+    ListText(
+        "decide",
+        lambda shown, n: f"Decide: steady mentoring, no gain yet, so try something else ({n})",
+        "The plan changes, not the student. Bring one idea for each.",
+    ),
+    ListText(
+        "reach_out_first",
+        lambda shown, n: f"Reach out first: a home visit before a mentor ({n})",
+        "A person checks the address and phone first.",
+    ),
 )
 
 
@@ -49,11 +58,19 @@ class People:
         identity = study.table("identity").drop_duplicates("student_id").set_index("student_id")
         first = identity["preferred_name"].fillna(identity["first_name"])
         initial = identity["last_name"].fillna("").str[:1]
-        self.names = {key: f"{name} {letter}." if letter else name
-                      for key, name, letter in zip(first.index, first, initial, strict=True) if isinstance(name, str)}
+        self.names = {
+            key: f"{name} {letter}." if letter else name
+            for key, name, letter in zip(first.index, first, initial, strict=True)
+            if isinstance(name, str)
+        }
         students = study.table("student").set_index("student_id")
         self.grades = students["grade_level"].map(grade_words).to_dict()
-        self.mentors = active_assignments(study).drop_duplicates("student_id", keep="last").set_index("student_id")["mentor_id"].to_dict()
+        self.mentors = (
+            active_assignments(study)
+            .drop_duplicates("student_id", keep="last")
+            .set_index("student_id")["mentor_id"]
+            .to_dict()
+        )
         self.study = study
 
     def name(self, student: str) -> str:
@@ -69,13 +86,19 @@ def list_frame(study, facts: Facts, name: str, people: People) -> pd.DataFrame:
     year = facts.now.set_index("student_id")
     left = days_left(study, book=book_of(study)).set_index("student_id")["days_left"].to_dict()
     schools = facts.now.set_index("student_id")["school_id"].to_dict()
-    frame = pd.DataFrame({
-        "student_id": rows["student_id"], "student": [people.name(s) for s in rows["student_id"]],
-        "place": [f"{people.grades.get(s, '?')}, {study.school_name(schools.get(s, ''))}" for s in rows["student_id"]],
-        "seen": [_seen(name, row) for row in rows.itertuples()],
-        "missed": [_missed(year, s) for s in rows["student_id"]],
-        "left": [_left(name, left.get(s)) for s in rows["student_id"]],
-        "next": [_next(name, row, people) for row in rows.itertuples()]})
+    frame = pd.DataFrame(
+        {
+            "student_id": rows["student_id"],
+            "student": [people.name(s) for s in rows["student_id"]],
+            "place": [
+                f"{people.grades.get(s, '?')}, {study.school_name(schools.get(s, ''))}" for s in rows["student_id"]
+            ],
+            "seen": [_seen(name, row) for row in rows.itertuples()],
+            "missed": [_missed(year, s) for s in rows["student_id"]],
+            "left": [_left(name, left.get(s)) for s in rows["student_id"]],
+            "next": [_next(name, row, people) for row in rows.itertuples()],
+        }
+    )
     if name == "watch":
         order = [0 if (left.get(s) is not None and left.get(s) >= 0) else 1 for s in rows["student_id"]]
         frame = frame.assign(order=order).sort_values("order", kind="stable").drop(columns="order")
@@ -114,8 +137,10 @@ def _seen(name: str, row) -> str:
             return f"{row.run} in a row, {_short(row.run_from)} to {_short(row.run_to)}"
         return f"{_units(row.absent_units)} of last 10, no run"
     if name == "decide":
-        return (f"Matched {row.weeks} weeks, {number(row.contacts_a_week, 1)} contacts a week; missed "
-                f"{_units(row.absent_since)} of {_units(row.enrolled_since)} since")
+        return (
+            f"Matched {row.weeks} weeks, {number(row.contacts_a_week, 1)} contacts a week; missed "
+            f"{_units(row.absent_since)} of {_units(row.enrolled_since)} since"
+        )
     if name == "reach_out_first":
         return "Not seen in the last 10 days" if row.is_away else "Missed half of the year or more"
     return ""
@@ -136,11 +161,23 @@ def list_table(frame: pd.DataFrame, text: ListText) -> Table:
     """The table of one list: at most five rows, the count of all, and the rule under it."""
     shown = min(SHOWN, len(frame))
     who = "Shout-out from" if text.name == "celebrate" else "Next step"
-    columns = (Column("student", "Student"), Column("place", "Grade, school"), Column("seen", "What we see"),
-               Column("missed", "Missed this year", "number_text"), Column("left", "Can still miss", unit="and end under 10%"),
-               Column("next", who))
-    return Table(title=text.title(shown, len(frame)), measure=RULES[text.name], data=frame, columns=columns,
-                 note=text.note, most_rows=SHOWN, key=text.name)
+    columns = (
+        Column("student", "Student"),
+        Column("place", "Grade, school"),
+        Column("seen", "What we see"),
+        Column("missed", "Missed this year", "number_text"),
+        Column("left", "Can still miss", unit="and end under 10%"),
+        Column("next", who),
+    )
+    return Table(
+        title=text.title(shown, len(frame)),
+        measure=RULES[text.name],
+        data=frame,
+        columns=columns,
+        note=text.note,
+        most_rows=SHOWN,
+        key=text.name,
+    )
 
 
 def empty_list(text: ListText) -> str:

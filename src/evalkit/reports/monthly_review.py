@@ -1,13 +1,13 @@
-"""The monthly (or weekly) review: one screen first, then the team's lists, patterns and what mentors did, and actions."""
+"""The monthly (or weekly) review: one screen, then the team's lists, patterns and what mentors did, and actions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalkit.render.blocks import FormLines, Paragraph, Row, Section
-from evalkit.reports import month_actions, month_charts, month_glance, month_patterns, month_tables
+from evalkit.reports import month_actions, month_charts, month_glance, month_mentors, month_tables, month_where
 from evalkit.reports.gate import gate_of
 from evalkit.reports.month_facts import list_ids, month_facts
 from evalkit.reports.params import Params as BaseParams
@@ -37,18 +37,31 @@ def at_a_glance(study, params: Params) -> Section:
     top = Row(((bands,), (month_glance.verdict_callout(facts, gate),)), (8, 4))
     looks = month_charts.looks_figure(study, facts, gate)
     sound = month_glance.soundness(study, facts, gate)
-    cells = (((looks,), (month_glance.list_counts(study, facts),), (sound,)) if gate.is_team else ((looks,), (sound,)))
+    cells = ((looks,), (month_glance.list_counts(study, facts),), (sound,)) if gate.is_team else ((looks,), (sound,))
     bottom = Row(cells, (4, 4, 4) if gate.is_team else (7, 5))
-    return Section(_context(study, params), "at_a_glance", title, (month_glance.tiles(facts, gate), top, bottom), lead=lead,
-                   is_opening=True, numbers=_numbers(study, facts, gate), off=tuple(map(gate.fixed, study.lacks())))
+    return Section(
+        _context(study, params),
+        "at_a_glance",
+        title,
+        (month_glance.tiles(facts, gate), top, bottom),
+        lead=lead,
+        is_opening=True,
+        numbers=_numbers(study, facts, gate),
+        off=tuple(map(gate.fixed, study.lacks())),
+    )
 
 
 def _numbers(study, facts, gate) -> dict[str, Any]:
     """results.json: measures, flows, impact; lists for the team."""
-    numbers: dict[str, Any] = {"measures": month_charts.released_measures(facts, gate),
-                               "window": {"start": f"{facts.window.start:%Y-%m-%d}", "end": f"{facts.window.end:%Y-%m-%d}",
-                                          "before": f"{facts.window.before:%Y-%m-%d}" if facts.window.before is not None else None},
-                               "impact_to_date": month_charts.released_impact(facts, gate)}
+    numbers: dict[str, Any] = {
+        "measures": month_charts.released_measures(facts, gate),
+        "window": {
+            "start": f"{facts.window.start:%Y-%m-%d}",
+            "end": f"{facts.window.end:%Y-%m-%d}",
+            "before": f"{facts.window.before:%Y-%m-%d}" if facts.window.before is not None else None,
+        },
+        "impact_to_date": month_charts.released_impact(facts, gate),
+    }
     if facts.window.before is not None:
         numbers["flows"] = month_glance.released_flows(facts, gate)
     return numbers | ({"lists": list_ids(facts)} if gate.is_team else {})
@@ -67,36 +80,66 @@ def lists(study, params: Params) -> Section:
     for text in month_tables.LIST_TEXTS:
         frame = month_tables.list_frame(study, facts, text.name, people)
         blocks.append(month_tables.list_table(frame, text) if len(frame) else Paragraph(month_tables.empty_list(text)))
-    return Section(_context(study, params), "lists", "Lists: who to celebrate, and who to reach this week",
-                   (Paragraph("Strengths first. The last column is where the next person starts."), *blocks),
-                   starts_page=True, tables=month_tables.workbook(study, facts, people))
+    return Section(
+        _context(study, params),
+        "lists",
+        "Lists: who to celebrate, and who to reach this week",
+        (Paragraph("Strengths first. The last column is where the next person starts."), *blocks),
+        starts_page=True,
+        tables=month_tables.workbook(study, facts, people),
+    )
 
 
 def patterns(study, params: Params) -> Section:
     """Page 3: schools, weekdays and reasons in short, and what mentors did."""
     facts, gate = month_facts(study, params), gate_of(study, params)
     blocks = [Paragraph(gate.fixed("Patterns point to something to ask about. They do not say why."))]
-    blocks += month_charts.pattern_rows(study, facts, gate)
-    return Section(_context(study, params), "patterns", gate.fixed("Patterns: where and when days are missed"), tuple(blocks),
-                   starts_page=True, numbers={"patterns": month_charts.pattern_numbers(study, facts, gate),
-                                              "programme": month_charts.programme_numbers(study, facts, gate)},
-                   tables=month_charts.mentor_tables(study, facts, gate))
+    blocks += month_where.pattern_rows(study, facts, gate)
+    return Section(
+        _context(study, params),
+        "patterns",
+        gate.fixed("Patterns: where and when days are missed"),
+        tuple(blocks),
+        starts_page=True,
+        numbers={
+            "patterns": month_where.pattern_numbers(study, facts, gate),
+            "programme": month_mentors.programme_numbers(study, facts, gate),
+        },
+        tables=month_mentors.mentor_tables(study, facts, gate),
+    )
 
 
 def actions(study, params: Params) -> Section:
     """Page 4: what we said, what we learned, what comes next; definitions."""
     facts, gate = month_facts(study, params), gate_of(study, params)
     if not gate.is_team:
-        blocks = (month_charts.definitions(study, facts, gate),)
+        blocks = (month_mentors.definitions(study, facts, gate),)
         return Section(_context(study, params), "actions", gate.fixed("How to read these pages"), blocks)
-    voices = [block for block in (month_actions.voices(study, facts), *month_actions.quotes(study, facts, 1),
-                                  month_actions.plan_changes(study)) if block]
+    voices = [
+        block
+        for block in (
+            month_actions.voices(study, facts),
+            *month_actions.quotes(study, facts, 1),
+            month_actions.plan_changes(study),
+        )
+        if block
+    ]
     right = tuple(voices) or (FormLines("What did students, families and teachers tell us?", ("", "")),)
-    blocks = (Paragraph("What the team types in the notes files stays here when the review is run again."),
-              month_actions.actions_table(study, facts), month_actions.works(study, facts), month_actions.next_actions(),
-              Row(((month_actions.questions(),), right), (6, 6)), month_charts.definitions(study, facts, gate))
-    return Section(_context(study, params), "actions", "Actions: what we said, what we learned, what comes next", blocks,
-                   starts_page=True)
+    blocks = (
+        Paragraph("What the team types in the notes files stays here when the review is run again."),
+        month_actions.actions_table(study, facts),
+        month_actions.works(study, facts),
+        month_actions.next_actions(),
+        Row(((month_actions.questions(),), right), (6, 6)),
+        month_mentors.definitions(study, facts, gate),
+    )
+    return Section(
+        _context(study, params),
+        "actions",
+        "Actions: what we said, what we learned, what comes next",
+        blocks,
+        starts_page=True,
+    )
 
 
-__all__ = ["Params", "actions", "asdict", "at_a_glance", "lists", "month_patterns", "patterns"]
+__all__ = ["Params", "actions", "at_a_glance", "lists", "patterns"]

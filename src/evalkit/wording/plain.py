@@ -18,12 +18,13 @@ class Avoided:
 
 
 def avoided_words(text: str, language: str = "en") -> list[Avoided]:
-    """Every word of the avoid list found in a text, with 30 letters around it. An empty list means the page is clean."""
+    """Every word of the avoid list found in a text, with 30 letters around it. An empty list means the page is
+    clean."""
     found = []
     for word, instead in string_table(language)["avoid"].items():
         pattern = r"(?<!\w)" + re.escape(word).replace(r"\*", r"\w*") + r"(?!\w)"
         for hit in re.finditer(pattern, text, flags=re.IGNORECASE):
-            around = text[max(0, hit.start() - 30): hit.end() + 30]
+            around = text[max(0, hit.start() - 30) : hit.end() + 30]
             found.append(Avoided(hit.group(0), instead, " ".join(around.split())))
     return found
 

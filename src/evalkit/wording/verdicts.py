@@ -12,14 +12,21 @@ PROBABLY_WORSE, CLEARLY_WORSE = "leans_worse", "clearly_worse"
 TOO_EARLY, TOO_FEW = "too_early", "too_few"
 
 VERDICTS: Mapping[str, str] = {
-    CLEARLY_BETTER: "Clearly better", PROBABLY_BETTER: "Probably better", NO_CLEAR_CHANGE: "No clear change",
-    PROBABLY_WORSE: "Probably worse", CLEARLY_WORSE: "Clearly worse", TOO_EARLY: "Too early",
+    CLEARLY_BETTER: "Clearly better",
+    PROBABLY_BETTER: "Probably better",
+    NO_CLEAR_CHANGE: "No clear change",
+    PROBABLY_WORSE: "Probably worse",
+    CLEARLY_WORSE: "Clearly worse",
+    TOO_EARLY: "Too early",
     TOO_FEW: "Too few to judge alone",
 }
 IN_A_SENTENCE: Mapping[str, str] = {
-    CLEARLY_BETTER: "are clearly doing better", PROBABLY_BETTER: "lean better",
-    NO_CLEAR_CHANGE: "show no clear change", PROBABLY_WORSE: "lean worse",
-    CLEARLY_WORSE: "are clearly doing worse", TOO_EARLY: "cannot be judged yet: it is too early",
+    CLEARLY_BETTER: "are clearly doing better",
+    PROBABLY_BETTER: "lean better",
+    NO_CLEAR_CHANGE: "show no clear change",
+    PROBABLY_WORSE: "lean worse",
+    CLEARLY_WORSE: "are clearly doing worse",
+    TOO_EARLY: "cannot be judged yet: it is too early",
     TOO_FEW: "are too few to judge alone",
 }
 MEANING: Mapping[str, str] = {
@@ -31,6 +38,7 @@ MEANING: Mapping[str, str] = {
     TOO_EARLY: "Too early: fewer than 20 school days since the students were matched.",
     TOO_FEW: "Too few: fewer than 30 students on one of the two sides.",
 }
+
 
 @dataclass(frozen=True)
 class Gain:
@@ -69,15 +77,18 @@ def gain_sentence(gain: Gain | None, n_treated: int = 0, n_comparison: int = 0) 
         return "The comparison with similar students is not available in this study."
     way = "more" if gain.value >= 0 else "fewer"
     digits = 1 if abs(gain.value) < 10 else 0
-    sentence = (f"{number(abs(gain.value), digits)} {way} days in school per 180-day year than "
-                f"{plural(n_comparison, 'similar student')}")
+    sentence = (
+        f"{number(abs(gain.value), digits)} {way} days in school per 180-day year than "
+        f"{plural(n_comparison, 'similar student')}"
+    )
     ends = _ends(gain, digits)
     return f"{sentence}, for {plural(n_treated, 'mentored student')}. {ends}"
 
 
 def _ends(gain: Gain, digits: int) -> str:
     if gain.low < 0 < gain.high:
-        return f"The true figure may lie anywhere {between(gain.low, gain.high, digits=digits).replace('between', 'from', 1).replace(' and ', ' to ', 1)}."
+        ends = between(gain.low, gain.high, digits=digits)
+        return f"The true figure may lie anywhere {ends.replace('between', 'from', 1).replace(' and ', ' to ', 1)}."
     return f"The true figure most likely lies {between(gain.low, gain.high, digits=digits)}."
 
 
@@ -89,10 +100,14 @@ def estimate_sentence(estimate) -> str:
     if estimate.outcome.startswith("is_"):
         way = "higher" if estimate.value > 0 else "lower"
         name = "missed 10% or more" if estimate.outcome == "is_chronic" else estimate.outcome[3:].replace("_", " ")
-        return (f"The share of mentored students who {name} was {number(100 * abs(estimate.value), 1)} points {way} than "
-                f"for similar students (95% interval {number(100 * low, 1)} to {number(100 * high, 1)} points).")
-    return (f"Mentored students differ by {number(estimate.value, 2)} in {estimate.outcome.replace('_', ' ')} from similar "
-            f"students (95% interval {number(low, 2)} to {number(high, 2)}).")
+        return (
+            f"The share of mentored students who {name} was {number(100 * abs(estimate.value), 1)} points {way} than "
+            f"for similar students (95% interval {number(100 * low, 1)} to {number(100 * high, 1)} points)."
+        )
+    return (
+        f"Mentored students differ by {number(estimate.value, 2)} in {estimate.outcome.replace('_', ' ')} from similar "
+        f"students (95% interval {number(low, 2)} to {number(high, 2)})."
+    )
 
 
 CHECK_WORDS: Mapping[str, str] = {"pass": "holds", "caution": "needs care", "fail": "does not hold"}
@@ -126,5 +141,19 @@ def share_title(now: float | None, before: float | None, since: str) -> str:
     return f"The share missing 10% or more is about the same as {since}"
 
 
-__all__ = ["CHECK_WORDS", "Gain", "IN_A_SENTENCE", "MEANING", "VERDICTS", "check_sentence", "days", "estimate_sentence",
-           "gain_of", "gain_sentence", "gain_title", "moved_title", "percent", "share_title"]
+__all__ = [
+    "CHECK_WORDS",
+    "IN_A_SENTENCE",
+    "MEANING",
+    "VERDICTS",
+    "Gain",
+    "check_sentence",
+    "days",
+    "estimate_sentence",
+    "gain_of",
+    "gain_sentence",
+    "gain_title",
+    "moved_title",
+    "percent",
+    "share_title",
+]

@@ -1,0 +1,142 @@
+"""Thanks to six groups, quotes with consent, and recognition without ranks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evalkit.render.blocks import (
+    BulletList,
+    Callout,
+    Column,
+    Paragraph,
+    Quote,
+    Row,
+    Table,
+)
+from evalkit.reports import celebration_facts as facts
+from evalkit.reports.gate import Gate, is_whole
+from evalkit.wording import date_words, listed, number, say
+
+AWARDS = {
+    "improved": "Improved attendance",
+    "good": "Good attendance",
+    "sustained": "Sustained attendance",
+    "streak": "A long run in school",
+    "other": "A personal step",
+}
+
+
+def thanks(study, counts: dict[str, Any], found: facts.Recognised, gate: Gate) -> list[Row]:
+    """Thanks to six groups, each with one number of its own where there is one."""
+    n_improved = len(found.improved)
+    kinds = facts.mentors_by_type(study)
+    mentors = listed(f"{number(n)} {say(f'mentor_type.{kind}').lower()}" for kind, n in kinds.items())
+    texts = {
+        "Students": gate.text(
+            "You came back, again and again. {n:,} of you made a clear personal gain.", n=(n_improved, n_improved)
+        ),
+        "Families": gate.text(
+            "You told us what got in the way. {n:,} families met their child's mentor.",
+            n=(counts.get("n_families_met", 0), counts.get("n_families_met", 0)),
+        )
+        if counts.get("n_families_met")
+        else gate.fixed("You told us what got in the way."),
+        "Mentors": gate.text("{who}: thank you for every morning.", who=(mentors or "Mentors", None)),
+        "Partners": _partners(study, counts, gate),
+        "The whole school": gate.fixed(
+            "Teachers, office staff, bus drivers and custodians: you noticed who was missing."
+        ),
+        "Everyone who helped": gate.text(
+            "Neighbors, nurses, coaches and volunteers gave {n:,} hours.", n=(counts["n_hours"], None)
+        )
+        if counts.get("n_hours")
+        else gate.fixed("Neighbors, nurses, coaches and volunteers: thank you."),
+    }
+    blocks = [(Callout(gate.fixed(title), (text,), tone="panel"),) for title, text in texts.items()]
+    return [Row(tuple(blocks[:3]), (4, 4, 4)), Row(tuple(blocks[3:]), (4, 4, 4))]
+
+
+def _partners(study, counts: dict[str, Any], gate: Gate) -> str:
+    table = study.table("organization")
+    named = sorted(table.loc[table["thank_consent"].eq("yes").fillna(False), "name"].dropna())
+    links = (
+        gate.text(" Together we made {n:,} links to help.", n=(counts["n_connected"], counts["n_connected"]))
+        if counts.get("n_connected")
+        else ""
+    )
+    if named:
+        return gate.fixed(f"{listed(named[:4])}{' and others' if len(named) > 4 else ''}: thank you.{links}")
+    return gate.fixed(f"Our partner organizations gave rides, care, coats and time.{links}")
+
+
+def quotes(study, gate: Gate) -> Row | None:
+    """Up to three quotes with consent, one per role, by role only."""
+    table = study.table("insight")
+    table = table[
+        table["quote_consent"].eq("yes").fillna(False) & table["quote"].notna() & (table["date"] <= study.as_of)
+    ]
+    table = table.assign(source_role=table["source_role"].fillna("other")).sort_values(
+        ["date", "insight_id"], ascending=[False, True]
+    )
+    order = {role: place for place, role in enumerate(("student", "family", "mentor", "teacher", "partner", "other"))}
+    one = (
+        table.drop_duplicates("source_role")
+        .drop_duplicates("quote")
+        .sort_values("source_role", key=lambda s: s.map(order))
+        .head(3)
+    )
+    if one.empty:
+        return None
+    blocks = [(Quote(gate.fixed(row.quote), gate.fixed(say(f"role.{row.source_role}"))),) for row in one.itertuples()]
+    widths = {1: (12,), 2: (6, 6), 3: (4, 4, 4)}[len(blocks)]
+    return Row(tuple(blocks), widths)
+
+
+def recognised_table(study, found: facts.Recognised, gate: Gate) -> Table | Paragraph:
+    """Good and improved students per school: counts, in order of the school's id."""
+    table = facts.by_school(study, found)[["school", "good", "improved"]]
+    if table.empty:
+        return Paragraph(gate.fixed("No student can be recognized yet: fewer than 20 enrolled days."))
+    if len(table) > 1:
+        table.loc[len(table)] = ["All schools", int(table["good"].sum()), int(table["improved"].sum())]
+    released = gate.table("recognised", table, keys=("school",), counts=("good", "improved"), total="All schools")
+    columns = (
+        Column("school", "School"),
+        Column("good", "Good", "integer", "students"),
+        Column("improved", "Improved", "integer", "students"),
+    )
+    since = (
+        f"{date_words(found.halves[0])} to {date_words(found.halves[1])}" if found.halves else date_words(study.as_of)
+    )
+    note = (
+        "**Good:** missed under 5% of days this year. **Improved:** missed at least 3 points less than in the "
+        "first half of the year, or moved to a "
+        "better band. Days for a health plan do not count against anyone's thanks. A student can be in both columns."
+    )
+    return Table(
+        gate.fixed("Good attendance and personal gains"),
+        gate.fixed(since),
+        released,
+        columns,
+        total_row=len(table) > 1,
+        note=gate.fixed(note if is_whole(released) else f"{note} {released.rule}"),
+        key="recognised",
+    )
+
+
+def names_list(study, found: facts.Recognised, gate: Gate) -> BulletList | Paragraph | None:
+    """First names, team copy only, of students whose families said yes; unknown means no."""
+    if not gate.is_team:
+        return None
+    named = found.named[found.named["display_name"].notna()]
+    if named.empty:
+        return Paragraph(
+            "No names are printed: consent (recognition.name_consent) is needed, and unknown means no.", "note"
+        )
+    lines = []
+    for award, rows in named.groupby("award", sort=True):
+        names = sorted(rows["display_name"].unique())
+        more = len(rows["student_id"].unique()) - len(names[:24])
+        rest = f", and {number(more)} more" if more > 0 else ""
+        lines.append(f"**{AWARDS.get(str(award), 'Recognized')}:** {listed(names[:24])}{rest}")
+    return BulletList("Recognized by name, with consent", tuple(lines))

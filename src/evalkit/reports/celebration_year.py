@@ -1,0 +1,261 @@
+"""What changed beside similar students, what we learned, and what next year needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from evalkit import figures
+from evalkit.render.blocks import (
+    BulletList,
+    Callout,
+    Column,
+    Figure,
+    FormLines,
+    Row,
+    Table,
+)
+from evalkit.reports import celebration_facts as facts
+from evalkit.reports.gate import Gate, is_whole
+from evalkit.reports.impact_line import Impact
+from evalkit.reports.month_patterns import reason_label
+from evalkit.wording import grade_words, number
+
+
+def flows_figure(study, impact: Impact, gate: Gate) -> Figure | Table | Callout:
+    """Bands last year and this year, of students over 10 % last year: with a mentor beside similar ones."""
+    pairs = (impact.details or {}).get("students")
+    title = "Where students who missed 10% or more last year are now"
+    if pairs is None or "prior_year" not in study.can:
+        return Callout(
+            gate.fixed(title),
+            (
+                gate.fixed(
+                    "Shown only beside similar students, because many students do better after a hard year, with or "
+                    "without a mentor. A comparison and last year's days (prior_year) would switch this on."
+                ),
+            ),
+            tone="caution",
+        )
+    rows = pd.concat(
+        [
+            facts.year_flows(study, pairs[arm]).assign(panel=name)
+            for arm, name in (("treated", "With a mentor"), ("comparison", "Similar, no mentor"))
+        ]
+    )
+    names = {"under": "under 10%", "moderate": "10–20%", "severe": "20% or more"}
+    rows = rows.assign(
+        source=rows["from_band"].map(names),
+        target=rows["to_band"].map(names),
+        order=rows["to_band"].map({"under": 0, "moderate": 1, "severe": 2}),
+    )
+    rows = rows.sort_values(["panel", "order", "from_band"], ascending=[False, True, True])
+    total = rows.groupby("panel")["n_students"].transform("sum")
+    rows = rows.assign(n=total, share=rows["n_students"] / total)
+    table = gate.table(
+        "flows",
+        rows[["panel", "source", "target", "n_students", "n", "share"]].reset_index(drop=True),
+        keys=("panel", "source", "target"),
+        counts=("n_students", "n"),
+        shares={"share": ("n_students", "n")},
+    )
+    columns = (
+        Column("panel", "Group"),
+        Column("source", "Last year"),
+        Column("target", "This year"),
+        Column("n_students", "Students", "integer"),
+        Column("share", "Share", "percent"),
+    )
+    measure = gate.fixed(
+        "Students who missed 10% or more of days last year, and the share they missed this year. Same scale"
+    )
+    note = gate.fixed(
+        "Many students do better after a hard year, with or without a mentor. That is why both groups are shown."
+    )
+    if rows.empty:
+        return Callout(
+            gate.fixed(title), (gate.fixed("No student who is compared missed 10% or more last year."),), tone="caution"
+        )
+    if not is_whole(table):
+        return _ends_table(rows, gate, title, f"{note}")
+    under = rows[rows["to_band"] == "under"].groupby("panel")["share"].sum()
+    alt = " ".join(f"{name}: {number(100 * share)}% now under 10%." for name, share in under.items())
+    return Figure(
+        gate.fixed(title),
+        measure,
+        figures.flow_bands(table.frame, strong=("under 10%",)),
+        gate.fixed(alt),
+        table,
+        columns,
+        note=note,
+        key="flows",
+    )
+
+
+def _ends_table(rows: pd.DataFrame, gate: Gate, title: str, note: str) -> Table:
+    """Where a flow is too small to show: only where each group ends, in the same release for nothing else."""
+    ends = (
+        rows.groupby(["panel", "target", "order", "n"], as_index=False)["n_students"]
+        .sum()
+        .sort_values(["panel", "order"], ascending=[False, True])
+    )
+    ends = ends.assign(share=ends["n_students"] / ends["n"])[
+        ["panel", "target", "n_students", "n", "share"]
+    ].reset_index(drop=True)
+    table = gate.table(
+        "flows", ends, keys=("panel", "target"), counts=("n_students", "n"), shares={"share": ("n_students", "n")}
+    )
+    columns = (
+        Column("panel", "Group"),
+        Column("target", "Missed this year"),
+        Column("n_students", "Students", "integer"),
+        Column("share", "Share", "percent"),
+    )
+    return Table(
+        gate.fixed(title),
+        gate.fixed("Students who missed 10% or more of days last year, by the share they missed this year"),
+        table,
+        columns,
+        note=gate.fixed(note if is_whole(table) else f"{note} {table.rule}"),
+        key="flows",
+    )
+
+
+def good_news(study, gate: Gate) -> Callout | None:
+    """The share of all students over 10 %, this year and last, and that we cannot say why it moved."""
+    from evalkit.measures import is_chronic, prior_rates
+
+    year, prior = facts.banded(study), prior_rates(study)
+    if year.empty or prior.empty:
+        return None
+    n, of = int(year["is_chronic"].eq(True).sum()), len(year)
+    n0, of0 = int(is_chronic(prior, rules=study.rules).eq(True).sum()), len(prior)
+    better = n / of < n0 / of0
+    text = gate.text(
+        "**{now:.0%}** of students missed 10% or more of days this year. Last year it was **{before:.0%}**. We "
+        "cannot say why. Thank you to every "
+        "family and every classroom.",
+        now=(n / of, (n, of)),
+        before=(n0 / of0, (n0, of0)),
+    )
+    return Callout(
+        gate.fixed("Good news for all students" if better else "All students together"), (text,), tone="thanks"
+    )
+
+
+def learned(study, gate: Gate) -> Row:
+    """What we learned, what we will change, how you can help."""
+    table = study.table("insight")
+    table = table[table["date"].notna() & (table["date"] <= study.as_of)]
+    worked = _top(table[table["works"] == "works_well"], "Works well: ") + _top(
+        table[table["works"] == "works_less"], "Works less well: "
+    )
+    changes = study.table("plan_change")
+    changes = changes[changes["changed_on"].notna() & (changes["changed_on"] <= study.as_of)].sort_values("changed_on")
+    will = [f"Keep: {what[:1].lower()}{what[1:]}." for what in changes["what"].dropna().astype(str)][:3]
+    will += _top(table[table["works"] == "could_do"], "Try: ")[:1]
+    return Row(
+        (
+            (_or_lines("What we learned", worked[:3], gate),),
+            (_or_lines("What we will change", will[:3], gate),),
+            (_asks(study, gate),),
+        ),
+        (4, 4, 4),
+    )
+
+
+def _top(table: pd.DataFrame, before: str) -> list[str]:
+    counts = (
+        table["theme"]
+        .dropna()
+        .value_counts()
+        .rename_axis("theme")
+        .reset_index(name="n")
+        .sort_values(["n", "theme"], ascending=[False, True])
+    )
+    return [f"{before}{str(theme).replace('_', ' ')}." for theme in counts["theme"].head(2)]
+
+
+def _or_lines(title: str, items: list[str], gate: Gate) -> BulletList | FormLines:
+    return (
+        BulletList(gate.fixed(title), tuple(map(gate.fixed, items)), "bullets")
+        if items
+        else FormLines(gate.fixed(title), (gate.fixed(""),) * 3)
+    )
+
+
+def _asks(study, gate: Gate) -> BulletList:
+    asks = [gate.fixed("**Be a mentor:** 15 minutes a day, three days a week.")]
+    needs = facts.waiting_needs(study) if "referral" in study.can else pd.DataFrame()
+    if len(needs):
+        row = needs.iloc[0]
+        asks.append(
+            gate.text(
+                "**Help with {need}:** {n:,} students still wait.",
+                words={"need": reason_label(row["pattern"]).lower()},
+                n=(int(row["n_students"]), int(row["n_students"])),
+                otherwise=f"**Help with {reason_label(row['pattern']).lower()}:** some students still wait.",
+            )
+        )
+    asks.append(gate.fixed("**Tell a neighbor:** two days missed a month add up to 18 a year."))
+    return BulletList(gate.fixed("How you can help"), tuple(asks), "bullets")
+
+
+def next_year_table(ahead: dict[str, Any], gate: Gate, school_year: int) -> Table:
+    """The forecast in four rows, each with how we know."""
+    n, of = ahead["n_may_need_support"], ahead["n_returning"]
+    rows = [
+        {
+            "what": "Students who may need support",
+            "n": n,
+            "of": of,
+            "how": "Missed 10% or more this year and stay, if next year is like this one",
+        }
+    ]
+    if "n_mentored" in ahead:
+        rows += [
+            {
+                "what": "Mentored students who return",
+                "n": ahead["n_mentored_returning"],
+                "of": ahead["n_mentored"],
+                "how": "Matched today, not in grade 12",
+            },
+            {
+                "what": "Mentors today",
+                "n": ahead["n_mentors"],
+                "of": pd.NA,
+                "how": "With a student now; ask each about next year",
+            },
+            {
+                "what": "Places in the plan",
+                "n": ahead["n_places"],
+                "of": pd.NA,
+                "how": "Most students per mentor, added up",
+            },
+        ]
+    for grade, count in ahead["n_into_transition"].items():
+        rows.append(
+            {
+                "what": f"Students moving up into grade {grade_words(grade)}",
+                "n": count,
+                "of": pd.NA,
+                "how": "A new school year to plan for",
+            }
+        )
+    frame = pd.DataFrame(rows).astype({"n": "Int64", "of": "Int64"})
+    released = gate.table("next_year", frame, keys=("what", "how"), counts=("n", "of"))
+    places = ahead.get("n_places")
+    title = (
+        "More students may need a mentor than we have places"
+        if places is not None and n > places
+        else "What we know about next year"
+    )
+    return Table(
+        gate.fixed(title),
+        gate.fixed(f"Forecast for {school_year}–{str(school_year + 1)[2:]}"),
+        released,
+        (Column("what", "Next year"), Column("n", "Number", "integer"), Column("how", "How we know")),
+        note=gate.fixed("" if is_whole(released) else released.rule),
+        key="next_year",
+    )
