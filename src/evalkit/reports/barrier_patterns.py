@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from evalkit.patterns.findings import family_of, group_words, pattern_words
-from evalkit.render.blocks import Callout, Heading, Paragraph, Section
+from evalkit.render.blocks import BulletList, Callout, Heading, Paragraph, Section
 from evalkit.reports import barrier_blocks as blocks
 from evalkit.reports.barrier_facts import BarrierFacts, barrier_facts
+from evalkit.reports.barrier_help import help_blocks
 from evalkit.reports.gate import Gate, gate_of
 from evalkit.reports.params import Params as BaseParams
 from evalkit.reports.params import make_context
@@ -34,11 +35,12 @@ def what_stands_out(study: Any, params: Params) -> Section:
     off = tuple(gate.fixed(text) for text in study.lacks("daily", "rates", "reasons"))
     if facts.table.empty:
         counts = blocks.counts_only(study, facts, gate)
+        known = (BulletList("What is known about these data", study.remarks),) if gate.is_team and study.remarks else ()
         return Section(
             context,
             "what_stands_out",
             gate.fixed("What these data can and cannot show"),
-            counts,
+            counts + known,
             is_opening=True,
             lead=gate.fixed(
                 "Days enrolled are not known here, so no group can be compared with another. "
@@ -211,7 +213,7 @@ def help_for_barriers(study: Any, params: Params) -> Section:
                 ),
             ),
         )
-    body = blocks.help_blocks(study, gate)
+    body = help_blocks(study, gate)
     return Section(
         context, "help_for_barriers", title, tuple(body), starts_page=True, off=tuple(map(gate.fixed, lacking))
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import UsageError, must_be_one_of
-from evalkit.simulate import attendance, days, more_records, people, programme, records
+from evalkit.simulate import attendance, days, more_records, notes_and_awards, people, programme, records
 from evalkit.simulate import settings as s
 from evalkit.simulate.dirt import roughen
 from evalkit.simulate.planted import Planted, plan_patterns, share_draws
@@ -344,7 +344,7 @@ def _records(
     complete = this.dates[last]
     tables, _ = _pairings(rng, roster, starts, this)
     contacts = records.contact_table(draw, roster, tables["assignment"], treated, this.dates, last)
-    tables["contact"] = more_records.add_notes(draw, contacts)
+    tables["contact"] = notes_and_awards.add_notes(draw, contacts)
     tables["barrier"] = records.barrier_table(draw, roster, starts, barrier, this.dates, last)
     tables["resource"] = records.resource_table(complete)
     tables["referral"] = records.referral_table(draw, tables["barrier"], tables["resource"], complete)
@@ -356,7 +356,7 @@ def _records(
     now, then = treated.mean(axis=1), before.absent.mean(axis=1)
     enrolled = (this.spans.school_on >= 0).sum(axis=1) > 100
     improved = np.flatnonzero((then - now >= 0.03) & enrolled & (roster.prior_school >= 0))
-    tables["recognition"] = more_records.recognition_table(
+    tables["recognition"] = notes_and_awards.recognition_table(
         draw,
         roster,
         improved,
