@@ -102,9 +102,9 @@ def summarize(rows: pd.DataFrame) -> dict[str, float]:
 
 def _cells(table: dict[str, float]) -> list[str]:
     coverage = f"{table['coverage']:.1%} (± {1.96 * table['coverage error']:.1%})"
-    return [f"{table['truth']:.2f}", f"{table['studies']:.0f}", f"{table['no estimate']:.0f}", f"{table['estimate']:.2f}",
-            f"{table['bias']:+.2f}", f"{table['spread']:.2f}", f"{table['width']:.1f}", coverage,
-            f"{table['coverage unadjusted']:.1%}",
+    return [f"{table['truth']:.2f}", f"{table['studies']:.0f}", f"{table['no estimate']:.0f}",
+            f"{table['estimate']:.2f}", f"{table['bias']:+.2f}", f"{table['spread']:.2f}", f"{table['width']:.1f}",
+            coverage, f"{table['coverage unadjusted']:.1%}",
             *(f"{table[name]:+.2f}" for name in ("naive", "naive error", "year", "year error"))]
 
 

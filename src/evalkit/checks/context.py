@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -13,6 +13,25 @@ from evalkit.estimators import Estimate, estimate_or_reason
 from evalkit.estimators.sample import make_sample, plan_value
 
 DAYS = 180
+
+
+class Known(NamedTuple):
+    """An estimate whose interval is known."""
+
+    value: float
+    standard_error: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+    df: float
+
+
+def known(found: Estimate) -> Known | None:
+    """The numbers of an estimate, or None where it has no interval."""
+    if found.value is None or found.standard_error is None or found.ci_low is None or found.ci_high is None:
+        return None
+    return Known(found.value, found.standard_error, found.ci_low, found.ci_high,
+                 1.0 if found.p_value is None else found.p_value, found.df or 1e6)
 
 
 @dataclass(frozen=True)
@@ -54,6 +73,12 @@ class Context:
     @property
     def is_adjusted(self) -> bool:
         return self.estimate.estimator not in ("difference", "did")
+
+    @property
+    def value(self) -> float:
+        """The estimate; checks that use it run only where there is one."""
+        assert self.estimate.value is not None
+        return self.estimate.value
 
     @property
     def is_clear(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import exp, sqrt
 
-from evalkit.checks.context import Context
+from evalkit.checks.context import Context, known
 from evalkit.checks.result import CheckResult, not_run
 
 _STRONG, _SOME = 1.5, 1.2
@@ -57,5 +57,8 @@ def _ratios(context: Context) -> tuple[float, float, float] | None:
     if not arms or estimate.ci_low is None or not arms["sd_comparison"]:
         return None
     spread = sqrt((arms["sd_treated"] ** 2 + arms["sd_comparison"] ** 2) / 2)
-    return tuple(ratio_from_g(edge / spread)  # type: ignore[return-value]
-                 for edge in (estimate.value, estimate.ci_low, estimate.ci_high))
+    numbers = known(estimate)
+    if numbers is None:
+        return None
+    return (ratio_from_g(numbers.value / spread), ratio_from_g(numbers.ci_low / spread),
+            ratio_from_g(numbers.ci_high / spread))

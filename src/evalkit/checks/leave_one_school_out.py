@@ -8,7 +8,7 @@ from evalkit.checks.result import CheckResult, not_run
 
 def run(context: Context) -> CheckResult:
     """Range of the estimate with each school left out; a changed sign fails, a change by half is a caution."""
-    rows, value = context.rows, context.estimate.value
+    rows, value = context.rows, context.value
     column = next((name for name in ("school_id", "school") if name in rows.columns), None)
     if column is None or rows[column].nunique() < 3:
         return not_run("leave_one_school_out", "it needs three schools.")

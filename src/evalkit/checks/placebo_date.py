@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.checks.context import Context
+from evalkit.checks.context import Context, known
 from evalkit.checks.history import history, with_history
 from evalkit.checks.result import CheckResult, not_run
 from evalkit.estimators.sample import drop_with_sets
@@ -18,12 +18,13 @@ def run(context: Context) -> CheckResult:
         return not_run("placebo_date", "too few students were enrolled in the weeks before.")
     rows = drop_with_sets(rows, (rows["weight"] <= 0).to_numpy())
     kept = tuple(name for name in context.covariates if not name.startswith("pre_"))
-    found = context.again(rows, outcome="_earlier", covariates=kept,
+    again = context.again(rows, outcome="_earlier", covariates=kept,
                           estimator="regression_adjusted" if kept or context.exact else "difference")
-    if found.ci_low is None:
-        return not_run("placebo_date", found.reason)
+    found = known(again)
+    if found is None:
+        return not_run("placebo_date", again.reason)
     clear, size = found.ci_low > 0 or found.ci_high < 0, abs(found.value)
-    verdict = "pass" if not clear else "caution" if size < abs(context.estimate.value) / 2 else "fail"
+    verdict = "pass" if not clear else "caution" if size < abs(context.value) / 2 else "fail"
     matched = any(name.startswith("pre_") for name in context.covariates)
     text = (f"In the four weeks before the start the groups already differed by {context.in_words(found.value)} "
             f"({context.in_words(found.ci_low)} to {context.in_words(found.ci_high)})."

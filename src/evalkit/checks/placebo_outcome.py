@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.checks.context import Context
+from evalkit.checks.context import Context, known
 from evalkit.checks.result import CheckResult, not_run
 
 _FIXED = ("prior_absence_rate", "prior_rate", "prior_score")
@@ -17,12 +17,13 @@ def run(context: Context) -> CheckResult:
         return not_run("placebo_outcome", "every earlier measure was matched on; name one that was not "
                        "(placebo_outcomes).")
     found = {name: context.again(outcome=name, unit=context.estimate.unit) for name in names}
-    known = {name: one for name, one in found.items() if one.p_value is not None}
-    if not known:
+    numbers = {name: one for name, one in ((name, known(one)) for name, one in found.items()) if one is not None}
+    if not numbers:
         return not_run("placebo_outcome", next(iter(found.values())).reason)
-    worst = min(known, key=lambda name: known[name].p_value)
-    smallest = known[worst].p_value * len(known)
+    worst = min(numbers, key=lambda name: numbers[name].p_value)
+    smallest = numbers[worst].p_value * len(numbers)
     verdict = "pass" if smallest >= 0.10 else "caution" if smallest >= 0.05 else "fail"
-    text = (f'On "{worst}", which mentors cannot have changed, the groups differ by {known[worst].value:+.3g} '
-            f"(p = {known[worst].p_value:.2f}, {len(known)} tried).")
-    return CheckResult("placebo_outcome", verdict, known[worst].value, text, {"p_value": known[worst].p_value})
+    text = (f'On "{worst}", which mentors cannot have changed, the groups differ by {numbers[worst].value:+.3g} '
+            f"(p = {numbers[worst].p_value:.2f}, {len(numbers)} tried).")
+    return CheckResult("placebo_outcome", verdict, numbers[worst].value, text,
+                       {"p_value": numbers[worst].p_value})

@@ -99,7 +99,7 @@ def run(context: Context) -> CheckResult:
     df = estimate.df or 1e6
     smallest = multiplier(df) * estimate.standard_error
     if not ("rate" in estimate.outcome and estimate.unit == "share"):
-        verdict, shown = "pass" if abs(estimate.value) >= smallest else "caution", context.in_words(smallest)
+        verdict, shown = "pass" if abs(context.value) >= smallest else "caution", context.in_words(smallest)
     else:
         days = smallest * DAYS
         verdict, shown = "pass" if days <= _GOOD else "caution" if days <= _SOME else "fail", f"{days:.1f} days a year"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from evalkit.checks.context import Context
+from evalkit.checks.context import Context, known
 from evalkit.checks.history import history, with_history
 from evalkit.checks.power import multiplier
 from evalkit.checks.result import CheckResult, not_run
@@ -22,12 +22,13 @@ def run(context: Context) -> CheckResult:
     if rows.groupby("treated").size().min() < 10 if len(rows) else True:
         return not_run("pre_trend", "too few students have two earlier windows.")
     rows = drop_with_sets(rows, np.zeros(len(rows), dtype=bool))
-    found = context.again(rows, outcome="_earlier", estimator="difference", covariates=(), exact=())
-    if found.standard_error is None:
-        return not_run("pre_trend", found.reason)
+    again = context.again(rows, outcome="_earlier", estimator="difference", covariates=(), exact=())
+    found = known(again)
+    if found is None:
+        return not_run("pre_trend", again.reason)
     seen = found.p_value < 0.05
-    smallest = multiplier(found.df or 1e6) * found.standard_error
-    blind = smallest > abs(context.estimate.value)
+    smallest = multiplier(found.df) * found.standard_error
+    blind = smallest > abs(context.value)
     verdict = "fail" if seen else "caution" if blind else "pass"
     text = (f"Before the start the gap moved by {context.in_words(found.value)} every four weeks "
             f"(p = {found.p_value:.2f}). A drift of {context.in_words(smallest)} or more would be seen in "

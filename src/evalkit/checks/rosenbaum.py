@@ -101,7 +101,7 @@ def run(context: Context) -> CheckResult:
     differences = set_differences(context)
     if len(differences) < 10:
         return not_run("rosenbaum", "it needs at least ten matched sets.")
-    if context.estimate.value > 0:
+    if context.value > 0:
         differences = -differences
     gamma = critical_gamma(differences)
     if gamma is None:

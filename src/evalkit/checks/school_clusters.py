@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.checks.context import Context
+from evalkit.checks.context import Context, Known, known
 from evalkit.checks.result import CheckResult, not_run
 
 
@@ -13,12 +13,13 @@ def run(context: Context) -> CheckResult:
         return not_run("school_clusters", "there is one school, so the result is for this school.")
     if planned.estimator not in ("regression_adjusted", "difference", "did"):
         return not_run("school_clusters", "it is made for the linear estimators.")
-    cr2 = context.again(clustered_by="school_id", standard_errors="CR2")
+    again = context.again(clustered_by="school_id", standard_errors="CR2")
     wild = context.again(clustered_by="school_id", standard_errors="wild_bootstrap")
     p_value = wild.details.get("wild", {}).get("p_ge")
-    if cr2.ci_low is None or planned.ci_low is None:
-        return CheckResult("school_clusters", "caution", p_value, f"By school: {cr2.reason or planned.reason}")
-    same = _side(cr2) == _side(planned)
+    cr2, ours = known(again), known(planned)
+    if cr2 is None or ours is None:
+        return CheckResult("school_clusters", "caution", p_value, f"By school: {again.reason or planned.reason}")
+    same = _side(cr2) == _side(ours)
     text = (f"With {rows['school_id'].nunique()} schools as the unit the interval is {context.in_words(cr2.ci_low)} to "
             f"{context.in_words(cr2.ci_high)} ({cr2.df:.1f} degrees of freedom)"
             + (f"; the enumerated wild bootstrap gives p = {p_value:.3f}" if p_value is not None else "")
@@ -27,5 +28,5 @@ def run(context: Context) -> CheckResult:
                        {"ci_low": cr2.ci_low, "ci_high": cr2.ci_high, "df": cr2.df})
 
 
-def _side(estimate) -> int:
+def _side(estimate: Known) -> int:
     return -1 if estimate.ci_high < 0 else 1 if estimate.ci_low > 0 else 0

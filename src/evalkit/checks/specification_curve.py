@@ -22,7 +22,7 @@ def run(context: Context) -> CheckResult:
     known = curve["value"].notna()
     if known.sum() < 2:
         return not_run("specification_curve", "fewer than two specifications have an answer.")
-    same = float((np.sign(curve.loc[known, "value"]) == np.sign(context.estimate.value)).mean())
+    same = float((np.sign(curve.loc[known, "value"]) == np.sign(context.value)).mean())
     low, high = curve.loc[known, "value"].min(), curve.loc[known, "value"].max()
     verdict = "pass" if same >= _PASS else "caution" if same >= 0.5 else "fail"
     if not context.is_clear:  # a sign means nothing where no effect is seen: do all analyses stay in the interval?

@@ -19,8 +19,7 @@ def run(context: Context) -> CheckResult:
     household = _household(context, rows)
     if household is None or household.isna().all():
         return not_run("spillover", "households are not known (student.household_id).")
-    mentored = set(household[rows["treated"] == 1].dropna()) | _mentored_households(context)
-    touched = household.isin(mentored) & household.notna() & (rows["treated"] == 0)
+    touched = (rows["treated"] == 0) & _has_mentored_mate(context, rows, household)
     share = float(touched.sum() / (rows["treated"] == 0).sum())
     verdict = "pass" if share < _PASS else "caution" if share < _FAIL else "fail"
     text = f"{share:.0%} of the comparison students live with a mentored student."
@@ -45,11 +44,16 @@ def _household(context: Context, rows: pd.DataFrame) -> pd.Series | None:
     return rows["student_id"].map(students.drop_duplicates("student_id").set_index("student_id")["household_id"])
 
 
-def _mentored_households(context: Context) -> set[Any]:
-    """Households of every student ever assigned, whether or not they are in the analysis."""
-    if context.study is None:
-        return set()
-    students, assigned = context.study.table("student"), context.study.table("assignment")
-    if "household_id" not in students.columns or assigned.empty:
-        return set()
-    return set(students.loc[students["student_id"].isin(assigned["student_id"]), "household_id"].dropna())
+def _has_mentored_mate(context: Context, rows: pd.DataFrame, household: pd.Series) -> pd.Series:
+    """Whether somebody else of the household was mentored (a later mentor of the student itself does not count)."""
+    is_treated = rows["treated"] == 1
+    pairs = pd.DataFrame({"household": household[is_treated], "student": rows.loc[is_treated, "student_id"]})
+    if context.study is not None:
+        students, assigned = context.study.table("student"), context.study.table("assignment")
+        if "household_id" in students.columns and not assigned.empty:
+            more = students[students["student_id"].isin(assigned["student_id"])]
+            pairs = pd.concat([pairs, pd.DataFrame({"household": more["household_id"], "student": more["student_id"]})])
+    pairs = pairs.dropna().drop_duplicates()
+    n_mentored = household.map(pairs.groupby("household").size()).fillna(0)
+    own = pd.MultiIndex.from_arrays([household, rows["student_id"]]).isin(pd.MultiIndex.from_frame(pairs))
+    return n_mentored - own > 0

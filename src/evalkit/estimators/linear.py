@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
+"""Floats, of whatever shape the name or docstring says."""
 _RANK = 1e-9
 """A column is a combination of the earlier ones when less than this share of its length is left (R's lm uses 1e-7)."""
 

@@ -55,7 +55,7 @@ def confidence_sequence(estimates: Any, standard_errors: Any, *, dfs: Any = None
     sided=1: each bound alone errs in at most alpha of null years; sided=2: both together. tuned_at: information at
     which it is tightest (default: twice that of the first look). Few degrees of freedom widen the error first.
     """
-    must_be_one_of("sided", sided, (1, 2), error=UserError)
+    must_be_one_of("sided", str(sided), ("1", "2"), error=UserError)
     value, error = np.asarray(estimates, dtype=float), np.asarray(standard_errors, dtype=float)
     if not np.isfinite(value).all() or not (error > 0).all():
         raise UserError("A look without an estimate or a standard error cannot enter a confidence sequence.",
