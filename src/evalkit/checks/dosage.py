@@ -16,7 +16,7 @@ _CAVEAT = " More contacts may follow need or presence, so this is no proof eithe
 
 
 def run(context: Context) -> CheckResult:
-    """Slope of the outcome on contacts a week, adjusted for covariates; the other direction is a caution, never a fail."""
+    """Slope of the outcome on contacts a week, covariates adjusted; the other direction is a caution, never a fail."""
     rows = context.rows[context.rows["treated"] == 1].reset_index(drop=True)
     dose = _dose(context, rows)
     if dose is None or dose.notna().sum() < 20 or dose.std() == 0:
