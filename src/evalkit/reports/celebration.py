@@ -133,10 +133,10 @@ def next_year(study, params: Params) -> Section:
         f"Write to {contact} or come to the event." if contact else "Tell the school office, or come to the event."
     )
     table = celebration_year.next_year_table(ahead, gate, study.school_year)
+    notes = Paragraph(gate.fixed(_notes(study)), "note")
     blocks = (
         celebration_year.learned(study, gate),
-        Row(((table,), (Callout(gate.fixed("Want to join?"), (text,), tone="thanks"),)), (8, 4)),
-        Paragraph(gate.fixed(_notes(study)), "note"),
+        Row(((table,), (Callout(gate.fixed("Want to join?"), (text,), tone="thanks"), notes)), (8, 4)),
     )
     return Section(
         _context(study, params),

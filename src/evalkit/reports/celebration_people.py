@@ -136,7 +136,7 @@ def names_list(study, found: facts.Recognised, gate: Gate) -> BulletList | Parag
     lines = []
     for award, rows in named.groupby("award", sort=True):
         names = sorted(rows["display_name"].unique())
-        more = len(rows["student_id"].unique()) - len(names[:24])
+        more = len(rows["student_id"].unique()) - len(names[:8])
         rest = f", and {number(more)} more" if more > 0 else ""
-        lines.append(f"**{AWARDS.get(str(award), 'Recognized')}:** {listed(names[:24])}{rest}")
+        lines.append(f"**{AWARDS.get(str(award), 'Recognized')}:** {listed(names[:8])}{rest}")
     return BulletList("Recognized by name, with consent", tuple(lines))

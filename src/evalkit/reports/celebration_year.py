@@ -20,77 +20,48 @@ from evalkit.reports import celebration_facts as facts
 from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.impact_line import Impact
 from evalkit.reports.month_patterns import reason_label
-from evalkit.wording import grade_words, number
+from evalkit.wording import grade_words, listed, number
+
+ENDS = {"under": "under 10%", "moderate": "10–20%", "severe": "20% or more"}
+FLOWS_TITLE = "Where students who missed 10% or more last year are now"
+FLOWS_NOTE = "Many students do better after a hard year, with or without a mentor. That is why both groups are shown."
 
 
 def flows_figure(study, impact: Impact, gate: Gate) -> Figure | Table | Callout:
     """Bands last year and this year, of students over 10 % last year: with a mentor beside similar ones."""
     pairs = (impact.details or {}).get("students")
-    title = "Where students who missed 10% or more last year are now"
     if pairs is None or "prior_year" not in study.can:
-        return Callout(
-            gate.fixed(title),
-            (
-                gate.fixed(
-                    "Shown only beside similar students, because many students do better after a hard year, with or "
-                    "without a mentor. A comparison and last year's days (prior_year) would switch this on."
-                ),
-            ),
-            tone="caution",
-        )
-    rows = pd.concat(
-        [
-            facts.year_flows(study, pairs[arm]).assign(panel=name)
-            for arm, name in (("treated", "With a mentor"), ("comparison", "Similar, no mentor"))
-        ]
-    )
-    names = {"under": "under 10%", "moderate": "10–20%", "severe": "20% or more"}
-    rows = rows.assign(
-        source=rows["from_band"].map(names),
-        target=rows["to_band"].map(names),
-        order=rows["to_band"].map({"under": 0, "moderate": 1, "severe": 2}),
-    )
-    rows = rows.sort_values(["panel", "order", "from_band"], ascending=[False, True, True])
-    total = rows.groupby("panel")["n_students"].transform("sum")
-    rows = rows.assign(n=total, share=rows["n_students"] / total)
-    table = gate.table(
-        "flows",
-        rows[["panel", "source", "target", "n_students", "n", "share"]].reset_index(drop=True),
-        keys=("panel", "source", "target"),
-        counts=("n_students", "n"),
-        shares={"share": ("n_students", "n")},
-    )
-    columns = (
-        Column("panel", "Group"),
-        Column("source", "Last year"),
-        Column("target", "This year"),
-        Column("n_students", "Students", "integer"),
-        Column("share", "Share", "percent"),
-    )
-    measure = gate.fixed(
-        "Students who missed 10% or more of days last year, and the share they missed this year. Same scale"
-    )
-    note = gate.fixed(
-        "Many students do better after a hard year, with or without a mentor. That is why both groups are shown."
-    )
+        why = ("Shown only beside similar students, because many students do better after a hard year, with or without "
+               "a mentor. A comparison and last year's days (prior_year) would switch this on.")
+        return Callout(gate.fixed(FLOWS_TITLE), (gate.fixed(why),), tone="caution")
+    rows = _flow_rows(study, pairs)
     if rows.empty:
-        return Callout(
-            gate.fixed(title), (gate.fixed("No student who is compared missed 10% or more last year."),), tone="caution"
-        )
+        why = "No student who is compared missed 10% or more last year."
+        return Callout(gate.fixed(FLOWS_TITLE), (gate.fixed(why),), tone="caution")
+    keys = ("panel", "source", "target")
+    table = gate.table("flows", rows[[*keys, "n_students", "n", "share"]], keys=keys, counts=("n_students", "n"),
+                       shares={"share": ("n_students", "n")})
     if not is_whole(table):
-        return _ends_table(rows, gate, title, f"{note}")
+        return _ends_table(rows, gate, FLOWS_TITLE, FLOWS_NOTE)
     under = rows[rows["to_band"] == "under"].groupby("panel")["share"].sum()
     alt = " ".join(f"{name}: {number(100 * share)}% now under 10%." for name, share in under.items())
-    return Figure(
-        gate.fixed(title),
-        measure,
-        figures.flow_bands(table.frame, strong=("under 10%",)),
-        gate.fixed(alt),
-        table,
-        columns,
-        note=note,
-        key="flows",
-    )
+    columns = (Column("panel", "Group"), Column("source", "Last year"), Column("target", "This year"),
+               Column("n_students", "Students", "integer"), Column("share", "Share", "percent"))
+    measure = "Students who missed 10% or more of days last year, and the share they missed this year"
+    drawing = figures.flow_bands(table.frame, strong=(ENDS["under"],))
+    return Figure(gate.fixed(FLOWS_TITLE), gate.fixed(measure), drawing, gate.fixed(alt), table, columns,
+                  note=gate.fixed(FLOWS_NOTE), key="flows")
+
+
+def _flow_rows(study, pairs) -> pd.DataFrame:
+    """Both groups' flows with their shares. Grain: panel x from_band x to_band."""
+    arms = (("treated", "With a mentor"), ("comparison", "Similar, no mentor"))
+    rows = pd.concat([facts.year_flows(study, pairs[arm]).assign(panel=name) for arm, name in arms])
+    rows = rows.assign(source=rows["from_band"].map(ENDS), target=rows["to_band"].map(ENDS),
+                       order=rows["to_band"].map({name: place for place, name in enumerate(ENDS)}))
+    rows = rows.sort_values(["panel", "order", "from_band"], ascending=[False, True, True]).reset_index(drop=True)
+    total = rows.groupby("panel")["n_students"].transform("sum")
+    return rows.assign(n=total, share=rows["n_students"] / total)
 
 
 def _ends_table(rows: pd.DataFrame, gate: Gate, title: str, note: str) -> Table:
@@ -207,7 +178,7 @@ def next_year_table(ahead: dict[str, Any], gate: Gate, school_year: int) -> Tabl
     n, of = ahead["n_may_need_support"], ahead["n_returning"]
     rows = [
         {
-            "what": "Students who may need support",
+            "what": "May need support",
             "n": n,
             "of": of,
             "how": "Missed 10% or more this year and stay, if next year is like this one",
@@ -216,7 +187,7 @@ def next_year_table(ahead: dict[str, Any], gate: Gate, school_year: int) -> Tabl
     if "n_mentored" in ahead:
         rows += [
             {
-                "what": "Mentored students who return",
+                "what": "Mentored, returning",
                 "n": ahead["n_mentored_returning"],
                 "of": ahead["n_mentored"],
                 "how": "Matched today, not in grade 12",
@@ -234,15 +205,10 @@ def next_year_table(ahead: dict[str, Any], gate: Gate, school_year: int) -> Tabl
                 "how": "Most students per mentor, added up",
             },
         ]
-    for grade, count in ahead["n_into_transition"].items():
-        rows.append(
-            {
-                "what": f"Students moving up into grade {grade_words(grade)}",
-                "n": count,
-                "of": pd.NA,
-                "how": "A new school year to plan for",
-            }
-        )
+    if ahead["n_into_transition"]:
+        grades = listed((grade_words(grade) for grade in ahead["n_into_transition"]), "or")
+        n_rising = sum(ahead["n_into_transition"].values())
+        rows.append({"what": f"Moving up into {grades}", "n": n_rising, "of": pd.NA, "how": "A new start to plan for"})
     frame = pd.DataFrame(rows).astype({"n": "Int64", "of": "Int64"})
     released = gate.table("next_year", frame, keys=("what", "how"), counts=("n", "of"))
     places = ahead.get("n_places")
