@@ -51,9 +51,22 @@ def overlap(comparison: Any, *, bins: int = 30) -> Figure:
         panels = figure.subplots(1, 2, sharex=True)
         for axes, title, part in zip(panels, ("Before", "Compared"), (rows, rows[rows["weight"] > 0]), strict=True):
             weights = part["weight"] if title == "Compared" else None
-            sns.histplot(data=part, x="distance", hue="group", hue_order=_ARMS, palette=_COLORS, weights=weights,
-                         stat="probability", common_norm=False, bins=bins, element="step", ax=axes)
-            axes.set(title=title, xlabel=f"{comparison.plan.get('distance', 'distance')} score", ylabel="share of group")
+            sns.histplot(
+                data=part,
+                x="distance",
+                hue="group",
+                hue_order=_ARMS,
+                palette=_COLORS,
+                weights=weights,
+                stat="probability",
+                common_norm=False,
+                bins=bins,
+                element="step",
+                ax=axes,
+            )
+            axes.set(
+                title=title, xlabel=f"{comparison.plan.get('distance', 'distance')} score", ylabel="share of group"
+            )
     return figure
 
 
@@ -84,14 +97,28 @@ def monthly(panel: pd.DataFrame, comparison: Any, *, seed: int = 20260) -> Figur
     missing = [column for column in needed if column not in panel]
     if missing:
         raise UserError(f"The panel lacks {', '.join(missing)}.", remedy='Use ek.attendance_panel(study, by="month").')
-    who = _rows(comparison, "weight").query("weight > 0").drop_duplicates("student_id")[["student_id", "group", "weight"]]
+    who = (
+        _rows(comparison, "weight").query("weight > 0").drop_duplicates("student_id")[["student_id", "group", "weight"]]
+    )
     rows = panel[panel["enrolled_units"].fillna(0) > 0].merge(who, on="student_id")
     rows = rows.assign(absence_rate=rows["absent_units"].astype(float) / rows["enrolled_units"].astype(float))
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     with _style() as sns:
         axes = figure.subplots()
-        sns.lineplot(data=rows.sort_values("month"), x="month", y="absence_rate", hue="group", hue_order=_ARMS, style="group",
-                     style_order=_ARMS[::-1], palette=_COLORS, weights="weight", errorbar=("ci", 95), seed=seed, ax=axes)
+        sns.lineplot(
+            data=rows.sort_values("month"),
+            x="month",
+            y="absence_rate",
+            hue="group",
+            hue_order=_ARMS,
+            style="group",
+            style_order=_ARMS[::-1],
+            palette=_COLORS,
+            weights="weight",
+            errorbar=("ci", 95),
+            seed=seed,
+            ax=axes,
+        )
         axes.set(xlabel="", ylabel="share of days missed")
         axes.tick_params(axis="x", rotation=45)
     return figure
