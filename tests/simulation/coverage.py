@@ -107,7 +107,8 @@ def _cells(table: dict[str, float]) -> list[str]:
     return [f"{table['truth']:.2f}", f"{table['studies']:.0f}", f"{table['no estimate']:.0f}",
             f"{table['estimate']:.2f}",
             f"{table['bias']:+.2f} (± {1.96 * table['bias error']:.2f})", f"{table['spread']:.2f}",
-            f"{table['width']:.1f}", coverage, f"{table['bias unadjusted']:+.2f}", f"{table['coverage unadjusted']:.1%}",
+            f"{table['width']:.1f}", coverage, f"{table['bias unadjusted']:+.2f}",
+            f"{table['coverage unadjusted']:.1%}",
             *(f"{table[name]:+.2f}" for name in ("naive", "naive error", "year", "year error"))]
 
 
