@@ -54,6 +54,29 @@ def _replace(source: Path, target: Path) -> None:
     source.replace(target)
 
 
+def append_bytes(path: Path, data: bytes, *, private: bool = False) -> Path:
+    """Add `data` at the end of `path` in one piece; what stands there is never rewritten, and a part is taken back."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new, before = not path.exists(), path.stat().st_size if path.exists() else 0
+    try:
+        with path.open("ab") as file:
+            if is_new:
+                path.chmod(PRIVATE if private else SHARED)
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                os.truncate(path, before)
+                raise
+    except OSError as problem:
+        raise UserError(f"Could not write {path.name}: {problem.strerror}.",
+                        remedy="Close the file in other programs (Excel), free some disk space, and try again; nothing "
+                        "was changed.") from None
+    return path
+
+
 def write_text(path: Path, text: str, *, private: bool = False) -> Path:
     """Write `text` as UTF-8 with newline `\\n` on every system."""
     return write_bytes(path, text.encode("utf-8"), private=private)
@@ -151,6 +174,10 @@ def remove_leftovers(folder: Path, prefix: str) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
+class Held(UserError):
+    """Somebody else holds the lock: the message says who."""
+
+
 @contextlib.contextmanager
 def held(path: Path, *, what: str) -> Iterator[None]:
     """Hold the lock file `path` while the block runs; where somebody else holds it, say who. Freed if we are killed.
@@ -165,8 +192,8 @@ def held(path: Path, *, what: str) -> Iterator[None]:
                         remedy="Choose another --out folder.") from None
     with lock:
         if not _lock(lock) or not _is_same_file(lock, Path(path)):
-            raise UserError(f"{what} is being made by another run ({_holder(lock)}).",
-                            remedy="Wait until it ends, or choose another --out folder.")
+            raise Held(f"{what} is being made by another run ({_holder(lock)}).",
+                       remedy="Wait until it ends, or choose another --out folder.")
         lock.truncate(0)
         lock.write(f"process {os.getpid()}, started {time.strftime('%H:%M')}".encode())
         lock.flush()
