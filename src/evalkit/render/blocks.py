@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from evalkit.disclosure.types import Released, ReleasedText
+from evalkit.disclosure.types import Released, ReleasedText, is_released_numbers
 from evalkit.errors import DisclosureStop
 from evalkit.figures import Drawing
 
@@ -274,6 +274,7 @@ class Section:
 
     title: the section's title, or the report's message when `is_opening`. `lead` follows an opening's title.
     off: one sentence per thing that is not shown and the table that would switch it on.
+    files: further text files of the run's folder, relative name with / -> text (effects.json, replication/plan.toml).
     """
 
     context: Context
@@ -286,13 +287,16 @@ class Section:
     numbers: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Any] = field(default_factory=dict)
     off: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.context.audience == TEAM:
             return
         culprits = [type(block).__name__ for block in self.blocks if not block.is_released]
         culprits += ["title or lead"] if not _released(self.title, self.lead) else []
+        culprits += [f"number {key}" for key, value in self.numbers.items() if not is_released_numbers(value)]
         culprits += [f"table {name}" for name, table in self.tables.items() if not isinstance(table, Released)]
+        culprits += [f"file {name}" for name, text in self.files.items() if not isinstance(text, ReleasedText)]
         if culprits:
             raise DisclosureStop(f'The section "{self.key}" holds something that did not pass disclosure control.',
                                  culprits=culprits, remedy="This is a fault in the report's recipe: please report it.")

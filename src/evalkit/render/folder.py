@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -60,6 +60,8 @@ def fill(folder: Path, params: Any, sections: Sequence[Section], *, html: str, p
         files.write_text(folder / "figures" / f"{stem}.svg", svg, private=private)
     if context.audience == TEAM:
         files.write_bytes(folder / "tables.xlsx", sheets.workbook(named), private=True)
+    for name, text in extra_files(sections).items():
+        files.write_text(folder / name, text, private=private)
     files.write_json(folder / RESULTS, results(sections), private=private)
     files.write_json(folder / MANIFEST, manifest(folder, params, context), private=private)
 
@@ -84,6 +86,18 @@ def shown_figures(sections: Sequence[Section]) -> dict[str, str]:
             stem = files.safe_name(block.key or f"{section.key}-{i + 1}")
             stem = stem if stem not in found else files.safe_name(f"{section.key}-{stem}")
             found[stem] = block.drawing.svgs[max(block.drawing.svgs)]
+    return found
+
+
+def extra_files(sections: Sequence[Section]) -> dict[str, str]:
+    """The further files the sections add, each inside the folder and none of them a file evalkit writes itself."""
+    found: dict[str, str] = {}
+    for section in sections:
+        for name, text in section.files.items():
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or path.parts[0] in (MANIFEST, RESULTS, "figures"):
+                raise ValueError(f'"{name}" is no name a section may give a file.')
+            found[name] = str(text)
     return found
 
 
