@@ -21,11 +21,13 @@ _LONGEST_VALUE = 4000
 
 
 def run_report(report: str, study: str | Path, *, params: Mapping[str, Any] | None = None, out: str | Path = "reports",
-               kernel: str = "auto") -> Path:
+               kernel: str = "auto", index: bool = True) -> Path:
     """Run one report on one study folder; returns the finished folder.
 
     params: month, as_of, school, audience and the report's own, by name; text is read as the type the notebook's
     parameters cell states, ids stay text. out: the folder that holds all runs. kernel: auto, fast or stock.
+    index: write DIR/index.html anew
+    (a batch does it once at its end).
     The folder appears whole or not at all; an earlier one is replaced. Raises UsageError for a parameter the report
     does not have, UserError for what a reader can mend, DisclosureStop where a report would give a small group away.
     """
@@ -43,7 +45,8 @@ def run_report(report: str, study: str | Path, *, params: Mapping[str, Any] | No
         target = base / _place(staging, report, source.resolve().name, asked)
         with _refused_when_unwritable(), files.whole_folder(target, staging=staging) as folder:
             _finish(folder, executed, {**asked, "study": source.resolve().name})
-    _index(base)
+    if index:
+        _index(base)
     return target
 
 
