@@ -45,10 +45,13 @@ def day_classes(grid: DayGrid) -> dict[str, np.ndarray]:
     return {name: days for name, days in classes.items() if MIN_DAYS <= days.sum() <= len(days) - MIN_DAYS}
 
 
-def find_calendar(grid: DayGrid) -> pd.DataFrame:
+def find_calendar(grid: DayGrid, groups: dict[str, np.ndarray] | None = None) -> pd.DataFrame:
     """Every group x class of days with enough absences: rate ratio of the group's excess on these days against all its
-    other days. Grain: group x pattern. The common profile of everyone stands under group "all", without a test."""
-    groups = group_members(grid)
+    other days. Grain: group x pattern. The common profile of everyone stands under group "all", without a test.
+
+    groups: name -> rows of the grid; by default every group of `group_members`.
+    """
+    groups = group_members(grid) if groups is None else groups
     seen, expected = observed_and_expected(grid, groups)
     classes = day_classes(grid)
     week = weeks(grid.dates)

@@ -49,12 +49,14 @@ def student_reasons(absences: pd.DataFrame, barriers: pd.DataFrame) -> pd.DataFr
     return table.assign(n=table["n"].fillna(0).astype("int64"), from_mentor=table["from_mentor"].eq(True))
 
 
-def find_reasons(grid: DayGrid, absences: pd.DataFrame) -> pd.DataFrame:
+def find_reasons(
+    grid: DayGrid, absences: pd.DataFrame, *, groups: dict[str, np.ndarray] | None = None
+) -> pd.DataFrame:
     """Reasons that a group's students have more often than other students with as many recorded reasons.
 
     Grain: group x pattern (reason=...). Mantel-Haenszel risk ratio over strata of the number of absences with a reason
     and the school (for schools themselves: the grade); groups below the coverage needed are left out. Only codes
-    are compared: mentors see a chosen group of students.
+    are compared: mentors see a chosen group of students. groups: as in `find_calendar`.
     """
     missed = absences[absences["absent_units"] > 0]
     row = pd.Index(grid.students["student_id"]).get_indexer(missed["student_id"])
@@ -69,7 +71,7 @@ def find_reasons(grid: DayGrid, absences: pd.DataFrame) -> pd.DataFrame:
     names = sorted(missed.loc[known, "pattern"].unique())
     has = {name: np.bincount(row[(missed["pattern"] == name).to_numpy()], minlength=n) > 0 for name in names}
     rows = []
-    for group, members in group_members(grid).items():
+    for group, members in (group_members(grid) if groups is None else groups).items():
         if n_known[members].sum() < COVERAGE_NEEDED * n_all[members].sum():
             continue
         inside = np.zeros(n, dtype=bool)

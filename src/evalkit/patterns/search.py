@@ -9,6 +9,7 @@ import pandas as pd
 
 from evalkit.errors import must_be_one_of
 from evalkit.patterns.calendar import COLUMNS, find_calendar
+from evalkit.patterns.cells import find_cells, within_parents
 from evalkit.patterns.grid import DayGrid, day_grid
 from evalkit.patterns.peel import explain
 from evalkit.patterns.reasons import find_reasons
@@ -29,6 +30,8 @@ def find_patterns(
     Grain: kind x group x pattern, every one that was searched, plus everyone's profile under group "all" (no test).
     Columns: n_students, rate_ratio with ci_low and ci_high (95 %), p_value, q_value (Benjamini-Hochberg over all rows
     with a test), n_absences, n_days, excess_days, is_finding, explained_by (a stronger finding that accounts for it).
+    Subgroups of two columns ("grade_level=07 & zip5=...") are chosen on half of the households and tested on the other
+    (`cells.find_cells`); their tests are in the same count.
     Needs dated absences and days enrolled.
     """
     from evalkit.panel import absences
@@ -62,11 +65,12 @@ def search_grid(
         "runs": lambda: find_runs(grid, periods, seed=seed + 1),
     }
     found = [parts[kind]() for kind in KINDS if kind in kinds]
+    found.append(find_cells(grid, absences, kinds=kinds, seed=seed + 2))
     found = [part for part in found if len(part)]
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
     table["q_value"] = q_values(table["p_value"].to_numpy(dtype=float))
     table["is_finding"] = (table["q_value"] < SURE) & (table["rate_ratio"] >= WORTH_SAYING) & table["group"].ne("all")
-    return explain(grid, table)
+    return within_parents(explain(grid, table))
 
 
 def q_values(p: np.ndarray) -> np.ndarray:
