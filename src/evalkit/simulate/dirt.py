@@ -20,7 +20,7 @@ def roughen(rng: np.random.Generator, tables: Tables) -> Tables:
     stranger = tables["assignment"].iloc[[0]].assign(student_id="9999999")
     tables["assignment"] = pd.concat([tables["assignment"], stranger], ignore_index=True)
     if "contact" in tables:
-        odd = tables["contact"].iloc[[5]].assign(contact_id="C999998", minutes=600)
+        odd = tables["contact"].iloc[[5]].assign(contact_id="C99998", minutes=600)
         tables["contact"] = pd.concat([tables["contact"], odd], ignore_index=True)
     return tables
 

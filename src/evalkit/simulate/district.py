@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import UsageError, must_be_one_of
-from evalkit.simulate import attendance, days, more_records, notes_and_awards, people, programme, records
+from evalkit.simulate import attendance, contacts, days, more_records, notes_and_awards, people, programme, records
 from evalkit.simulate import settings as s
 from evalkit.simulate.dirt import roughen
 from evalkit.simulate.planted import Planted, plan_patterns, share_draws
@@ -38,6 +38,7 @@ STREAMS = (
     "students",
     "dirt",
     "untreated_codes",
+    "contacts",
 )
 
 
@@ -343,8 +344,8 @@ def _records(
     last = len(this.dates) - days.N_INCOMPLETE - 1
     complete = this.dates[last]
     tables, _ = _pairings(rng, roster, starts, this)
-    contacts = records.contact_table(draw, roster, tables["assignment"], treated, this.dates, last)
-    tables["contact"] = notes_and_awards.add_notes(draw, contacts)
+    log = contacts.contact_table(rng["contacts"], roster, tables["assignment"], treated, this.dates, last)
+    tables["contact"] = notes_and_awards.add_notes(rng["contacts"], log)
     tables["barrier"] = records.barrier_table(draw, roster, starts, barrier, this.dates, last)
     tables["resource"] = records.resource_table(complete)
     tables["referral"] = records.referral_table(draw, tables["barrier"], tables["resource"], complete)

@@ -1,4 +1,4 @@
-"""What the programme writes down: mentors, assignments, contacts a-h, barriers, referrals, resources."""
+"""What the programme writes down: mentors, assignments, barriers, referrals, resources."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from evalkit.simulate.programme import Starts
 
 TYPES, TYPE_WEIGHTS = ("school_staff", "partner_staff", "volunteer", "college"), (0.45, 0.30, 0.15, 0.10)
 CASELOAD = 9
-ACTIVITIES = ("a_greet", "c_track_celebrate", "d_meeting", "e_family_intro", "f_connect_resource", "g_notes")
-ACTIVITY_WEIGHTS = (0.40, 0.16, 0.24, 0.05, 0.07, 0.08)
-STATUSES = ("held", "attempted", "no_answer", "student_absent", "cancelled")
 
 
 def mentor_table(
@@ -102,107 +99,6 @@ def assignment_table(
         end_reason="",
     )
     return pd.concat([first, second], ignore_index=True)
-
-
-def contact_table(
-    rng: np.random.Generator,
-    roster: Roster,
-    assignments: pd.DataFrame,
-    absent: np.ndarray,
-    dates: pd.DatetimeIndex,
-    last: int,
-) -> pd.DataFrame:
-    """Contacts a-h: about two a week a student, a call on most absences, attempts kept, some entered late."""
-    place = pd.Index(roster.student_id).get_indexer(assignments["student_id"])
-    begin = dates.get_indexer(assignments["begin_date"])
-    end = np.where(assignments["end_date"].isna(), last, dates.searchsorted(assignments["end_date"], side="right") - 1)
-    pairs = [_one_pair(rng, k, begin[k], min(end[k], last), absent[place[k]]) for k in range(len(assignments))]
-    rows = pd.concat(pairs, ignore_index=True)
-    pair, day = rows.pop("pair").to_numpy(), rows["day"].to_numpy()
-    rows["student_id"] = assignments["student_id"].to_numpy()[pair]
-    rows["mentor_id"] = assignments["mentor_id"].to_numpy()[pair]
-    rows["date"] = dates[day].to_numpy()
-    team = _team_rows(rng, assignments["mentor_id"].unique(), dates, last)
-    rows = pd.concat([rows, team], ignore_index=True).sort_values(["date", "student_id"], kind="stable")
-    late = rng.choice([0, 1, 3, 7, 21, 34], len(rows), p=[0.55, 0.18, 0.12, 0.09, 0.04, 0.02])
-    rows["entered_date"] = rows["date"] + pd.to_timedelta(late, unit="D")
-    rows["contact_id"] = [f"C{k + 1:06d}" for k in range(len(rows))]
-    rows["group_size"] = np.where(rng.random(len(rows)) < 0.06, 3, 1)
-    rows["needs_team"] = rng.random(len(rows)) < 0.012
-    columns = [
-        "contact_id",
-        "student_id",
-        "mentor_id",
-        "date",
-        "activity",
-        "mode",
-        "with_whom",
-        "status",
-        "minutes",
-        "group_size",
-        "needs_team",
-        "entered_date",
-    ]
-    return rows[columns].reset_index(drop=True)
-
-
-def _one_pair(rng: np.random.Generator, pair: int, begin: int, end: int, absent: np.ndarray) -> pd.DataFrame:
-    """One pairing's contacts: planned ones on random days, a call on six of ten days absent."""
-    span = np.arange(begin, max(end, begin) + 1)
-    rate = rng.gamma(6, 0.4 / 6)
-    day = span[rng.random(span.size) < min(rate, 0.9)]
-    activity = rng.choice(ACTIVITIES, day.size, p=ACTIVITY_WEIGHTS)
-    away = absent[day]
-    here = rng.choice(STATUSES, day.size, p=[0.82, 0.08, 0.02, 0.02, 0.06])
-    gone = rng.choice(STATUSES, day.size, p=[0.02, 0.10, 0.04, 0.80, 0.04])
-    mode = np.where(activity == "e_family_intro", "phone", np.where(activity == "g_notes", "letter", "in_person"))
-    status = np.where(away & (mode == "in_person"), gone, here)
-    called = span[absent[span] & (rng.random(span.size) < 0.6)]
-    calls = pd.DataFrame(
-        {
-            "day": called,
-            "activity": "b_call_absent",
-            "with_whom": "family",
-            "mode": rng.choice(["phone", "text", "home_visit"], called.size, p=[0.7, 0.27, 0.03]),
-            "status": rng.choice(["held", "no_answer", "attempted"], called.size, p=[0.55, 0.3, 0.15]),
-        }
-    )
-    other = pd.DataFrame(
-        {
-            "day": day,
-            "activity": activity,
-            "mode": mode,
-            "status": status,
-            "with_whom": np.where(
-                activity == "e_family_intro", "family", np.where(activity == "f_connect_resource", "agency", "student")
-            ),
-        }
-    )
-    rows = pd.concat([other, calls], ignore_index=True).assign(pair=pair)
-    held = rows["status"].eq("held")
-    rows["minutes"] = np.where(
-        held, rng.choice([5, 10, 15, 20, 30, 45], len(rows), p=[0.3, 0.25, 0.15, 0.12, 0.13, 0.05]), 0
-    )
-    return rows
-
-
-def _team_rows(rng: np.random.Generator, mentors: np.ndarray, dates: pd.DatetimeIndex, last: int) -> pd.DataFrame:
-    """Team meetings (activity h) twice a month, each mentor at three of four; they have no student."""
-    day = np.arange(15, last + 1, 10)
-    who, when = np.nonzero(rng.random((mentors.size, day.size)) < 0.75)
-    return pd.DataFrame(
-        {
-            "student_id": "",
-            "mentor_id": mentors[who],
-            "date": dates[day[when]].to_numpy(),
-            "activity": "h_team_meeting",
-            "mode": "in_person",
-            "with_whom": "staff",
-            "status": "held",
-            "minutes": 45,
-            "day": day[when],
-        }
-    )
 
 
 def barrier_table(
