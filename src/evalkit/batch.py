@@ -1,4 +1,4 @@
-"""One report for every school: in worker processes, past a school that fails, and again only where something changed."""
+"""One report for every school: in worker processes, past a school that fails, again only where something changed."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def _plan(report: str, source: Path, asked: Mapping[str, Any], base: Path) -> tu
     if not schools:
         raise UserError("No school of this study has attendance to report.", file=source.name)
     stand = {school for school in schools if _stands(report, study, {**asked, "school": school}, base)}
-    return [school for school in schools if school not in stand], [Outcome(school, UNCHANGED) for school in sorted(stand)]
+    todo = [school for school in schools if school not in stand]
+    return todo, [Outcome(school, UNCHANGED) for school in sorted(stand)]
 
 
 def _stands(report: str, study: Any, asked: Mapping[str, Any], base: Path) -> bool:
@@ -87,9 +88,9 @@ def _stands(report: str, study: Any, asked: Mapping[str, Any], base: Path) -> bo
     try:
         known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         given = {name: value for name, value in known["parameters"].items() if name in asked}
-        same = known["evalkit"] == __version__ and known["inputs"] == jsonable(study.inputs) and given == jsonable(asked)
-        return same and known["as_of"] == f"{study.as_of:%Y-%m-%d}" and _rest_is_default(report, known, asked) and not (
-            faults(folder))
+        now = (__version__, jsonable(study.inputs), jsonable(asked), f"{study.as_of:%Y-%m-%d}")
+        same = (known["evalkit"], known["inputs"], given, known["as_of"]) == now
+        return same and _rest_is_default(report, known, asked) and not faults(folder)
     except (UserError, ValueError, KeyError, TypeError, OSError):
         return False
 
@@ -132,8 +133,8 @@ def _outcome(future: Future[Outcome], school: str) -> Outcome:
     try:
         return future.result()
     except BrokenProcessPool:
-        return Outcome(school, FAILED, problem="Its process ended without a word (out of memory?). Try fewer --workers.",
-                       exit_code=INTERNAL_ERROR)
+        return Outcome(school, FAILED, exit_code=INTERNAL_ERROR,
+                       problem="Its process ended without a word (out of memory?). Try fewer --workers.")
     except Exception as problem:
         return Outcome(school, FAILED, problem=f"inside evalkit: {type(problem).__name__}", exit_code=INTERNAL_ERROR)
 

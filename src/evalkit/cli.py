@@ -1,4 +1,4 @@
-"""The command line: `evalkit check | run | demo | simulate | list`. The only place that prints."""
+"""The command line: check, run, batch, papers, notes, demo, simulate, list. The only place that prints."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 LISTS = ("reports", "estimators", "checks", "measures", "sources")
 _INTERRUPTED, _STOPPED = 130, "Stopped. Nothing was half-written.\n"
 LATER = {
-    "new": "the intake of exports", "batch": "runs of many schools", "audit": "the release ledger",
-    "verify": "runs of many schools", "pool": "the pooling of sites", "papers": "sheets and letters",
-    "notes": "the action log", "export": "the analysis export",
+    "new": "the intake of exports", "audit": "the release ledger", "verify": "runs of many schools",
 }
 
 StudyArg = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the row account as JSON.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE",
+                                                     help="Any other parameter of the report.")]
 OutOption = Annotated[Path, typer.Option("--out", help="The folder that holds all runs.")]
 
 
@@ -62,8 +62,7 @@ def run(report: Annotated[str, typer.Argument(metavar="REPORT", help="A notebook
         school: Annotated[str, typer.Option(help="One school's id.")] = "",
         audience: Annotated[str, typer.Option(help="team, partner or public.")] = "team",
         out: OutOption = Path("reports"),
-        settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE",
-                                                           help="Any other parameter of the report.")] = None) -> None:
+        settings: SetOption = None) -> None:
     """Run one report on a study."""
     given = {"month": month, "as_of": as_of, "school": school, "audience": audience}
     params = {**{key: value for key, value in given.items() if value}, **_settings(settings or [])}
@@ -85,6 +84,106 @@ def simulate(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Wher
                                      preset=preset)
         write_study(folder, district, is_sample=True)
     say(f"Wrote a made-up study into {_shown(folder)}. Try: evalkit check {_shown(folder)}")
+
+
+@app.command()
+def batch(report: Annotated[str, typer.Argument(metavar="REPORT", help="A notebook's name: see evalkit list reports.")],
+          study: StudyArg,
+          by: Annotated[str, typer.Option("--by", help="One report for each: school.")],
+          month: Annotated[str, typer.Option(help="The month to report, YYYY-MM.")] = "",
+          as_of: Annotated[str, typer.Option("--as-of", help="The last day to use, YYYY-MM-DD.")] = "",
+          audience: Annotated[str, typer.Option(help="team, partner or public.")] = "team",
+          workers: Annotated[int, typer.Option(help="Processes at a time on this machine.")] = 1,
+          scheduler: Annotated[str, typer.Option(help="Address of a dask scheduler, instead of --workers.")] = "",
+          out: OutOption = Path("reports"),
+          settings: SetOption = None) -> None:
+    """Run one report for every school; what is finished and unchanged is left alone."""
+    from evalkit.batch import FAILED, run_batch
+
+    given = {"month": month, "as_of": as_of, "audience": audience if audience != "team" else ""}
+    params = {**{key: value for key, value in given.items() if value}, **_settings(settings or [])}
+    done = run_batch(report, study, by=by, params=params, workers=workers, scheduler=scheduler, out=out,
+                     tell=_tell_school)
+    failed = [outcome for outcome in done if outcome.state == FAILED]
+    counts = {state: sum(outcome.state == state for outcome in done) for state in ("made", "unchanged", FAILED)}
+    say(f"{len(done)} schools: " + ", ".join(f"{n} {state}" for state, n in counts.items()) + ".")
+    say(f"Open {_shown(out / 'index.html')} in a browser.")
+    if failed:
+        raise typer.Exit(min(outcome.exit_code for outcome in failed))
+
+
+def _tell_school(outcome: Any) -> None:
+    seconds = f" ({outcome.seconds:.1f} s)" if outcome.seconds else ""
+    say(f"school {outcome.school}: {outcome.state}{seconds}" + (f": {outcome.problem}" if outcome.problem else ""))
+
+
+@app.command()
+def papers(study: StudyArg,
+           kind: Annotated[str, typer.Option(help="sheet, letter, packet, agenda or certificate; or all.")] = "",
+           school: Annotated[str, typer.Option(help="One school's id.")] = "",
+           mentor: Annotated[str, typer.Option(help="One mentor's id (sheets and packet).")] = "",
+           month: Annotated[str, typer.Option(help="As of that month's last school day, YYYY-MM.")] = "",
+           as_of: Annotated[str, typer.Option("--as-of", help="The last day to use, YYYY-MM-DD.")] = "",
+           out: OutOption = Path("reports")) -> None:
+    """Sheets for mentors, letters to families, packets, the meeting's agenda, certificates. They hold names."""
+    from evalkit.reports.papers import KINDS, make_papers
+    from evalkit.study import open_study
+
+    if kind:
+        must_be_one_of("kind", kind, KINDS)
+    with _progress("Setting papers"):
+        opened = open_study(study, month=month or None, as_of=as_of or None, school=school or None)
+        made = make_papers(opened, kinds=(kind,) if kind else KINDS, mentor=mentor, month=month, out=out)
+    for one in made:
+        pages = f", {one.n_pages} pages" if one.n_pages else ""
+        files_ = f"{one.n_files} file{'' if one.n_files == 1 else 's'}"
+        say(f"{one.kind}: {_shown(one.folder)} ({files_}{pages})" if one.folder else f"{one.kind}: none")
+        for remark in one.remarks:
+            say(f"  {remark}")
+    say("Papers hold names of students. Keep them where only the team can read them.")
+
+
+@app.command()
+def notes(study: StudyArg,
+          verb: Annotated[str, typer.Argument(metavar="[list|add|close|propose|accept|changed]",
+                                              help="What to do; list when left out.")] = "list",
+          words: Annotated[list[str] | None, typer.Argument(metavar="[TABLE or ID or RUN] [NAME=VALUE]...")] = None,
+          month: Annotated[str, typer.Option(help="propose, accept: the month, YYYY-MM.")] = "") -> None:
+    """Add or close actions, plan changes and insights in STUDY/notes/; nothing a person typed is changed."""
+    from evalkit.notes import run_verb
+
+    plain = [word for word in words or [] if "=" not in word]
+    values = _settings([word for word in words or [] if "=" in word], form="NAME=VALUE")
+    with _progress("Reading the notes"):
+        lines = run_verb(verb, study, plain, values, month=month)
+    for line in lines:
+        say(line)
+
+
+@app.command()
+def export(study: StudyArg,
+           analysis: Annotated[str, typer.Option(help="The id of one planned analysis.")],
+           out: Annotated[Path, typer.Option("--out", help="A new folder for the files.")]) -> None:
+    """Write a pseudonymous analysis file and an R script that redoes the planned estimate."""
+    from evalkit.reports.impact_export import export_analysis
+    from evalkit.study import open_study
+
+    with _progress("Making the analysis file"):
+        folder = export_analysis(open_study(study), analysis, out)
+    say(f"Wrote {_shown(folder)}: analysis.csv, its dictionary, and replicate.R. It is about single students: share it "
+        "only under a data agreement.")
+
+
+@app.command()
+def pool(effects: Annotated[list[Path], typer.Argument(metavar="EFFECTS...", help="Sites' effects.json files.")],
+         outcome: Annotated[str, typer.Option(help="The outcome to pool; the one most sites give when blank.")] = "",
+         out: OutOption = Path("reports")) -> None:
+    """Combine sites' effects without their student data."""
+    from evalkit.reports.impact_pool import pool_sites
+
+    with _progress("Pooling the sites"):
+        folder, answer = pool_sites(effects, outcome=outcome, out=out)
+    say(f"{answer}\n{_shown(folder / 'report.html')}")
 
 
 @app.command("list")
@@ -122,7 +221,7 @@ def _run_one(report: str, study: Path, params: dict[str, Any], out: Path) -> Non
     say(f"{report}: {_shown(folder / 'report.html')}")
 
 
-def _settings(pairs: Sequence[str]) -> dict[str, str]:
+def _settings(pairs: Sequence[str], *, form: str = "--set") -> dict[str, str]:
     """NAME=VALUE pairs; a value may itself hold an equals sign."""
     found: dict[str, str] = {}
     for pair in pairs:
@@ -130,7 +229,7 @@ def _settings(pairs: Sequence[str]) -> dict[str, str]:
         if not sign or not name.strip():
             raise UsageError("--set was not given as NAME=VALUE.", remedy="For example: --set title=Spring.")
         if name.strip() in found:
-            raise UsageError("--set gives the same name twice.", remedy="Give each name once.")
+            raise UsageError(f"{form} gives the same name twice.", remedy="Give each name once.")
         found[name.strip()] = value
     return found
 

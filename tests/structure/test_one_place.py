@@ -15,9 +15,10 @@ HOMES = {
     "typer": {"cli"}, "rich": {"cli"}, "click": {"cli"},
     "typst": {"render"}, "jinja2": {"render"}, "xlsxwriter": {"render"},
     "python_calamine": {"sources"}, "openpyxl": {"sources"}, "zipfile": {"sources", "render", "files"},
+    "multiprocessing": {"batch"}, "distributed": {"batch"},  # spawned workers, and a scheduler that the user names
     "duckdb": {"engine"}, "polars": {"engine"}, "pyspark": {"engine"},
     **{name: set() for name in ("requests", "httpx", "aiohttp", "urllib.request", "socket", "http", "ftplib", "smtplib",
-                                "multiprocessing", "yaml", "pickle", "marshal", "shelve")},
+                                "yaml", "pickle", "marshal", "shelve")},
 }
 READERS = {"read_csv", "read_parquet", "read_excel", "read_json", "read_xml", "read_table", "scan_csv", "scan_parquet",
            "read_feather"}

@@ -102,7 +102,8 @@ def _manifest(study, papers: Papers, folder: Path, mentor: str) -> dict[str, Any
 
 def _sheets(study, people: People, mentor: str, month: str) -> Papers:
     kinds = study.table("mentor").set_index("mentor_id")["mentor_type"].to_dict()
-    by_mentor = {name: _sheet_pages(study, people, name, rows, kinds) for name, rows in _students(study, people, mentor)}
+    by_mentor = {name: _sheet_pages(study, people, name, students, kinds)
+                 for name, students in _students(study, people, mentor)}
     return _by_mentor(study, "sheet", by_mentor, mentor)
 
 
@@ -177,7 +178,8 @@ _MAKERS: Mapping[str, Callable[[Any, People, str, str], Papers]] = {
     "sheet": _sheets, "letter": _letters, "packet": _packets, "agenda": _agenda, "certificate": _certificates}
 
 
-def _set(kind: str, template: str, title: str, named: Mapping[str, Pages], language: str, remarks: Sequence[str]) -> Papers:
+def _set(kind: str, template: str, title: str, named: Mapping[str, Pages], language: str,
+         remarks: Sequence[str]) -> Papers:
     """The pdfs: one a name in order, and `all` where there are several."""
     ordered = {name: named[name] for name in sorted(named)}
     pdfs = {name: _pdf(template, title, pages, language) for name, pages in ordered.items()}

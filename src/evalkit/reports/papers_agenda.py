@@ -40,10 +40,10 @@ def agenda(study, *, month: str = "") -> list[Section]:
     moment = Moment(review_window(study))
     place = study.school_name(study.school) if study.school else study.name
     title = f"Attendance team, {place}: {month_words(study.as_of, year=True)}"
-    opening = Section(context, "opening", title, (
-        Row(((BulletList("Steps", STEPS, "numbers"),), (FormLines("", ("Day, time, place", "Who is here", "Who writes")),)),
-            (7, 5)), *lead_block(study, moment.window)), is_opening=True,
-        lead="Every name on the lists is a child who is missed. Talk about what would help.")
+    blank = FormLines("", ("Day, time, place", "Who is here", "Who writes"))
+    top = Row(((BulletList("Steps", STEPS, "numbers"),), (blank,)), (7, 5))
+    opening = Section(context, "opening", title, (top, *lead_block(study, moment.window)), is_opening=True,
+                      lead="Every name on the lists is a child who is missed. Talk about what would help.")
     lists = Section(context, "lists", "The lists, in counts", (_lists(study, moment.window),))
     actions = Section(context, "actions", "Actions", (
         month_actions.actions_table(study, moment), month_actions.next_actions(),  # type: ignore[arg-type]

@@ -41,7 +41,8 @@ def letter_page(study, person: Person) -> dict[str, Any]:
     blocks += [_p(say("letter.ask", language, name=person.first)), *_contact(study, language),
                _p(say("letter.closing", language)), _p(say("letter.team", language, school=person.school)),
                {"kind": "gap", "height": 8}, _p(say("letter.as_of", language, date=_date(study, language)), "note")]
-    return {"kind": "letter", "language": language, "mark": "", "band": [], "title": runs(say("letter.title", language)),
+    return {"kind": "letter", "language": language, "mark": "", "band": [],
+            "title": runs(say("letter.title", language)),
             "head": [runs(f"**{person.school}**"), runs(study.name), runs(_date(study, language))],
             "greeting": runs(say("letter.greeting", language, name=person.name)), "blocks": blocks,
             "foot": runs(say("certificate.sample", language)) if study.config.is_sample else []}
@@ -98,7 +99,8 @@ def resources_for(study, person: Person) -> list[Mapping[str, Any]]:
     table = study.table("resource")
     table = table[table["active"].eq(True).fillna(table["active"].isna()).astype(bool)]
     table = table[table["checked_date"].isna() | (study.as_of - table["checked_date"] <= FRESH_RESOURCE)]
-    found = [row for row in table.sort_values("resource_id").to_dict("records") if set(_split(row["patterns"])) & {*wanted}]
+    rows = table.sort_values("resource_id").to_dict("records")
+    found = [row for row in rows if set(_split(row["patterns"])) & set(wanted)]
     return [_shown(row) for row in found if speaks(row["languages"], person.language)][:MOST_RESOURCES]
 
 
@@ -120,7 +122,8 @@ def _contact(study, language: str) -> list[dict[str, Any]]:
     given = str(study.config.brief.get("contact", "")).strip()
     if given:
         return [_p(say("letter.contact", language, contact=given))]
-    return [{"kind": "lines", "label": runs(say("letter.contact_line", language)), "n": 1}, {"kind": "gap", "height": 10}]
+    blank = {"kind": "lines", "label": runs(say("letter.contact_line", language)), "n": 1}
+    return [blank, {"kind": "gap", "height": 10}]
 
 
 def _date(study, language: str) -> str:

@@ -1,4 +1,4 @@
-"""Who a paper is about: one student's facts, gathered once per run. Besides team pages, `identity` is read only here."""
+"""Who a paper is about: one student's facts, gathered once per run. Besides team pages, only this reads `identity`."""
 
 from __future__ import annotations
 

@@ -45,29 +45,37 @@ PROMISES = ("Keep sheets in a locked place. Give them back at the end of the yea
 
 
 def sheet_page(study, person: Person, mentor: str, kind: str) -> dict[str, Any]:
-    """One student's sheet as a page of `papers.typ`. A trained peer's sheet holds no contact, days or barriers."""
+    """One student's sheet as a page of `papers.typ`. A trained peer's sheet holds the name and what is strong."""
     name = person.name or f"Student {person.student_id}"
     is_peer = kind == PEER
-    left = [*_strengths(person), *([] if is_peer else [*_days(person), *_way(study, person), *_help(study, person)])]
-    right = [*_plan(study, person, is_peer), *([] if is_peer else [*_family(study, person), *_contacts(person)])]
+    left, right = _strengths(person, is_peer), _together() if is_peer else _plan(study, person)
+    if not is_peer:
+        left += [*_days(person), *_way(study, person), *_help(study, person)]
+        right += [*_family(study, person), *_contacts(person)]
     where = " · ".join(part for part in (person.grade, person.school) if part)
     return {"kind": "sheet", "language": "en", "mark": MARK, "title": runs(name), "greeting": [],
             "band": runs(f"**{MARK}.** For mentor {mentor} only. Do not copy. Give it back to the program lead."),
             "head": [runs(where), runs(f"Days counted to {date_words(study.as_of)}")],
-            "blocks": [{"kind": "cols", "left": left, "right": right}, _rest("Notes: the day, what we tried, what we learned")],
+            "blocks": [{"kind": "cols", "left": left, "right": right},
+                       _rest("Notes: the day, what we tried, what we learned")],
             "foot": runs(f"{study.name}. A sheet is a start for a talk, not a file on a child.{_sample(study)}")}
 
 
-def _strengths(person: Person) -> list[dict[str, Any]]:
+def _together() -> list[dict[str, Any]]:
+    return [_h("What we want to do together"), *_lines("", 3)]
+
+
+def _strengths(person: Person, is_peer: bool) -> list[dict[str, Any]]:
     found = []
     if person.plan and isinstance(person.plan["strengths"], str):
         found.append(_cut(person.plan["strengths"]))
-    if person.gain is not None:
-        before, now = person.gain
-        found.append(f"Getting better: missed {_days_of(now)} in the last 20 school days, {_days_of(before)} in the 20 before")
-    elif person.recent is not None and person.recent[1] >= 10 and person.recent[0] == 0:
+    if person.gain is not None and not is_peer:
+        before, now = (_days_of(n) for n in person.gain)
+        found.append(f"Getting better: missed {now} in the last 20 school days, {before} in the 20 before")
+    elif person.recent is not None and person.recent[1] >= 10 and person.recent[0] == 0 and not is_peer:
         found.append("Here every day of the last 10 school days")
-    found += [f"This year {AWARD_WORDS.get(award, AWARD_WORDS['other'])}" for award in person.awards]
+    if not is_peer:
+        found += [f"This year {AWARD_WORDS.get(award, AWARD_WORDS['other'])}" for award in person.awards]
     head = _h("What is strong")
     if found:
         return [head, _list([text[:1].upper() + text[1:] for text in found[:4]])]
@@ -124,7 +132,7 @@ def _is_private(pattern: Any) -> bool:
     return known is not None and known.sensitive
 
 
-def _plan(study, person: Person, is_peer: bool) -> list[dict[str, Any]]:
+def _plan(study, person: Person) -> list[dict[str, Any]]:
     """The success plan with its goal in days; lines to make one where there is none."""
     if person.plan is None:
         labels = ("What we build on", "Goal: no more than ___ days missed", "People who can help", "We look again on")
@@ -133,8 +141,9 @@ def _plan(study, person: Person, is_peer: bool) -> list[dict[str, Any]]:
     until = f" until {date_words(plan['review_on'])}" if pd.notna(plan["review_on"]) else ""
     if pd.notna(plan["goal_days"]):
         rows.append(("Goal", f"No more than {_days_of(plan['goal_days'])} missed{until}"))
-    if person.plan_missed is not None and not is_peer:
-        rows.append(("So far", f"{_days_of(person.plan_missed)} missed since {date_words(plan['made_on'], year=False)}"))
+    if person.plan_missed is not None:
+        since = date_words(plan["made_on"], year=False)
+        rows.append(("So far", f"{_days_of(person.plan_missed)} missed since {since}"))
     if isinstance(plan["helpers"], str):
         rows.append(("Helpers", _cut(plan["helpers"])))
     due = pd.notna(plan["review_on"]) and plan["review_on"] < study.as_of
@@ -175,8 +184,8 @@ def packet_cover(study, mentor: str, n_students: int, is_peer: bool) -> dict[str
     """The packet's first page: the role's eight parts, and how sheets are kept."""
     role = [runs(f"**{activity.letter}** {activity.label}") for activity in activities()]
     term = study.config.mentor_term.strip()
-    blocks = [_p("Thank you. A grown-up or a friend who is glad to see you is a reason to come to school." if is_peer else
-                 "Thank you. An adult who is glad to see you is a reason to come to school.", "lead"),
+    who = "A friend" if is_peer else "An adult"
+    blocks = [_p(f"Thank you. {who} who is glad to see you is a reason to come to school.", "lead"),
               _h("What you do, all year"), {"kind": "list", "items": role},
               _p("Three contacts a week is the least. A good morning counts."),
               _h("Words that help"), _list(KIND_WORDS), _h("Keep their trust"), _list(PROMISES),
@@ -189,7 +198,7 @@ def packet_cover(study, mentor: str, n_students: int, is_peer: bool) -> dict[str
 
 def packet_prompts(study, mentor: str) -> dict[str, Any]:
     """The packet's last page: prompts to reflect on, with room to write."""
-    blocks: list[dict[str, Any]] = [_p("Ten quiet minutes before each mentor meeting. Nobody grades this page.", "lead")]
+    blocks = [_p("Ten quiet minutes before each mentor meeting. Nobody grades this page.", "lead")]
     for number_, text in enumerate(PROMPTS, 1):
         blocks += _lines(f"{number_}. {text}", 3)
     blocks.append({"kind": "wash", "title": runs("Say it again in a kinder way"), "items": [runs(REFRAMED)]})

@@ -27,7 +27,8 @@ _NEEDED = {"action": ("what",), "plan_change": ("what",), "insight": ("theme",)}
 _WAIT, _PATIENCE = 0.05, 15.0
 
 
-def add_note(folder: str | Path, table: str, values: Mapping[str, str], *, today: dt.date | None = None) -> dict[str, str]:
+def add_note(folder: str | Path, table: str, values: Mapping[str, str], *,
+             today: dt.date | None = None) -> dict[str, str]:
     """Append one row to STUDY/notes/<table>.csv and return it as written.
 
     table: action, plan_change or insight. values: column -> text; ids, dates (today) and status (open) are filled in
@@ -99,6 +100,36 @@ def open_actions(folder: str | Path) -> Any:
     table = read_notes(folder, "action")
     is_open = table["status"].fillna("open").eq("open") & table["closed_on"].isna()
     return table[is_open].sort_values(["due_on", "action_id"]).reset_index(drop=True)
+
+
+def what_changed(folder: str | Path, run: str | Path) -> list[dict[str, Any]]:
+    """What a finished monthly review said, beside the same date worked out from today's files, where they differ.
+
+    Rows: school_id (None: all schools), measure, said, now. Late or corrected days of a new export show here. The past
+    is recomputed, not remembered, so that no second copy of the data can drift from the first.
+    """
+    from evalkit.render.folder import read_run
+    from evalkit.reports.month_facts import measure_rows
+    from evalkit.study import open_study
+
+    known = read_run(files.locate(run))
+    said = known.results.get("measures")
+    if known.manifest.get("report") != "monthly_review" or known.manifest.get("audience") != "team" or said is None:
+        raise UsageError("That folder is no team copy of a monthly review.",
+                         remedy="Give its folder, for example reports/STUDY/2026-01/monthly_review.")
+    school = str(known.manifest["parameters"].get("school") or "")
+    study = open_study(_folder(folder), as_of=str(known.results["as_of"])[:10], school=school or None)
+    now = {row["school_id"]: row for row in measure_rows(study)}
+    beside = [(row["school_id"], name, value, now.get(row["school_id"], {}).get(name))
+              for row in said for name, value in row.items() if name != "school_id"]
+    return [{"school_id": school, "measure": name, "said": before, "now": after}
+            for school, name, before, after in beside if not _same(before, after)]
+
+
+def _same(said: Any, now: Any) -> bool:
+    if isinstance(said, float) and isinstance(now, int | float):
+        return abs(said - now) < 1e-9
+    return said == now
 
 
 def check_values(table: str, values: Mapping[str, str]) -> dict[str, str]:
