@@ -160,15 +160,23 @@ def read_effects(paths: Sequence[Path]) -> list[dict[str, Any]]:
             raise UserError("This effects file cannot be read as JSON.", file=Path(path).name,
                             remedy="Ask the site for the effects.json that evalkit wrote.") from None
         rows += _rows(found, Path(path).name)
-    keys = [(row["site"], row["outcome"], row.get("estimator", "")) for row in rows]
+    keys = [(row["site"], row["outcome"], row.get("analysis", ""), row.get("estimator", "")) for row in rows]
     if len(set(keys)) < len(keys):
         raise UserError("A site gives the same effect twice.", remedy="Give each site's file once.")
     return rows
 
 
+def _with_site(found: Mapping[str, Any]) -> Any:
+    """The effects of one site's file, each with what the file says of the whole site."""
+    effects = found.get("effects")
+    if not isinstance(effects, list):
+        return None
+    whole = {key: value for key, value in found.items() if not isinstance(value, list | Mapping)}
+    return [{**whole, **row} if isinstance(row, Mapping) else row for row in effects]
+
+
 def _rows(found: Any, file: str) -> list[dict[str, Any]]:
-    rows = ([{"site": found.get("site"), **row} for row in found.get("effects", [])] if isinstance(found, Mapping)
-            else found)
+    rows = _with_site(found) if isinstance(found, Mapping) else found
     if not isinstance(rows, list) or not rows:
         raise UserError("This file holds no effects.", file=file, remedy="It needs a list under \"effects\".")
     for number, row in enumerate(rows, start=1):
@@ -176,7 +184,14 @@ def _rows(found: Any, file: str) -> list[dict[str, Any]]:
         if missing:
             raise UserError("An effect lacks what pooling needs.", file=file, row=number, culprits=missing,
                             remedy="Leave the effect out, or ask the site to run the study again.")
+        if not all(_is_number(row[key]) for key in ("value", "standard_error")):
+            raise UserError("An effect or its standard error is no number.", file=file, row=number,
+                            remedy="Ask the site for the effects.json that evalkit wrote.")
     return [dict(row) for row in rows]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def pool_rows(rows: Sequence[Mapping[str, Any]], *, outcome: str, **options: Any) -> Pooled:

@@ -45,7 +45,7 @@ class Analysis:
         """The entry of results.json: estimates[0] is the planned one, the others are marked exploratory."""
         return {
             "id": self.plan.id,
-            "plan": _plain_plan(self.plan),
+            "plan": plain_plan(self.plan),
             "plan_sha256": self.plan.sha256,
             "estimates": [self.planned.to_dict(), *({**found.to_dict(), "name": name} for name, found in self.beyond)],
             "balance": self.comparison.balance_rows(),
@@ -58,7 +58,7 @@ class Analysis:
         }
 
 
-def _plain_plan(plan: AnalysisPlan) -> dict[str, Any]:
+def plain_plan(plan: AnalysisPlan) -> dict[str, Any]:
     """The plan as JSON can hold it."""
     from dataclasses import asdict
 
@@ -74,7 +74,7 @@ def run_analyses(study, params) -> tuple[Analysis, ...]:
     Refused with the remedy: a study without assignments, without unmentored students, without rates, or with rates on
     an estimated calendar.
     """
-    _must_bear(study)
+    must_bear(study)
     plans = study.config.analyses
     if params.analysis:
         must_be_one_of("analysis", params.analysis, [plan.id for plan in plans], error=UserError)
@@ -82,7 +82,7 @@ def run_analyses(study, params) -> tuple[Analysis, ...]:
     return tuple(run_analysis(study, plan) for plan in plans)
 
 
-def _must_bear(study) -> None:
+def must_bear(study) -> None:
     for need in ("assignment", "rates", "unmentored"):
         if need not in study.can:
             raise UserError(

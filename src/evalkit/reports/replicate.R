@@ -1,0 +1,153 @@
+# Redo a planned estimate of evalkit, from the pseudonymous file beside this script.
+#   Rscript replicate.R            (needs clubSandwich; fixest and MatchIt are used where they are installed)
+# analysis.csv: a row per student and start date. Rows with a weight were compared; the others were at risk.
+# plan.csv: the settings of the plan. expected.csv: what evalkit found. This script reads nothing else.
+
+CONSENTED_ONLY <- FALSE  # TRUE leaves out, with their sets, students whose research_consent is "no" or "withdrawn"
+
+here <- function() {
+  file <- sub("^--file=", "", grep("^--file=", commandArgs(FALSE), value = TRUE))
+  if (length(file)) dirname(normalizePath(file[1])) else getwd()
+}
+has <- function(package) suppressWarnings(suppressPackageStartupMessages(requireNamespace(package, quietly = TRUE)))
+setting <- function(name) { found <- plan$value[plan$name == name]; if (length(found)) found else "" }
+listed <- function(name) { text <- setting(name); if (nzchar(text)) strsplit(text, ";", fixed = TRUE)[[1]] else character() }
+
+folder <- here()
+plan <- read.csv(file.path(folder, "plan.csv"), colClasses = "character", encoding = "UTF-8")
+expected <- read.csv(file.path(folder, "expected.csv"))
+kinds <- read.csv(file.path(folder, "dictionary.csv"), colClasses = "character", encoding = "UTF-8")
+students <- read.csv(file.path(folder, "analysis.csv"), colClasses = "character", na.strings = "", encoding = "UTF-8")
+for (name in kinds$column[kinds$kind == "number"]) students[[name]] <- as.numeric(students[[name]])
+for (name in kinds$column[kinds$kind == "yes_no"]) students[[name]] <- as.numeric(students[[name]] == "true")
+
+outcome <- setting("outcome"); covariates <- listed("covariates"); exact <- listed("exact")
+used <- students[students$weight > 0, ]
+if (CONSENTED_ONLY) {
+  gone <- used$research_consent %in% c("no", "withdrawn")
+  used <- used[!gone & !(used$subclass %in% used$subclass[gone & used$treated == 1]), ]
+  both <- tapply(used$treated, used$subclass, function(arm) length(unique(arm)) == 2)
+  used <- used[used$subclass %in% names(both)[both], ]
+  partners <- ave(1 - used$treated, used$subclass, FUN = sum)
+  used$weight <- ifelse(used$treated == 1, 1, 1 / partners)
+}
+
+# The design: strata and months as factors, a missing number as the mean with an indicator, treated last.
+columns_of <- function(frame, name, as_factor) {
+  values <- frame[[name]]
+  if (as_factor || is.character(values)) {
+    text <- ifelse(is.na(values), "(missing)", as.character(values))
+    levels <- sort(unique(text), method = "radix")[-1]
+    found <- lapply(levels, function(level) as.numeric(text == level))
+    names(found) <- if (length(levels)) paste0(name, "=", levels)
+    return(found)
+  }
+  found <- list(ifelse(is.na(values), mean(values, na.rm = TRUE), values))
+  names(found) <- name
+  if (anyNA(values)) found[[paste(name, "missing")]] <- as.numeric(is.na(values))
+  found
+}
+parts <- list(`(intercept)` = rep(1, nrow(used)))
+adjusted <- setting("estimator") != "difference"
+if (adjusted) {
+  for (name in exact) parts <- c(parts, columns_of(used, name, TRUE))
+  for (name in setdiff(covariates, exact)) parts <- c(parts, columns_of(used, name, FALSE))
+  if (length(unique(used$landmark_month)) > 1) parts <- c(parts, columns_of(used, "landmark_month", TRUE))
+}
+parts$treated <- used$treated
+X <- do.call(cbind, parts)
+pivot <- qr(X * sqrt(used$weight), tol = 1e-9)
+X <- X[, sort(pivot$pivot[seq_len(pivot$rank)]), drop = FALSE]
+y <- used[[outcome]]
+w <- used$weight
+fit <- lm(y ~ X - 1, weights = w)
+value <- unname(coef(fit)["Xtreated"])
+
+cat("Planned estimate of", setting("id"), ":", outcome, "by", setting("estimator"), "\n")
+if (!setting("estimator") %in% c("regression_adjusted", "difference")) {
+  cat("This script knows regression_adjusted and difference only: below is the linear difference, not the plan's own.\n")
+}
+
+# Standard errors: CR2 with Satterthwaite degrees of freedom, by the plan's clusters (two-way: V1 + V2 - V12, never
+# less than either).
+clustered <- strsplit(setting("clustered_by"), " and ", fixed = TRUE)[[1]]
+one_way <- function(ids, type) {
+  V <- clubSandwich::vcovCR(fit, cluster = ids, type = type)
+  test <- clubSandwich::coef_test(fit, vcov = V, test = "Satterthwaite")
+  row <- which(rownames(test) == "Xtreated")
+  df <- if ("df_Satt" %in% names(test)) test$df_Satt[row] else test$df[row]
+  c(error = test$SE[row], df = df)
+}
+result <- data.frame(name = "value", found = value)
+kind <- setting("standard_errors")
+if (kind %in% c("CR0", "CR1", "CR2", "CR3") && length(clustered) && has("clubSandwich")) {
+  ids <- lapply(clustered, function(name) as.character(used[[name]]))
+  found <- lapply(ids, one_way, type = kind)
+  error <- found[[1]]["error"]; df <- found[[1]]["df"]
+  if (length(ids) == 2) {
+    joint <- one_way(paste(ids[[1]], ids[[2]]), kind)["error"]
+    error <- sqrt(max(error^2 + found[[2]]["error"]^2 - joint^2, error^2, found[[2]]["error"]^2))
+    df <- min(df, found[[2]]["df"])
+  }
+  reach <- qt(0.975, df) * error
+  result <- data.frame(name = c("value", "standard_error", "df", "ci_low", "ci_high"),
+                       found = unname(c(value, error, df, value - reach, value + reach)))
+} else {
+  cat("Standard errors", kind, "are not redone here (clubSandwich is needed, and CR0 to CR3).\n")
+}
+both <- merge(result, expected, by = "name", sort = FALSE)
+both$difference <- both$found - both$evalkit
+print(both, digits = 8, row.names = FALSE)
+ok <- all(abs(both$difference) <= 1e-6 * pmax(1, abs(both$evalkit)))
+cat(if (ok) "AGREES: R finds what evalkit found.\n" else "DIFFERS: see the last column.\n")
+
+if (has("fixest") && adjusted) {
+  strata <- intersect(c(exact, if (length(unique(used$landmark_month)) > 1) "landmark_month"), names(used))
+  data <- data.frame(.y = y, .w = w, used[, unique(c("treated", strata, clustered)), drop = FALSE])
+  rest <- parts[!grepl("=", names(parts), fixed = TRUE) & !names(parts) %in% c("(intercept)", "treated")]
+  text <- setdiff(covariates, exact); text <- text[vapply(used[text], is.character, TRUE)]
+  for (name in text) data[[name]] <- ifelse(is.na(used[[name]]), "(missing)", used[[name]])
+  for (i in seq_along(rest)) data[[paste0("x", i)]] <- rest[[i]]
+  right <- paste(c("treated", if (length(rest)) paste0("x", seq_along(rest))), collapse = " + ")
+  fixed <- unique(c(strata, text))
+  formula <- as.formula(paste(".y ~", right, if (length(fixed)) paste("|", paste(fixed, collapse = " + "))))
+  again <- fixest::feols(formula, data = data, weights = ~.w, cluster = as.formula(paste("~", clustered[1])),
+                         notes = FALSE)
+  gap <- abs(coef(again)["treated"] - value)
+  cat(sprintf("fixest::feols finds %.8f (difference %.1e); its own clustered standard error is %.6f.\n",
+              coef(again)["treated"], gap, fixest::se(again)["treated"]))
+} else cat("fixest is not installed or not needed: skipped.\n")
+
+# Matching again, where everybody shares one start date (MatchIt knows no risk sets of several dates).
+one_date <- length(unique(students$landmark)) == 1
+if (has("MatchIt") && one_date && setting("method") == "nearest" &&
+    setting("distance") %in% c("propensity", "logit", "probit")) {
+  pool <- students
+  terms <- character()
+  for (name in covariates) {
+    missing <- is.na(pool[[name]])
+    if (is.character(pool[[name]])) { pool[[name]] <- ifelse(missing, "(missing)", pool[[name]]) }
+    else if (any(missing)) {
+      pool[[name]][missing] <- mean(pool[[name]], na.rm = TRUE)
+      pool[[paste0(name, "_missing")]] <- as.numeric(missing)
+      terms <- c(terms, paste0(name, "_missing"))
+    }
+    terms <- c(terms, name)
+  }
+  strata <- unique(c(exact, if (setting("comparison") == "within_school") "school_id"))
+  pool$.stratum <- if (length(strata)) interaction(pool[strata], drop = TRUE) else factor("all")
+  link <- c(propensity = "logit", logit = "linear.logit", probit = "probit")[[setting("distance")]]
+  pool <- pool[order(pool$student_id, method = "radix"), ]
+  call <- list(as.formula(paste("treated ~", paste(terms, collapse = " + "))), data = pool, method = "nearest",
+               distance = "glm", link = link, exact = ~.stratum, ratio = as.integer(setting("ratio")),
+               replace = setting("replace") == "true", m.order = setting("order"))
+  if (nzchar(setting("caliper"))) call$caliper <- as.numeric(setting("caliper"))
+  matched <- do.call(MatchIt::matchit, call)
+  cat(sprintf("MatchIt %s estimates the distance again: largest difference %.1e.\n", packageVersion("MatchIt"),
+              max(abs(matched$distance - pool$distance), na.rm = TRUE)))
+  if (packageVersion("MatchIt") < "4.7.0" && nzchar(setting("caliper"))) {
+    cat("This MatchIt keeps pairs outside the caliper within exact strata; version 4.7 or later is needed for the pairs.\n")
+  } else cat(sprintf("It matches %d of the mentored; evalkit %s before follow-up.\n",
+                     sum(matched$weights > 0 & pool$treated == 1), setting("n_matched")))
+} else cat("MatchIt: not run (several start dates, another method, or not installed); the sets are taken as they are.\n")
+if (!ok) quit(status = 1)
