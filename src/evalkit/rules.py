@@ -45,6 +45,9 @@ class Rules:
     complete_through: str = ""
     provisional_days: int = 10
     max_set_aside: float = 0.05
+    period_rollup: str = "half_of_minutes"
+    homeroom_period: str = ""
+    periods_in_day: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """For results.json and the manifest: plain values in the order above."""
@@ -55,6 +58,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "unit": ("day", "full_day", "half_day", "minutes", "sessions"),
     "homebound": ("exclude", "include"),
     "level": ("student", "student_school"),
+    "period_rollup": ("half_of_minutes", "half_day_bands", "homeroom"),
 }
 
 PRESETS: dict[str, Rules] = {
@@ -80,7 +84,19 @@ def make_rules(settings: Mapping[str, Any], *, file: str = "study.toml") -> Rule
             raise UserError(f'[rules] has a key "{key}" that evalkit does not know.', file=file,
                             remedy=f'Did you mean "{near}"?' if near else f"Use one of: {', '.join(known)}.")
         changes[key] = _checked(key, value, getattr(PRESETS[preset], key), file)
-    return replace(PRESETS[preset], **changes)
+    return _fitting(replace(PRESETS[preset], **changes), file)
+
+
+def _fitting(rules: Rules, file: str) -> Rules:
+    """The rules, refused where two settings do not go together."""
+    if (rules.period_rollup == "homeroom") != bool(rules.homeroom_period):
+        raise UserError("[rules] period_rollup and homeroom_period do not go together.", file=file,
+                        remedy='For the homeroom rule write both: period_rollup = "homeroom" and homeroom_period = '
+                               '"HR" (the period\'s name in your file). Otherwise leave homeroom_period out.')
+    if rules.periods_in_day and rules.period_rollup == "homeroom":
+        raise UserError("[rules] periods_in_day does nothing under the homeroom rule.", file=file,
+                        remedy="Remove periods_in_day, or choose another period_rollup.")
+    return rules
 
 
 def _checked(key: str, value: Any, default: Any, file: str) -> Any:

@@ -23,6 +23,7 @@ from evalkit.sources.account import Account
 from evalkit.sources.codes import end_year_of
 from evalkit.sources.known import HAPPENED, of_school, up_to
 
+ATTENDANCE = ("attendance_event", "attendance_total", "attendance_period")
 SWITCHES = {
     "rates": ("Attendance rates and shares chronically absent are off", "enrollment and calendar, or attendance_total"),
     "daily": ("Days of the week, streaks and first crossings are off", "attendance_event with calendar and enrollment"),
@@ -212,14 +213,15 @@ def _month_end(study: Study, month: str) -> pd.Timestamp:
 def _first_day(read: StudyTables) -> pd.Timestamp:
     found = [
         read.tables[name][column].min()
-        for name, column in (("attendance_event", "date"), ("attendance_total", "period_start"))
+        for name, column in (("attendance_event", "date"), ("attendance_period", "date"),
+                             ("attendance_total", "period_start"))
         if name in read.tables
     ]
     return min(found, default=pd.Timestamp(1990, 1, 1))
 
 
 def _last_day(given: Mapping[str, pd.DataFrame]) -> pd.Timestamp:
-    found = [given[name][HAPPENED[name]].max() for name in ("attendance_event", "attendance_total") if name in given]
+    found = [given[name][HAPPENED[name]].max() for name in ATTENDANCE if name in given]
     return max(found, default=pd.Timestamp(2000, 1, 1))
 
 
@@ -234,7 +236,7 @@ def _must_have_school(study: Study, school: str) -> None:
 
 
 def _schools(given: Mapping[str, pd.DataFrame]) -> set[str]:
-    names = ("school", "enrollment", "attendance_event", "attendance_total")
+    names = ("school", "enrollment", *ATTENDANCE)
     return set().union(*(given[name]["school_id"].dropna().unique() for name in names if name in given))
 
 
@@ -242,7 +244,7 @@ def school_year_of(read: StudyTables) -> tuple[int, tuple[str, ...]]:
     """The reported school year: as study.toml says, else the latest that the attendance holds (and a remark)."""
     if read.config.school_year:
         return read.config.school_year, ()
-    for name in ("attendance_event", "attendance_total", "enrollment"):
+    for name in (*ATTENDANCE, "enrollment"):
         if name in read.tables:
             years, counts = np.unique(end_year_of(read.tables[name][HAPPENED[name]]), return_counts=True)
             year = int(max(years[counts >= 0.02 * counts.sum()]))
@@ -262,6 +264,10 @@ def complete_through(given: Mapping[str, pd.DataFrame], rules: Rules, year: int)
             here = rows[end_year_of(rows[HAPPENED[name]]) <= year]
             for school, day in here.groupby("school_id")[HAPPENED[name]].max().items():
                 last[str(school)] = max(day, last.get(str(school), day))
+    if "attendance_period" in given:  # periods stand in only for schools that send nothing else
+        rows = given["attendance_period"]
+        here = rows[end_year_of(rows["date"]) <= year]
+        last = {str(school): day for school, day in here.groupby("school_id")["date"].max().items()} | last
     if "school" in given:
         stated = given["school"].dropna(subset=["complete_through"])
         last |= dict(zip(stated["school_id"], stated["complete_through"], strict=True))
@@ -282,11 +288,12 @@ def _not_submitted(known: Mapping[str, pd.DataFrame], through: Mapping[str, pd.T
 def capabilities(known: Mapping[str, pd.DataFrame], read: StudyTables, year: int) -> frozenset[str]:
     """What the tables bear: their names, and what follows from them together."""
     can = {name for name in tables() if len(known.get(name, ()))}
-    if "attendance_event" in can:
+    dated = "attendance_event" in can or ("attendance_period" in can and "attendance_total" not in can)
+    if dated:
         can.add("daily")
     if "attendance_total" in can:
         can |= {"totals", "rates"}
-    if {"attendance_event", "enrollment", "calendar"} <= can:
+    if dated and {"enrollment", "calendar"} <= can:
         can.add("rates")
     if read.config and _has_unmentored(known):
         can.add("unmentored")

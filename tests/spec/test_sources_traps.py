@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sources_world import BASE, LOOSE, TOTALS, account, opened, write
+from sources_world import BASE, DAYS, LOOSE, STUDENTS, TOTALS, account, opened, write
 
 from evalkit.errors import UserError
 from evalkit.study import check_study, open_study
@@ -477,3 +477,35 @@ def test_set_aside_rows_are_kept_apart_and_private(tmp_path):
 def test_no_message_holds_an_id(tmp_path):
     study = opened(tmp_path, {"assignment": BASE["assignment"] + "777777,M1,2024-09-05,\n"}, toml=LOOSE)
     assert "777777" not in str(study.account.to_dict()) + str(study.remarks)
+
+
+PERIOD_HEAD = "student_id,school_id,date,period,code_local,minutes_scheduled,minutes_present\n"
+
+
+def period_file(present: int) -> str:
+    """Two periods a day on every school day; student 0001 is there for `present` of 50 minutes in each."""
+    rows = [f"{s},0042,{d},{p},,50,{present if s == '0001' else 50}\n" for s in STUDENTS for d in DAYS for p in (1, 2)]
+    return PERIOD_HEAD + "".join(rows)
+
+
+@pytest.mark.parametrize(("present", "toml", "days"), [
+    (26, "", 0), (25, "", 9), (25, '[rules]\nperiod_rollup = "half_day_bands"\n', 4.5),
+    (0, '[rules]\nperiod_rollup = "homeroom"\nhomeroom_period = "2"\n', 9)])
+def test_a_study_of_periods_opens_by_a_named_rule(tmp_path, present, toml, days):
+    from evalkit import panel
+
+    study = opened(tmp_path, {"attendance_event": None, "attendance_period": period_file(present)}, toml=toml)
+    assert {"daily", "rates"} <= study.can
+    assert any("made of periods" in remark for remark in study.remarks)
+    rows = panel.student_panel(study).set_index("student_id")
+    assert rows.loc["0001", ["enrolled_days", "absent_days"]].tolist() == [9, days]
+    assert rows.loc["0002", "absent_days"] == 0
+
+
+def test_missed_periods_alone_ask_for_the_periods_in_a_day(tmp_path):
+    missed = PERIOD_HEAD + "0001,0042,2024-09-05,1,A,50,0\n"
+    far = refused(tmp_path, {"attendance_event": None, "attendance_period": missed})
+    assert "periods_in_day" in far.remedy
+    far = refused(tmp_path / "b", {"attendance_event": None, "attendance_period": period_file(0)},
+                  toml='[rules]\nperiod_rollup = "homeroom"\nhomeroom_period = "HR"\n')
+    assert '"1", "2"' in far.remedy

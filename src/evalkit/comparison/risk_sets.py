@@ -75,7 +75,8 @@ class Risk:
 def open_world(study: Any, plan: Any) -> World:
     """Read the days, the starts and the pool of possible comparison students."""
     for table, why in (("attendance_event", "dated attendance"), ("assignment", "the students with a mentor")):
-        if study.tables.get(table) is None or not len(study.tables[table]):
+        by_period = table == "attendance_event" and len(study.tables.get("attendance_period", ()))
+        if not by_period and not len(study.tables.get(table, ())):
             raise UserError(f"An impact study needs {why}, and this study has no table {table}.",
                             remedy=f"Add {table}; evalkit list sources says what it may look like.")
     book = open_days(study)

@@ -20,6 +20,7 @@ from evalkit.panel import calendar as cal
 from evalkit.panel import marks as step
 from evalkit.panel import spans as sp
 from evalkit.panel.codes import read_codes
+from evalkit.panel.periods import add_periods
 from evalkit.rules import UNITS_PER_DAY, Rules
 
 FORMS = ("auto", "exceptions", "every_day", "totals")
@@ -66,7 +67,7 @@ def open_days(study: Any, *, school_year: int | None = None, cut: Mapping[str, p
     year = study.school_year if school_year is None else school_year
     first, last = cal.year_bounds(year)
     events: Source = study.tables.get("attendance_event", _no_events())
-    with open_session(engine, sources=[events]) as session:
+    with open_session(engine, sources=[events, *_periods(study)]) as session:
         rows = step.open_rows(session, events, first=first, last=min(last, pd.Timestamp(study.as_of)))
         return _lay_out(study, rows, year=year, cut=cut, form=form)
 
@@ -77,6 +78,12 @@ def planned_days(study: Any, school_year: int) -> pd.DataFrame:
     ids = sorted({*schools.get("school_id", ()), *_table(study, "enrollment").get("school_id", ())})
     return cal.number_days(calendar, schools, school_ids=ids, rules=study.rules, school_year=school_year,
                            cut=_cut(study, ids, school_year))
+
+
+def _periods(study: Any) -> list[Source]:
+    """The table attendance_period, where the study has one."""
+    found = study.tables.get("attendance_period")
+    return [] if found is None else [found]
 
 
 def _no_events() -> pd.DataFrame:
@@ -90,6 +97,7 @@ def _lay_out(study: Any, rows: step.Rows, *, year: int, cut: Mapping | None, for
     rules: Rules = study.rules
     schools = _table(study, "school")
     codes = read_codes(_table(study, "code_table"), schools, rules, school_year=year)
+    rows = add_periods(rows, next(iter(_periods(study)), None), codes, rules, form=form)
     table = step.interpret(rows, codes, rules)
     forms = _forms(rows, codes, form)
     spans = _spans(study, rows, forms, year)
@@ -122,7 +130,8 @@ def _has_rates(study: Any, forms: Mapping[str, str], year: int) -> bool:
 
 def _forms(rows: step.Rows, codes: pd.DataFrame, form: str) -> dict[str, str]:
     """The form of each school's rows: as declared, or every_day where most rows say no more than present."""
-    counts = step.share_plain(rows, codes)
+    counts = pd.concat([step.share_plain(rows, codes), rows.period_counts], ignore_index=True)
+    counts = counts.drop_duplicates("school_id")  # daily rows decide, where a school has both
     if form != "auto":
         return dict.fromkeys(counts["school_id"], form)
     daily = counts["n_plain"] >= EVERY_DAY_SHARE * counts["n"]

@@ -6,7 +6,7 @@ Rows are read once, each dimension is joined once, and only marks (or counts) le
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import narwhals as nw
@@ -20,21 +20,38 @@ READ = ("student_id", "school_id", "date", "code_local", "status", "absent_days"
         "minutes_absent", "reason_code")
 MARK = ["piece", "day_row", "absent_share", "minutes_absent", "is_out", "is_tardy", "is_excused", "suspension",
         "status", "code_row", "code_local", "reason_code"]
+MEANT = ["absent_share", "minutes_absent", "is_out", "is_tardy", "is_excused", "suspension", "own_status", "code_row",
+         "code_local", "reason_code"]
+_KEYS = ["student_id", "school_id", "date"]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The attendance rows of one school year, opened in an engine, each with what its code says."""
+    """The attendance rows of one school year, opened in an engine. rolled: days made of periods, already with their
+    meaning; period_counts: per school, how many period rows there are and how many plainly say present."""
 
     session: Session
     table: nw.LazyFrame
     first: pd.Timestamp
     last: pd.Timestamp
+    rolled: nw.LazyFrame | None = None
+    period_counts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def dated(self) -> nw.LazyFrame:
-        within = (nw.col("date") >= nw.lit(self.first.date())) & (nw.col("date") <= nw.lit(self.last.date()))
-        return self.table.with_columns(nw.col("date").cast(nw.Date)).filter(within)
+        return within(self.table, self)
+
+    @property
+    def keyed(self) -> nw.LazyFrame:
+        """Student, school and date of every row, made of periods or not."""
+        keys = self.dated.select(_KEYS)
+        return keys if self.rolled is None else nw.concat([keys, self.rolled.select(_KEYS)])
+
+
+def within(table: nw.LazyFrame, rows: Rows) -> nw.LazyFrame:
+    """The rows of the year, their date as a date."""
+    inside = (nw.col("date") >= nw.lit(rows.first.date())) & (nw.col("date") <= nw.lit(rows.last.date()))
+    return table.with_columns(nw.col("date").cast(nw.Date)).filter(inside)
 
 
 def open_rows(session: Session, events: Source, *, first: pd.Timestamp, last: pd.Timestamp) -> Rows:
@@ -77,11 +94,19 @@ def interpret(rows: Rows, codes: pd.DataFrame, rules: Rules) -> nw.LazyFrame:
     The event's own value wins over its code's; the rules on tardies and suspensions win over both. Rows that plainly
     say present are left out.
     """
-    keys = [key for key in ("school_id", "code_local") if key in codes]
-    known = rows.session.open_table(codes.drop(columns="pattern"))
     table = rows.dated.with_columns(nw.col("code_local").fill_null(""))
-    table = table.filter(~_says_present(plain_codes(codes))).join(known, on=keys, how="left")
-    table = table.with_columns(
+    table = with_meaning(table.filter(~_says_present(plain_codes(codes))), rows.session, codes, rules)
+    if rows.rolled is None:
+        return table
+    table = table.with_columns(nw.col("code_row").cast(nw.Int64), nw.col("minutes_absent").cast(nw.Int64))
+    return nw.concat([table.select(*_KEYS, *MEANT), rows.rolled])
+
+
+def with_meaning(table: nw.LazyFrame, session: Session, codes: pd.DataFrame, rules: Rules) -> nw.LazyFrame:
+    """Rows joined to their codes; `interpret` for rows of any kind."""
+    keys = [key for key in ("school_id", "code_local") if key in codes]
+    known = session.open_table(codes.drop(columns="pattern"))
+    table = table.with_columns(nw.col("code_local").fill_null("")).join(known, on=keys, how="left").with_columns(
         own_status=nw.col("status").fill_null(""), suspension=nw.col("suspension").fill_null(""),
         status=nw.coalesce(nw.col("status"), nw.col("code_status"), nw.lit("")),
         code_out=nw.col("code_out").fill_null(False), code_tardy=nw.col("code_tardy").fill_null(False),
@@ -154,13 +179,13 @@ def _only(condition: nw.Expr, column: str) -> nw.Expr:
 
 def rows_per_piece(rows: Rows, spans: nw.LazyFrame, days: nw.LazyFrame) -> pd.DataFrame:
     """How many placed rows each piece has: fewer than its school days means days without any record."""
-    placed = place(rows.dated.select("student_id", "school_id", "date"), spans, days)
+    placed = place(rows.keyed, spans, days)
     return collect_small(placed.group_by("piece").agg(n=nw.len()), order=["piece"])
 
 
 def days_seen(rows: Rows, spans: nw.LazyFrame, days: nw.LazyFrame) -> pd.DataFrame:
     """The distinct piece x day that have a row, for the pieces in `spans`."""
-    placed = place(rows.dated.select("student_id", "school_id", "date"), spans, days)
+    placed = place(rows.keyed, spans, days)
     return collect_small(placed.select("piece", "day_row").unique(), order=["piece", "day_row"])
 
 
@@ -174,13 +199,13 @@ def share_plain(rows: Rows, codes: pd.DataFrame) -> pd.DataFrame:
 
 def distinct_days(rows: Rows) -> pd.DataFrame:
     """Every school_id x date with a row."""
-    found = collect_small(rows.dated.select("school_id", "date").unique(), order=["school_id", "date"])
+    found = collect_small(rows.keyed.select("school_id", "date").unique(), order=["school_id", "date"])
     return found.assign(date=pd.to_datetime(found["date"]))
 
 
 def first_and_last(rows: Rows) -> pd.DataFrame:
     """Every student_id x school_id with its first and last row: stands in for spans where the study has none."""
-    spans = rows.dated.group_by("student_id", "school_id").agg(entry_date=nw.col("date").min(),
+    spans = rows.keyed.group_by("student_id", "school_id").agg(entry_date=nw.col("date").min(),
                                                               exit_date=nw.col("date").max())
     found = collect_small(spans, order=["student_id", "school_id"])
     return found.assign(entry_date=pd.to_datetime(found["entry_date"]), exit_date=pd.to_datetime(found["exit_date"]))

@@ -19,7 +19,9 @@ SHOWN = ["enrolled_days", "absent_days", "absence_rate"]
 
 def has_days(study: Any) -> bool:
     """True where the study has dated attendance; otherwise its totals are used."""
-    return study.tables.get("attendance_event") is not None
+    here = [name for name in ("attendance_event", "attendance_total", "attendance_period")
+            if study.tables.get(name) is not None]
+    return "attendance_event" in here or here == ["attendance_period"]
 
 
 def school_days(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:

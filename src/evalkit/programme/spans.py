@@ -58,7 +58,7 @@ def year_days(study) -> pd.DataFrame:
 
 
 def _year_days(study) -> pd.DataFrame:
-    days = school_days(study, book=book_of(study)) if "attendance_event" in study.can else pd.DataFrame()
+    days = school_days(study, book=book_of(study)) if "daily" in study.can else pd.DataFrame()
     if days.empty:
         return pd.DataFrame(
             {
@@ -88,7 +88,7 @@ def matched_days(study, start=None, end=None) -> pd.DataFrame:
 
 def _matched_days(study) -> pd.DataFrame:
     pairs = assignments(study)
-    if "attendance_event" not in study.can or pairs.empty:
+    if "daily" not in study.can or pairs.empty:
         return _no_days()
     book = book_of(study)
     spans, days = enrolled_spans(study, book=book), school_days(study, book=book)

@@ -19,6 +19,7 @@ KINDS = ("id", "code", "text", "list", "date", "bool", "int", "num")
 MINIMAL_SETS = (
     ("student", "enrollment", "calendar", "attendance_event", "assignment"),
     ("student", "attendance_total", "assignment"),
+    ("student", "enrollment", "calendar", "attendance_period", "assignment"),
 )
 
 

@@ -61,6 +61,13 @@ home_hospital; or `HH = { status = "ExcusedAbsence", counts_absent = 1, is_excus
 "health_physical" }`. `[codes.<column>]`: your word for a value of a column with a list, such as
 `[codes.grade_level]` with `Kinder = "KG"`.
 
+`[rules] period_rollup`: how rows of attendance_period make a day, at schools (and on dates) without a row in
+attendance_event. "half_of_minutes" (the default): a day is absent when at least half of what was scheduled was missed.
+"half_day_bands": under 25% missed is a day present, 25 to 75% half a day (both ends), above 75% a whole day.
+"homeroom": only the period named by `homeroom_period` counts. Time is counted in minutes where every row of a student's
+day has minutes_scheduled, else in periods. A file of missed periods only needs `periods_in_day` (such as 7). A day is
+excused when every missed period was; tardy when it counts as present and any period was tardy.
+
 A folder of Ed-Fi XML, or a OneRoster csv bundle with attendance_event.csv beside it, is a study too: it needs no
 study.toml.
 
@@ -70,10 +77,10 @@ study.toml.
 def data_dictionary() -> str:
     """The whole page as markdown."""
     least = "\n".join(
-        f"* {', '.join(f'`{name}`' for name in names)}" + (" with `code_table` (or `[codes]`)" if i == 0 else "")
+        f"* {', '.join(f'`{name}`' for name in names)}" + (" with `code_table` (or `[codes]`)" if i != 1 else "")
         for i, names in enumerate(MINIMAL_SETS)
     )
-    parts = [_HEAD, "Enough to begin with is either of\n\n", least, "\n\n", _READING, "## Tables\n\n"]
+    parts = [_HEAD, "Enough to begin with is one of\n\n", least, "\n\n", _READING, "## Tables\n\n"]
     return "".join(parts) + "\n".join(_section(schema) for schema in tables().values())
 
 

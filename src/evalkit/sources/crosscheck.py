@@ -9,6 +9,7 @@ from evalkit.config import Config
 from evalkit.schemas import table as schema_table
 from evalkit.sources.codes import end_year_of
 from evalkit.sources.event_checks import check_events, year_bounds
+from evalkit.sources.period_checks import check_periods
 from evalkit.sources.rows import TableRows, Tables, as_mask, usable
 from evalkit.vocabulary import plain
 
@@ -41,6 +42,8 @@ def check_tables(tables: Tables, config: Config, *, strict_calendar: bool = True
         remarks += check_calendar(tables["calendar"])
     if "attendance_event" in tables:
         remarks += check_events(tables, config, strict_calendar=strict_calendar)
+    if "attendance_period" in tables:
+        remarks += check_periods(tables, config, strict_calendar=strict_calendar)
     if "attendance_total" in tables:
         remarks += check_totals(tables["attendance_total"], config)
     _programme(tables, year_bounds(tables, config))

@@ -317,7 +317,9 @@ def _counts(tables: Mapping[str, TableRows]) -> list[str]:
     ]
     if len(weekend):
         days = ", ".join(sorted({f"{day.day_name()} {day:%Y-%m-%d}" for day in weekend["date"]})[:4])
-        said.append(f"{one_or_more(len(weekend), 'event')} dated on a weekend ({days}) dropped.")
+        late = int((weekend["code_local"] == "Tardy").sum())
+        left = f" {late} of them are tardies, so {n_tardy - late} of the {n_tardy} tardies are counted." if late else ""
+        said.append(f"{one_or_more(len(weekend), 'event')} dated on a weekend ({days}) dropped.{left}")
     if len(names) > 1:
         said.append("Tardies recorded for a section as well as for the school day are counted once.")
     return said

@@ -14,6 +14,12 @@ from evalkit.sources.codes import code_rows, end_year_of
 from evalkit.sources.rows import QUARANTINED, TableRows, Tables, row_texts, usable
 from evalkit.vocabulary import plain
 
+PERIOD_FILE = (
+    "name this file under [tables] as attendance_period (columns period, minutes_scheduled, minutes_present) and choose "
+    'how periods make a day: [rules] period_rollup = "half_of_minutes" (the default), "half_day_bands", or "homeroom" '
+    'with homeroom_period = "HR".'
+)
+
 
 def year_bounds(tables: Tables, config: Config) -> tuple[pd.Timestamp, pd.Timestamp] | None:
     """The first and last day that any row may name: from the calendar, else the spans or totals, widened to years."""
@@ -32,7 +38,7 @@ def check_events(tables: Tables, config: Config, *, strict_calendar: bool) -> li
     rows = tables["attendance_event"]
     must_be_daily(rows)
     if strict_calendar:
-        _on_school_days(tables, config)
+        on_school_days(tables, config, "attendance_event")
     else:
         rows.set_aside(rows.frame["date"].dt.weekday >= 5, "date: on a Saturday or Sunday")
     _inside_span(tables)
@@ -53,12 +59,13 @@ def must_be_daily(rows: TableRows) -> None:
                 "This file has several rows for a student and day: it looks like period attendance.",
                 file=file.file,
                 column=column,
-                remedy="Export daily attendance, or give it as the table attendance_period.",
+                remedy="Export daily attendance; or " + PERIOD_FILE,
             )
 
 
-def _on_school_days(tables: Tables, config: Config) -> None:
-    rows, calendar = tables["attendance_event"], usable(tables, "calendar")
+def on_school_days(tables: Tables, config: Config, name: str) -> None:
+    """Set aside rows of a dated table on days that are no school days of their school."""
+    rows, calendar = tables[name], usable(tables, "calendar")
     bounds = year_bounds(tables, config)
     frame = rows.frame
     year = pd.Series(end_year_of(frame["date"]), index=frame.index)

@@ -69,7 +69,7 @@ def _not_yet(frame: pd.DataFrame, name: str, column: str, others: tuple[str, ...
 
 def of_school(known: Mapping[str, pd.DataFrame], school: str) -> dict[str, pd.DataFrame]:
     """The tables narrowed to one school: its own rows, and all rows of the students who were ever enrolled there."""
-    names = ("enrollment", "attendance_event", "attendance_total")
+    names = ("enrollment", "attendance_event", "attendance_total", "attendance_period")
     here = [known[name] for name in names if name in known]
     students = set().union(*(frame.loc[frame["school_id"] == school, "student_id"] for frame in here))
     assigned = known.get("assignment", empty_frame("assignment"))

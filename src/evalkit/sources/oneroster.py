@@ -76,7 +76,7 @@ def read_oneroster(folder: Path, config: Config) -> StudyTables:
     raw.setdefault("school", [_school_file(bundle, folder)])
     account: list[FileAccount] = []
     if "enrollment" not in raw:
-        raw["enrollment"], counted = _spans(bundle, students, config, folder)
+        raw["enrollment"], counted = _spans(bundle, students, config)
         account.append(counted)
     tables = {name: read_table(name, files, config, lenient=_LENIENT) for name, files in raw.items()}
     remarks += _to_identifiers(tables, students)
@@ -243,57 +243,20 @@ def _year_dates(bundle: Mapping[str, pd.DataFrame], config: Config) -> tuple[str
 
 
 def _spans(
-    bundle: Mapping[str, pd.DataFrame], students: pd.DataFrame, config: Config, folder: Path
+    bundle: Mapping[str, pd.DataFrame], students: pd.DataFrame, config: Config
 ) -> tuple[list[RawFile], FileAccount]:
     """One span a student and school: earliest beginning to latest end of its class enrolments, else the school year."""
     first, _ = _year_dates(bundle, config)
     ids, schools = students.set_index("sourcedId")["student_id"], _school_ids(bundle)
-    from_users = students.assign(school=students["orgSourcedIds"].str.split(",")).explode("school")
-    parts = [
-        pd.DataFrame(
-            {
-                "user": from_users["sourcedId"],
-                "school": from_users["school"].fillna("").str.strip(),
-                "beginDate": "",
-                "endDate": "",
-                "is_class": False,
-            }
-        )
-    ]
-    rows = bundle.get("enrollments")
-    used = pd.Series(dtype=bool)
-    if rows is not None:
-        used = (
-            rows["userSourcedId"].isin(ids.index)
-            & ~_is_deleted(rows)
-            & ~rows["role"].str.casefold().isin(["teacher", "aide"])
-        )
-        taken = rows[used]
-        parts.insert(
-            0,
-            pd.DataFrame(
-                {
-                    "user": taken["userSourcedId"],
-                    "school": taken["schoolSourcedId"],
-                    "beginDate": taken["beginDate"],
-                    "endDate": taken["endDate"],
-                    "is_class": True,
-                }
-            ),
-        )
-    every = pd.concat(parts, ignore_index=True)
+    rows, used = _class_rows(bundle, ids)
+    every = pd.concat([rows[used].assign(is_class=True), _from_users(students)], ignore_index=True)
     every = every[every["school"].isin(schools.index)]
-    every = every[
-        every["is_class"]
-        | ~every.set_index(["user", "school"]).index.isin(every[every["is_class"]].set_index(["user", "school"]).index)
-    ]
-    groups = every.groupby(["user", "school"], sort=True)
-    frame = pd.DataFrame(
-        {
-            "entry": groups["beginDate"].agg(lambda t: "" if (t == "").any() else min(t)),
-            "exit": groups["endDate"].agg(lambda t: "" if (t == "").any() else max(t)),
-        }
-    ).reset_index()
+    in_class = every.loc[every["is_class"], ["user", "school"]]
+    told = pd.MultiIndex.from_frame(every[["user", "school"]]).isin(pd.MultiIndex.from_frame(in_class))
+    groups = every[every["is_class"] | ~told].groupby(["user", "school"], sort=True)
+    entry = groups["beginDate"].agg(lambda texts: "" if (texts == "").any() else min(texts))
+    leave = groups["endDate"].agg(lambda texts: "" if (texts == "").any() else max(texts))
+    frame = pd.DataFrame({"entry": entry, "exit": leave}).reset_index()
     made = pd.DataFrame(
         {
             "student_id": frame["user"].map(ids),
@@ -303,20 +266,40 @@ def _spans(
             "exit_date": frame["exit"],
         }
     )
-    n = 0 if rows is None else len(rows)
-    n_used = int(used.sum())
-    counted = FileAccount(
-        "enrollments.csv",
-        "enrollment",
-        n,
-        n_used,
-        0,
-        n - n_used,
-        0,
-        (("a class enrolment of someone who is no student, or deleted", n - n_used),) if n > n_used else (),
+    source = bundle.get("enrollments", bundle["users"])
+    numbers = np.arange(2, len(made) + 2)
+    return [_raw(made, "enrollments.csv", source, numbers)], _span_account(len(rows), int(used.sum()))
+
+
+def _class_rows(bundle: Mapping[str, pd.DataFrame], ids: pd.Series) -> tuple[pd.DataFrame, pd.Series]:
+    """Class enrolments as user, school, beginDate, endDate; and which of them are students' own, not deleted."""
+    names = {"userSourcedId": "user", "schoolSourcedId": "school"}
+    rows = bundle.get("enrollments")
+    if rows is None:
+        return pd.DataFrame(columns=[*names.values(), "beginDate", "endDate"], dtype="str"), pd.Series(dtype=bool)
+    is_staff = rows["role"].str.casefold().isin(["teacher", "aide"])
+    used = rows["userSourcedId"].isin(ids.index) & ~_is_deleted(rows) & ~is_staff
+    return rows.rename(columns=names)[[*names.values(), "beginDate", "endDate"]], used
+
+
+def _from_users(students: pd.DataFrame) -> pd.DataFrame:
+    """The schools that the user record itself names, without dates."""
+    rows = students.assign(school=students["orgSourcedIds"].str.split(",")).explode("school")
+    return pd.DataFrame(
+        {
+            "user": rows["sourcedId"],
+            "school": rows["school"].fillna("").str.strip(),
+            "beginDate": "",
+            "endDate": "",
+            "is_class": False,
+        }
     )
-    source = rows if rows is not None else bundle["users"]
-    return [_raw(made, "enrollments.csv", source, np.arange(2, len(made) + 2))], counted
+
+
+def _span_account(n: int, n_used: int) -> FileAccount:
+    lost = n - n_used
+    why = (("a class enrolment of someone who is no student, or deleted", lost),) if lost else ()
+    return FileAccount("enrollments.csv", "enrollment", n, n_used, 0, lost, 0, why)
 
 
 def _to_identifiers(tables: Mapping[str, TableRows], students: pd.DataFrame) -> list[str]:

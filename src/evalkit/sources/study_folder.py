@@ -63,6 +63,8 @@ def must_be_minimal(names: set[str], config: Config, folder: Path, unread: tuple
     if not names and (told := published_totals(folder)):
         raise told
     nearer = MINIMAL_SETS[0] if "attendance_total" not in names else MINIMAL_SETS[1]
+    if "attendance_period" in names and not names & {"attendance_event", "attendance_total"}:
+        nearer = MINIMAL_SETS[2]
     missing = sorted(set(nearer) - names) + sorted(codes - names if nearer is MINIMAL_SETS[0] else ())
     hint = f" Files here that are no table's: {listed(unread)}." if unread else ""
     raise UserError(
@@ -71,6 +73,7 @@ def must_be_minimal(names: set[str], config: Config, folder: Path, unread: tuple
         culprits=[
             "enough with daily attendance: student, enrollment, calendar, attendance_event, code_table, assignment",
             "enough with totals: student, attendance_total, assignment",
+            "enough with periods: student, enrollment, calendar, attendance_period, assignment",
         ],
         remedy=f"Add {missing[0]}.csv (or .xlsx, .parquet), or name your file under [tables] in study.toml. To begin "
         f"from other exports: evalkit new FOLDER --from EXPORTS.{hint}",
