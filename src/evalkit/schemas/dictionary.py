@@ -41,6 +41,11 @@ Dates may be written 2026-01-30, 1/30/2026, 30.1.2026, 20260130, 30 Jan 2026 or,
 Excel day numbers. 9999-12-31 is an open end. Dates that could be month/day or day/month are refused until one of
 them settles it (a part above 12) or study.toml says `date_order`.
 
+What is odd but no fault is kept and said as a note with its count: an age far from the grade's, a caseload above a
+mentor's capacity, a contact before its assignment, ids that no table holds, a school day with nobody present, a year of
+unusual length, a code with two meanings. `fte` is such a note too: days enrolled are counted as days, so a part-time
+student's school day is a whole one. Give the days a student is not expected a code with status NotExpected.
+
 Marks for hidden values (s, *, <5, NS, -9999, -6666) are missing, never numbers.
 Minutes may be written 90, 90 min, 1:30, 1.5 h.
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from evalkit.config import Config
 from evalkit.schemas import table as schema_table
+from evalkit.sources.cautions import cautions
 from evalkit.sources.codes import end_year_of
 from evalkit.sources.event_checks import check_events, year_bounds
 from evalkit.sources.period_checks import check_periods
@@ -49,7 +50,7 @@ def check_tables(tables: Tables, config: Config, *, strict_calendar: bool = True
     _programme(tables, year_bounds(tables, config))
     if "prior_year" in tables:
         remarks += _prior_year(tables["prior_year"])
-    return remarks + id_remarks(tables)
+    return remarks + id_remarks(tables) + cautions(tables)
 
 
 def _unknown_students(rows: TableRows, known: set[str]) -> None:
@@ -70,9 +71,10 @@ def id_remarks(tables: Tables) -> list[str]:
             if len(numeric):
                 lengths[name] = set(numeric.str.len().unique().tolist())
     if len(set().union(*lengths.values())) > 1 if lengths else False:
+        seen = "; ".join(f"{name} {' and '.join(map(str, sorted(found)))}" for name, found in lengths.items())
         return [
             "Student ids made of digits differ in length: a program may have dropped zeros at the front. If so, set "
-            "[study] id_width in study.toml."
+            f"[study] id_width in study.toml. Digits by table: {seen}."
         ]
     return []
 
