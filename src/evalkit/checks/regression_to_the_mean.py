@@ -28,7 +28,7 @@ def run(context: Context) -> CheckResult:
     ours, theirs = (float(np.average(change[known & (arm == a)], weights=weight[known & (arm == a)])) for a in (1, 0))
     used = before in context.covariates or any(name in context.covariates for name in _BEFORE)
     verdict = "pass" if used and context.is_adjusted else "caution" if used or abs(theirs) <= _ONE_DAY else "fail"
-    text = (f"Treated students changed by {context.in_words(ours)} since the earlier period; comparable students "
-            f"without the programme changed by {context.in_words(theirs)}. A before/after number would count that as "
+    text = (f"Mentored students changed by {context.in_words(ours)} since the earlier period; comparable students "
+            f"without a mentor changed by {context.in_words(theirs)}. A before/after number would count that as "
             "effect; " + ("this estimate does not." if verdict == "pass" else "adjust for the earlier rate."))
     return CheckResult("regression_to_the_mean", verdict, theirs, text, {"treated_change": ours, "before": before})

@@ -22,6 +22,8 @@ from evalkit.estimators.sample import Request, need_columns, numbers
 from evalkit.estimators.within import small_sample
 
 _SETTLED, _MOST = 1e-11, 10_000
+_SOLVED = 1_000
+"""With fewer effects than this in the smaller set its normal equations are solved at once."""
 
 
 def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
@@ -71,8 +73,28 @@ def _estimate(rows: pd.DataFrame, students: NDArray[np.int64], days: NDArray[np.
         details={"n_rows": len(y), "share_scheduled": float(on.mean())})
 
 
+def _solve_out(table: Array, small: NDArray[np.int64], large: NDArray[np.int64]) -> Array:
+    """The larger set taken out by its means, the smaller by its normal equations (exact, however few the overlaps)."""
+    from scipy import sparse
+
+    n_rows, size = len(small), np.bincount(large)
+    counts = sparse.csr_matrix((np.ones(n_rows), (large, small)))
+    gram = np.diag(np.bincount(small).astype(float)) - (counts.T @ sparse.diags(1.0 / size) @ counts).toarray()
+
+    def within(columns: Array) -> Array:
+        means = np.column_stack([np.bincount(large, column) / size for column in columns.T])
+        return columns - means[large]
+
+    inside = within(table)
+    sums = np.column_stack([np.bincount(small, column) for column in inside.T])
+    effects = np.linalg.lstsq(gram, sums, rcond=None)[0]
+    return inside - within(effects[small])
+
+
 def project_out(table: Array, first: NDArray[np.int64], second: NDArray[np.int64]) -> Array:
-    """Both sets of effects taken out of every column, by turns until nothing moves."""
+    """Both sets of effects taken out of every column: solved where one set is small, else by turns until settled."""
+    if min(first.max(), second.max()) < _SOLVED:
+        return _solve_out(table, *sorted((first, second), key=lambda codes: int(codes.max())))
     result = table - table.mean(axis=0)
     scale = np.abs(result).max(axis=0) + 1e-300
     for _ in range(_MOST):

@@ -100,9 +100,9 @@ def _confounds(facts: StudyFacts) -> list[Condition]:
              if n == 1 and not facts.arms_share_schools]
     return [
         Condition("one school a side", not alone, f"The {' and '.join(alone)} students are all in one school, so the "
-                  "school and the programme cannot be told apart.", "Add a second school on each side."),
+                  "school and the program cannot be told apart.", "Add a second school on each side."),
         Condition("one mentor", facts.n_mentors is None or facts.n_mentors > 1,
-                  "All treated students have the same mentor, so the mentor and the programme cannot be told apart.",
+                  "All treated students have the same mentor, so the mentor and the program cannot be told apart.",
                   "Add a second mentor."),
         Condition("same school year", not facts.different_years,
                   "The groups are from different school years, which is a confound.",
@@ -114,7 +114,7 @@ def _essa_conditions(facts: StudyFacts) -> list[Condition]:
     return [
         Condition("favorable", facts.is_favorable and facts.is_significant,
                   "The effect is not favorable and statistically significant.",
-                  "Nothing mends this but more students or a stronger programme."),
+                  "Nothing mends this but more students or a stronger program."),
         Condition("350 students", facts.n_students >= ESSA_STUDENTS,
                   f"{facts.n_students} students, fewer than {ESSA_STUDENTS}.", "Pool sites (evalkit pool)."),
         Condition("two sites", facts.n_schools >= ESSA_SITES, f"{facts.n_schools} school, fewer than {ESSA_SITES}.",
