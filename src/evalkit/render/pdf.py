@@ -8,9 +8,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from evalkit.figures.canvas import covers
 from evalkit.render import theme
 from evalkit.render.blocks import Section
 from evalkit.render.view import page_view
+
+OTHER_FONTS = ("Noto Sans", "Noto Sans CJK SC", "Segoe UI", "Arial Unicode MS", "DejaVu Sans", "Libertinus Serif")
+_NO_FONT = "could not be displayed with font"
 
 
 def page_pdf(sections: Sequence[Section]) -> bytes:
@@ -30,9 +34,42 @@ def set_pdf(template: str, data: Mapping[str, Any]) -> bytes:
         compiler = typst.Compiler(input=theme.resource("templates", template).read_bytes(), root=empty,
                                   font_paths=_fonts(bool(data.get("fallback"))),
                                   sys_inputs={"page": json.dumps(data, ensure_ascii=False)})
-        made = compiler.compile(format="pdf", pdf_standards=["ua-1"], timestamp=0)
+        made = _compiled(compiler)
     assert isinstance(made, bytes)
     return made
+
+
+def _compiled(compiler: Any) -> Any:
+    """A tagged pdf. Where no font of this machine has a letter, an untagged one with an empty box for the letter:
+    one name must not stop a whole report."""
+    import typst
+
+    try:
+        return compiler.compile(format="pdf", pdf_standards=["ua-1"], timestamp=0)
+    except typst.TypstError as problem:
+        if _NO_FONT not in str(problem):
+            raise
+        return compiler.compile(format="pdf", timestamp=0)
+
+
+@cache
+def can_print(text: str) -> bool:
+    """Whether this machine has a font for every letter of `text`."""
+    import typst
+
+    if covers(text):
+        return True
+    source = b"#set document(title: [x], date: none)\n#text(font: json(bytes(sys.inputs.fonts)), sys.inputs.said)"
+    with tempfile.TemporaryDirectory(prefix="evalkit-") as empty:
+        compiler = typst.Compiler(input=source, root=empty, font_paths=_fonts(True),
+                                  sys_inputs={"said": text, "fonts": json.dumps(OTHER_FONTS)})
+        try:
+            compiler.compile(format="pdf", pdf_standards=["ua-1"], timestamp=0)
+        except typst.TypstError as problem:
+            if _NO_FONT not in str(problem):
+                raise
+            return False
+    return True
 
 
 @cache

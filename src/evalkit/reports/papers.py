@@ -14,13 +14,16 @@ from evalkit import files
 from evalkit.errors import UserError, must_be_one_of
 from evalkit.figures.canvas import covers
 from evalkit.render.folder import outputs
-from evalkit.render.pdf import page_pdf, set_pdf
+from evalkit.render.pdf import can_print, page_pdf, set_pdf
 from evalkit.reports import papers_certificates, papers_letters, papers_sheets
 from evalkit.reports.papers_agenda import agenda
 from evalkit.reports.papers_people import People, pairs_of, spoken
 
 KINDS = ("sheet", "letter", "packet", "agenda", "certificate")
 ALL = "all"
+WRITE_IN = "________________"
+NO_FONT = ("This machine has no font for the letters of some names: a line stands there to write on. "
+           "To print them, install Noto Sans for that script.")
 Pages = list[dict[str, Any]]
 
 
@@ -181,7 +184,9 @@ _MAKERS: Mapping[str, Callable[[Any, People, str, str], Papers]] = {
 def _set(kind: str, template: str, title: str, named: Mapping[str, Pages], language: str,
          remarks: Sequence[str]) -> Papers:
     """The pdfs: one a name in order, and `all` where there are several."""
-    ordered = {name: named[name] for name in sorted(named)}
+    ordered = {name: [_printable(page) for page in named[name]] for name in sorted(named)}
+    if ordered != {name: list(pages) for name, pages in named.items()}:
+        remarks = (*remarks, NO_FONT)
     pdfs = {name: _pdf(template, title, pages, language) for name, pages in ordered.items()}
     everything = [page for pages in ordered.values() for page in pages]
     if len(ordered) > 1:
@@ -192,6 +197,15 @@ def _set(kind: str, template: str, title: str, named: Mapping[str, Pages], langu
 def _pdf(template: str, title: str, pages: Pages, language: str) -> bytes:
     fallback = not all(covers(text) for text in _texts(pages))
     return set_pdf(template, {"title": title, "language": language, "pages": pages, "fallback": fallback})
+
+
+def _printable(value: Any) -> Any:
+    """The page with a line to write on in place of words that no font of this machine can print."""
+    if isinstance(value, Mapping):
+        if value.get("f") and not can_print(value["t"]):
+            return {**value, "t": WRITE_IN, "f": False}
+        return {key: _printable(inner) for key, inner in value.items()}
+    return [_printable(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _texts(value: Any) -> list[str]:
