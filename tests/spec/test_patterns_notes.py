@@ -10,6 +10,7 @@ import pytest
 from evalkit.errors import UserError
 from evalkit.patterns.notes import confirmation_sheet, confirmed_barriers, precision_of, proposals
 
+FRESH = Path(__file__).parent / "patterns_notes" / "hard_fresh.csv"
 CORPUS = Path(__file__).parent / "patterns_notes" / "labelled.csv"
 
 
@@ -30,6 +31,11 @@ CORPUS = Path(__file__).parent / "patterns_notes" / "labelled.csv"
         ("afraid of ICE", {"safety_community": "cue"}),
         ("ice", {"safety_community": "weak", "weather_personal": "weak"}),
         ("did not come, fever", {"health_physical": "cue"}),
+        ("Mom's car is in the shop", {"transportation": "cue"}),  # a second cue
+        ("He drew a car", {"transportation": "weak"}),
+        ("No gas until payday", {"transportation": "cue"}),  # the lack is the reason
+        ("Brother is sick", {"health_physical": "weak"}),  # somebody else
+        ("Mom says he is sick", {"health_physical": "cue"}),
         ("", {}),
     ],
 )
@@ -37,9 +43,9 @@ def test_rules_of_matching(note, expected):
     assert proposals(note) == expected
 
 
-def measure() -> pd.DataFrame:
+def measure(corpus: pd.DataFrame | None = None) -> pd.DataFrame:
     """Precision and recall by pattern, counting cues only. Grain: pattern."""
-    corpus = pd.read_csv(CORPUS, dtype=str, keep_default_na=False)
+    corpus = pd.read_csv(CORPUS, dtype=str, keep_default_na=False) if corpus is None else corpus
     rows = []
     for note in corpus.itertuples():
         truth = {label for label in note.labels.split(";") if label}
@@ -64,7 +70,13 @@ def test_precision_and_recall_stay_where_they_were_measured():
     assert total["n_right"] / total["n_true"] >= MEASURED_RECALL - 0.02
 
 
-MEASURED_PRECISION, MEASURED_RECALL = 0.932, 0.809
+MEASURED_PRECISION, MEASURED_RECALL = 0.984, 0.815
+
+
+def test_hard_notes_written_before_the_rules_were_changed():
+    total = measure(pd.read_csv(FRESH, dtype=str, keep_default_na=False))[["n_true", "n_said", "n_right"]].sum()
+    # measured .85 and .63 (.38 and .44 before the second cues); the labels are few, so five points of room
+    assert total["n_right"] / total["n_said"] >= 0.80 and total["n_right"] / total["n_true"] >= 0.57
 
 
 def test_a_person_confirms_and_no_word_of_the_note_is_kept():

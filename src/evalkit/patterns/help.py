@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
 STALE_DAYS = 180
@@ -72,16 +75,97 @@ def referral_funnel(barriers: pd.DataFrame, referrals: pd.DataFrame) -> pd.DataF
     return table.rename_axis("pattern").reset_index().sort_values("n_barriers", ascending=False, ignore_index=True)
 
 
-def after_resolution(barriers: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
-    """Absence after a barrier was resolved, beside students with the same barrier still open: an association, no
-    effect.
+WINDOW_DAYS = 42
+"""Six weeks before and after: about 30 school days."""
+LEAST_WINDOW = 15
+LEAST_RESOLVED = 5
+RESOLUTION_COLUMNS = [
+    "pattern",
+    "n_resolved",
+    "n_open",
+    "change_resolved",
+    "change_open",
+    "difference",
+    "ci_low",
+    "ci_high",
+]
 
-    rates: student_id, pattern, before, after (shares missed 30 school days before and after the resolution, or for an
-    open barrier before and after the median number of days until resolution). Grain: pattern; n, mean change by group.
+
+def resolution_windows(barriers: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Six weeks before and after a barrier was resolved; for one still open, before and after the day on which such a
+    barrier was usually resolved (date found + the median days to resolution). Grain: student x pattern x when.
     """
-    table = barriers[["student_id", "pattern", "status"]].merge(rates, on=["student_id", "pattern"])
-    table = table.assign(
-        group=table["status"].eq("resolved").map({True: "resolved", False: "open"}),
-        change=table["after"] - table["before"],
-    )
-    return table.groupby(["pattern", "group"])["change"].agg(n="size", change="mean").reset_index()
+    kept = open_barriers(barriers).assign(group="open")
+    done = barriers[barriers["status"].eq("resolved") & barriers["resolved_date"].notna()].assign(group="resolved")
+    done = done[done["source"].ne("text_suggested").fillna(True)]
+    rows = pd.concat([done, kept], ignore_index=True).dropna(subset=["identified_date"])
+    waited = (rows["resolved_date"] - rows["identified_date"]).dt.days.where(rows["group"].eq("resolved"))
+    usual = waited.groupby(rows["pattern"]).transform("median").fillna(waited.median())
+    planned = rows["identified_date"] + pd.to_timedelta(usual.round(), unit="D")
+    rows["turn"] = rows["resolved_date"].where(rows["group"].eq("resolved"), planned)
+    rows = rows.dropna(subset=["turn"]).drop_duplicates(["student_id", "pattern"])
+    keys = rows[["student_id", "pattern", "group"]]
+    day, span = pd.Timedelta(days=1), pd.Timedelta(days=WINDOW_DAYS)
+    before = keys.assign(when="before", start=rows["turn"] - span, end=rows["turn"] - day)
+    after = keys.assign(when="after", start=rows["turn"], end=rows["turn"] + span - day)
+    both = pd.concat([before, after], ignore_index=True)
+    return both[both["end"] <= as_of].reset_index(drop=True)
+
+
+def after_resolution(study: Any) -> pd.DataFrame:
+    """What happened to absence after a barrier was resolved, beside students with the same barrier still open.
+
+    An association, never an effect: whose barrier is resolved is not by chance. See `resolution_difference`.
+    """
+    from evalkit.panel import window_panel
+
+    windows = resolution_windows(study.table("barrier"), study.as_of)
+    if windows.empty:
+        return pd.DataFrame(columns=RESOLUTION_COLUMNS)
+    panel = window_panel(study, windows)
+    panel = panel[panel["n_days"] >= LEAST_WINDOW]
+    wide = panel.pivot(index=["student_id", "pattern", "group"], columns="when", values="absence_rate")
+    wide = wide.reindex(columns=["before", "after"]).dropna().reset_index()
+    return resolution_difference(wide.assign(change=wide["after"] - wide["before"]))
+
+
+def resolution_difference(changes: pd.DataFrame) -> pd.DataFrame:
+    """Change of the share of days missed, resolved minus open. Grain: pattern, and a first row "all".
+
+    changes: student_id, pattern, group (resolved, open), change. Row "all" compares within barriers only (a barrier
+    counts with n1 n0 / (n1 + n0)); the interval allows for a student with several barriers (clustered, CR1).
+    A pattern needs 5 students on each side.
+    """
+    sizes = changes.groupby(["pattern", "group"]).size().unstack(fill_value=0).reindex(columns=["resolved", "open"])
+    sizes = sizes.fillna(0)
+    both = sizes.index[(sizes > 0).all(axis=1)]
+    single = sizes.index[(sizes >= LEAST_RESOLVED).all(axis=1)]
+    parts = [("all", changes[changes["pattern"].isin(both)])]
+    parts += [(name, changes[changes["pattern"].eq(name)]) for name in single]
+    rows = [_difference(name, part) for name, part in parts if len(part) >= 2 * LEAST_RESOLVED]
+    return pd.DataFrame(rows, columns=RESOLUTION_COLUMNS)
+
+
+def _difference(name: str, part: pd.DataFrame) -> dict[str, object]:
+    from scipy import special
+
+    treated = part["group"].eq("resolved").to_numpy(dtype=float)
+    pattern = part["pattern"].to_numpy()
+    x = treated - pd.Series(treated).groupby(pattern).transform("mean").to_numpy()
+    y = part["change"].to_numpy() - part["change"].groupby(pattern).transform("mean").to_numpy()
+    value = float(x @ y / (x @ x))
+    score = pd.Series(x * (y - value * x)).groupby(part["student_id"].to_numpy()).sum()
+    n, g, k = len(part), len(score), 1 + part["pattern"].nunique()
+    se = float(np.sqrt((score @ score) / (x @ x) ** 2 * g / (g - 1) * (n - 1) / (n - k)))
+    half = float(special.stdtrit(g - 1, 0.975)) * se
+    means = part.groupby("group")["change"].mean()
+    return {
+        "pattern": name,
+        "n_resolved": int(treated.sum()),
+        "n_open": int(n - treated.sum()),
+        "change_resolved": float(means["resolved"]),
+        "change_open": float(means["open"]),
+        "difference": value,
+        "ci_low": value - half,
+        "ci_high": value + half,
+    }

@@ -299,6 +299,32 @@ def reason_words(language: str = "") -> tuple[Phrase, ...]:
     return tuple(phrase for phrase in found if language in ("", phrase.language))
 
 
+@dataclass(frozen=True)
+class Context:
+    """Words beside a reason's words. kind: second_cue (settles an ambiguous word of this pattern), lack (not having it is
+    the reason), not_about (its clause tells no absence), other_person (the illness is somebody else's)."""
+
+    kind: str
+    pattern: str
+    language: str
+    phrase: str
+
+
+@cache
+def reason_contexts(language: str = "") -> tuple[Context, ...]:
+    """reason_context.csv of a language ("en", "es"), or of all, in the file's order."""
+    found = []
+    for row in _file("reason_context.csv", "kind,pattern,language,phrase", "kind,pattern,language,phrase", "pattern"):
+        if row["kind"] not in ("second_cue", "lack", "not_about", "other_person"):
+            raise row.refuse("kind", "Use second_cue, lack, not_about or other_person.")
+        if row["kind"] in ("second_cue", "lack") and row["pattern"] not in _reasons_by_code():
+            raise row.refuse("pattern", "Use a pattern of absence_reasons.csv.")
+        if row["language"] not in ("en", "es"):
+            raise row.refuse("language", "Use en or es.")
+        found.append(Context(row["kind"], row["pattern"], row["language"], row["phrase"]))
+    return tuple(item for item in found if language in ("", item.language))
+
+
 @cache
 def absence_codes(system: str) -> dict[str, str]:
     """code -> pattern or status word, for one code system (ceds, england, vermont, columbus_oh, sequoia_az)."""
