@@ -44,11 +44,15 @@ STREAMS = (
 
 @dataclass
 class Truth:
-    """What was planted. summary: settings and true effect; students: a row per mentored student; planted: patterns."""
+    """What was planted. summary: settings and true effect; students: a row per mentored student; planted: patterns.
+
+    daily: the expected change in days absent, students x dates; missing where not enrolled or after the last day.
+    """
 
     summary: dict[str, Any]
     students: pd.DataFrame
     planted: list[dict[str, object]]
+    daily: pd.DataFrame
 
 
 class District(dict[str, pd.DataFrame]):
@@ -220,7 +224,9 @@ def _truth(
     students = programme.truth_by_student(
         starts, without, observed, expected, this.spans.school_on[starts.row] >= 0, this.dates, last, roster
     )
-    return Truth(_summary(students, options, this.dates[last]), students, planted.truth)
+    counted = (this.spans.school_on[starts.row] >= 0) & (np.arange(len(this.dates)) <= last)
+    daily = pd.DataFrame(np.where(counted, expected, np.nan), index=roster.student_id[starts.row], columns=this.dates)
+    return Truth(_summary(students, options, this.dates[last]), students, planted.truth, daily)
 
 
 def _as_days(events: pd.DataFrame, rows: np.ndarray, shape: tuple[int, ...], n: int) -> np.ndarray:

@@ -26,7 +26,7 @@ covariates = ["prior_absence_rate", "pre_absence_rate", "grade_level", "english_
               "econ_disadvantaged"]
 ratio = 2
 replace = false
-caliper = 0.2
+caliper = 0.1
 order = "largest"
 standard_errors = "CR2"
 eligible = "all"
