@@ -11,14 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from evalkit.errors import INTERNAL_ERROR, WRONG_USAGE, UsageError, UserError, must_be_one_of
+from evalkit.errors import DISCLOSURE_STOP, INTERNAL_ERROR, WRONG_USAGE, UsageError, UserError, must_be_one_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Did the mentors help, what do we do this month, what do we celebrate.")
 LISTS = ("reports", "estimators", "checks", "measures", "sources")
 _INTERRUPTED, _STOPPED = 130, "Stopped. Nothing was half-written.\n"
 LATER = {
-    "new": "the intake of exports", "audit": "the release ledger", "verify": "runs of many schools",
+    "new": "the intake of exports",
 }
 
 StudyArg = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's folder.")]
@@ -184,6 +184,47 @@ def pool(effects: Annotated[list[Path], typer.Argument(metavar="EFFECTS...", hel
     with _progress("Pooling the sites"):
         folder, answer = pool_sites(effects, outcome=outcome, out=out)
     say(f"{answer}\n{_shown(folder / 'report.html')}")
+
+
+@app.command()
+def audit(folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Finished runs, or folders of them.")],
+          ) -> None:
+    """Attack finished copies for partners and the public, all together: what can be deduced? Ends with 3 if anything."""
+    from evalkit.run import audit_folders
+
+    with _progress("Attacking the copies"):
+        findings, n_copies = audit_folders(folders)
+    if not n_copies:
+        say("No copy for partners or the public is there; nothing is hidden in the team's copies, so none was attacked.")
+        return
+    copies = f"{n_copies} {'copy' if n_copies == 1 else 'copies'} attacked"
+    if not findings:
+        say(f"{copies}: no group of fewer than ten students can be deduced from counts, sums, shares and other tables.")
+        return
+    say(f"{copies}: {len(findings)} {'number' if len(findings) == 1 else 'numbers'} can be deduced.")
+    for finding in findings:
+        say(f"  - {finding.copy}: {finding.where}: {finding.text}")
+    say("What to do: do not hand these copies out together.")
+    raise typer.Exit(DISCLOSURE_STOP)
+
+
+@app.command()
+def verify(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run's folder.")],
+           study: Annotated[Path | None, typer.Option(help="The study's folder, to run the report again.")] = None,
+           ) -> None:
+    """Recompute a finished run: every file against its manifest, then the report from its inputs. Ends with 1 if any differs."""
+    from evalkit.run import verify_run
+
+    with _progress("Recomputing the run"):
+        found = verify_run(folder, study=study)
+    if found.faults:
+        raise UserError("This run is not as it was made.", culprits=list(found.faults), file=folder.name,
+                        remedy="Do not rely on it; run the report again.")
+    say(f"All {found.n_files} files are as they were made (sha256 against MANIFEST.json).")
+    if found.run_again:
+        say("The report was run again from its inputs: results.json and every table came out the same, byte for byte.")
+    for remark in found.remarks:
+        say(f"Note: {remark}")
 
 
 @app.command("list")

@@ -88,7 +88,7 @@ class Privacy:
     """How small groups are kept safe in what leaves the site. key_file: the pseudonym key, kept outside the study."""
 
     min_cell: int = 10
-    rounding_base: int = 5
+    rounding_base: int = 1
     protect_width: int = 5
     key_file: str = ""
 

@@ -6,8 +6,8 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +177,114 @@ def strip_notebook(executed: Any, values: Mapping[str, Any]) -> dict[str, Any]:
         if "injected-parameters" in tags:
             cell["source"] = "\n".join(["# Parameters", *(f"{key} = {value!r}" for key, value in values.items())])
     return notebook
+
+
+def audit_folders(folders: Sequence[str | Path]) -> tuple[list[Any], int]:
+    """(findings, number of copies attacked) over finished folders, or folders that hold some; see disclosure.audit.
+
+    Copies for the team are left out: nothing in them is hidden. Raises UserError where there is no finished run.
+    """
+    from evalkit.disclosure.audit import audit
+
+    runs: list[Path] = []
+    for given in folders:
+        folder = files.locate(given)
+        below = sorted(path.parent for path in folder.rglob("MANIFEST.json")) if folder.is_dir() else []
+        if not below:
+            raise UserError("There is no finished run in this folder.", file=folder.name,
+                            remedy="Give the folder that holds report.html and MANIFEST.json, or one above it.")
+        runs += [run for run in below if run not in runs]
+    copies = [copy for run in runs if (copy := read_copy(run)).audience != "team"]
+    return audit(copies), len(copies)
+
+
+def read_copy(folder: str | Path) -> Any:
+    """A finished folder as its reader sees it: results.json, tables, the words of the page and of the figures."""
+    from evalkit.disclosure.audit import Copy
+    from evalkit.render.folder import read_run
+
+    run = read_run(folder)
+    pages = [run.folder / "report.html", *sorted((run.folder / "figures").glob("*.svg"))]
+    text = " ".join(_words_of(page.read_text(encoding="utf-8")) for page in pages if page.is_file())
+    rounded = re.findall(r"rounded to (\d+)", text)
+    return Copy(name=run.folder.parent.name + "/" + run.folder.name, study=str(run.results.get("study", "")),
+                report=str(run.results.get("report", "")), as_of=str(run.results.get("as_of", "")),
+                school=str(run.results.get("school") or ""), audience=str(run.results.get("audience", "team")),
+                results=run.results, tables={stem: run.table(stem).to_dict("records") for stem in run.table_names},
+                text=text, rounded_to=max(map(int, rounded), default=1))
+
+
+def _words_of(page: str) -> str:
+    """The text of a page, its elements apart, styles left out."""
+    import html
+
+    page = re.sub(r"<(style|script)\b.*?</\1>", " ", page, flags=re.S)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " | ", page)))
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What `verify_run` found. faults: what differs, empty when nothing does. remarks: what could not be compared."""
+
+    faults: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    n_files: int = 0
+    run_again: bool = False
+
+
+def verify_run(folder: str | Path, *, study: str | Path | None = None) -> Verified:
+    """Recompute a finished run: every file's sha256 against MANIFEST.json, then the report itself from its inputs.
+
+    study: the study's folder; when left out, a folder of the name in the manifest is looked for here, in data/ and
+    beside the folder of runs. It is run again only when every input is the very file that the manifest names.
+    """
+    from evalkit.render.folder import faults, read_run
+
+    run = read_run(files.locate(folder))
+    wrong, n_files = faults(run.folder), len(run.manifest.get("outputs", {}))
+    source = _inputs_of(run, study)
+    if wrong or source is None:
+        remark = () if wrong else ("The study's folder is not at hand (--study FOLDER), so the report was not run again.",)
+        return Verified(tuple(wrong), remark, n_files)
+    changed = _changed_inputs(source, run.manifest)
+    if changed:
+        return Verified((), (f"The study has changed since ({', '.join(changed[:5])}), so the report was not run again.",),
+                        n_files)
+    return Verified(tuple(_run_again(run, source)), (), n_files, run_again=True)
+
+
+def _inputs_of(run: Any, study: str | Path | None) -> Path | None:
+    """The folder of the study that a run was made from."""
+    if study is not None:
+        if not (found := files.locate(study)).exists():
+            raise UserError("The study folder was not found.", file=found.name, remedy="Give the path of a study's folder.")
+        return found
+    name = str(run.manifest.get("parameters", {}).get("study", ""))
+    home = run.folder.absolute().parents
+    places = [Path.cwd(), Path.cwd() / "data", *home[3:5], *(place / "data" for place in home[3:5])]
+    return next((place / name for place in places if name and (place / name).is_dir()), None)
+
+
+def _changed_inputs(source: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Inputs that are missing or are not the bytes they were."""
+    known = manifest.get("inputs", {})
+    return [name for name, entry in sorted(known.items())
+            if not (source / name).is_file() or files.sha256(source / name) != entry.get("sha256")]
+
+
+def _run_again(run: Any, source: Path) -> list[str]:
+    """Run the report once more in a folder of its own; what its numbers and tables differ in."""
+    import tempfile
+
+    from evalkit.render.folder import read_run
+
+    params = {key: value for key, value in run.manifest["parameters"].items() if key != "study" and value != ""}
+    with tempfile.TemporaryDirectory() as place:
+        again = read_run(run_report(str(run.manifest["report"]), source, params=params, out=place))
+        names = [name for name in {**run.manifest["outputs"], **again.manifest["outputs"]}
+                 if name == "results.json" or name.startswith("tables/")]
+        return [f"{name} comes out differently when the report is run again" for name in sorted(set(names))
+                if run.manifest["outputs"].get(name) != again.manifest["outputs"].get(name)]
 
 
 def _index(base: Path) -> None:

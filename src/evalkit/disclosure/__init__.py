@@ -9,7 +9,7 @@ from evalkit.disclosure.release import (
     release_tables,
     release_text,
 )
-from evalkit.disclosure.types import HIDDEN, Released, ReleasedText
+from evalkit.disclosure.types import HIDDEN, Released, ReleasedNumbers, ReleasedText
 
-__all__ = ["HIDDEN", "Released", "ReleasedText", "TableRequest", "percent_ladder", "plain_text", "release_numbers",
-           "release_table", "release_tables", "release_text"]
+__all__ = ["HIDDEN", "Released", "ReleasedNumbers", "ReleasedText", "TableRequest", "percent_ladder", "plain_text",
+           "release_numbers", "release_table", "release_tables", "release_text"]

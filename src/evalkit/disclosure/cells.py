@@ -67,6 +67,36 @@ class Layout:
     parts: Mapping[Hashable, tuple[Hashable, ...]]
 
 
+def rounded_values(cells: Cells, base: int) -> list[int]:
+    """Every count rounded: the leaves once to the nearest multiple of `base`, sums added up from rounded leaves.
+
+    Margins rounded on their own could be set against their rounded parts and undone; sums of rounded leaves cannot.
+    """
+    parts: dict[int, tuple[int, ...]] = {}
+    for (whole, *rest), _, _ in cells.sums:
+        if sum(cells.printed[cell] for cell in rest) > sum(cells.printed[c] for c in parts.get(whole, ())):
+            parts[whole] = tuple(rest)
+    found: dict[int, int] = {}
+
+    def rounded(cell: int, above: frozenset[int] = frozenset()) -> int:
+        if cell not in found:
+            below = parts.get(cell, ())
+            loops = cell in above or any(part in above for part in below)
+            if not below or loops:
+                found[cell] = to_base(cells.values[cell], base)
+            else:
+                left_out = cells.values[cell] - sum(cells.values[part] for part in below)
+                found[cell] = to_base(left_out, base) + sum(rounded(part, above | {cell}) for part in below)
+        return found[cell]
+
+    return [rounded(cell) for cell in range(len(cells.values))]
+
+
+def to_base(value: int, base: int) -> int:
+    """The nearest multiple of `base`; a half goes up."""
+    return int((2 * value + base) // (2 * base) * base)
+
+
 def lay_out(tables: list[Layout]) -> Cells:
     """Every count of every table, with row totals, column totals, complements, and sums found in the numbers."""
     cells = Cells()
@@ -156,12 +186,15 @@ def _column_sums(cells: Cells, number: int, table: Layout) -> None:
 
 
 def _found_column_sums(table: Layout) -> list[tuple[Hashable, tuple[Hashable, ...]]]:
-    """Every count column that equals the sum of two or more others in all rows."""
-    columns = list(table.counts)
+    """Every count column that equals the sum of two or more others in all rows.
+
+    A sum that is stated stands; a column of zeros is no part, for a reader who does not see it cannot leave it out.
+    """
+    columns = [column for column in table.counts if column in table.parts or table.frame[column].fillna(0).any()]
     numbers = table.frame[columns].astype("float64").fillna(0).to_numpy()
     found: list[tuple[Hashable, tuple[Hashable, ...]]] = []
     for w, whole in enumerate(columns):
-        others = [i for i in range(len(columns)) if i != w]
+        others = [i for i in range(len(columns)) if i != w] if whole not in table.parts else []
         few = len(table.frame) >= 2 and len(others) <= _MOST_SUBSET_COLUMNS
         sizes = range(2, len(others) + 1) if few else [len(others)]
         for subset in (s for size in sizes for s in combinations(others, size) if size >= 2):

@@ -13,11 +13,19 @@ from evalkit.disclosure.attack import too_narrow
 from evalkit.disclosure.cells import Cells
 
 
-def choose_hidden(cells: Cells, *, min_cell: int, protect_width: float) -> np.ndarray:
-    """Booleans per cell: True where the reader may not see it. Unprinted cells (complements, rests) are always True."""
+def choose_hidden(cells: Cells, *, min_cell: int, protect_width: float,
+                  start: np.ndarray | None = None, settled: np.ndarray | None = None) -> np.ndarray:
+    """Booleans per cell: True where the reader may not see it. Unprinted cells (complements, rests) are always True.
+
+    start: cells hidden already. settled: cells whose fate another copy has decided, so that they stay as they are; if
+    the rest cannot be protected without them, everything is hidden.
+    """
     values = np.array(cells.values, int)
+    settled = np.zeros(len(values), bool) if settled is None else settled
     printed = np.array(cells.printed, bool)
-    hidden = ~printed | (values < min_cell)
+    hidden = ~printed | ((values < min_cell) & ~settled)
+    hidden |= np.zeros(len(values), bool) if start is None else start
+    printed &= hidden | ~settled
     _hide_owners_of_small_unprinted(cells, values, printed, hidden, min_cell)
     while True:
         _two_a_line(cells, values, printed, hidden, min_cell)
@@ -26,7 +34,20 @@ def choose_hidden(cells: Cells, *, min_cell: int, protect_width: float) -> np.nd
         if not weak:
             return hidden
         if not any([_hide_beside(cells, values, printed, hidden, cell) for cell in weak]):
-            return np.ones(len(values), bool)
+            return hidden | _tied_to(cells, weak)
+
+
+def _tied_to(cells: Cells, weak: list[int]) -> np.ndarray:
+    """Booleans: every count that some chain of sums ties to a weak one. Hidden as a last resort."""
+    reached = np.zeros(len(cells.values), bool)
+    reached[weak] = True
+    while True:
+        before = int(reached.sum())
+        for members, _, _ in cells.sums:
+            if reached[list(members)].any():
+                reached[list(members)] = True
+        if int(reached.sum()) == before:
+            return reached
 
 
 def _hide_owners_of_small_unprinted(cells: Cells, values: np.ndarray, printed: np.ndarray, hidden: np.ndarray,

@@ -25,3 +25,33 @@ def percent_ladder(share: float, n: int, *, min_cell: int = 10) -> str:
         return f"{percent}%"
     low = percent // width * width
     return f"{max(low, end + 1)}-{min(low + width - 1, 99 - end)}%"
+
+
+class LadderShare(float):
+    """A share as the public may see it: as a number the middle of its rung, as a percentage the rung in words."""
+
+    __slots__ = ("words",)
+
+    def __new__(cls, share: float, n: int, *, min_cell: int = 10) -> LadderShare:
+        words = percent_ladder(share, n, min_cell=min_cell)
+        made = super().__new__(cls, _middle(words))
+        made.words = words
+        return made
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the rung is one whole percent."""
+        return self.words.rstrip("%").isdigit()
+
+    def __format__(self, spec: str) -> str:
+        return self.words if spec.endswith("%") else super().__format__(spec)
+
+
+def _middle(words: str) -> float:
+    bare = words.rstrip("%")
+    if bare.startswith("<="):
+        return int(bare[2:]) / 200
+    if bare.startswith(">="):
+        return (100 + int(bare[2:])) / 200
+    ends = [int(part) for part in bare.split("-")] if bare.replace("-", "").isdigit() else [math.nan]
+    return sum(ends) / len(ends) / 100

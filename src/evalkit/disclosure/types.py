@@ -17,6 +17,35 @@ class ReleasedText(str):
     __slots__ = ()
 
 
+class ReleasedNumbers(dict):
+    """Figures for results.json that passed disclosure control; a hidden one is None. Made by the gate alone."""
+
+    __slots__ = ()
+
+    def __or__(self, other: Mapping[str, Any]) -> ReleasedNumbers:  # type: ignore[override]
+        """Both, when the other holds no number from past the gate."""
+        if not is_released_numbers(other):
+            raise TypeError("Released numbers were to be joined with others.")
+        return ReleasedNumbers({**self, **other})
+
+
+class ReleasedRows(list):
+    """Rows of a released table for results.json. Made by the gate alone."""
+
+    __slots__ = ()
+
+
+def is_released_numbers(value: Any) -> bool:
+    """Whether no number in `value` came past the gate: text, dates, yes or no and nothing at all are free."""
+    if isinstance(value, ReleasedNumbers | ReleasedRows | Released) or value is None:
+        return True
+    if isinstance(value, Mapping):
+        return all(is_released_numbers(item) for item in value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(is_released_numbers(item) for item in value)
+    return isinstance(value, str | bool) or hasattr(value, "isoformat") or value is pd.NA
+
+
 @dataclass(frozen=True)
 class Released:
     """A table that passed disclosure control. Grain: as the table that went in.

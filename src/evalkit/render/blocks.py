@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from evalkit.disclosure.types import Released, ReleasedText, is_released_numbers
+from evalkit.disclosure.types import Released, ReleasedNumbers, ReleasedText, is_released_numbers
 from evalkit.errors import DisclosureStop
 from evalkit.figures import Drawing
 
@@ -294,7 +294,8 @@ class Section:
             return
         culprits = [type(block).__name__ for block in self.blocks if not block.is_released]
         culprits += ["title or lead"] if not _released(self.title, self.lead) else []
-        culprits += [f"number {key}" for key, value in self.numbers.items() if not is_released_numbers(value)]
+        culprits += [f"number {key}" for key, value in self.numbers.items()
+                     if not isinstance(self.numbers, ReleasedNumbers) and not is_released_numbers(value)]
         culprits += [f"table {name}" for name, table in self.tables.items() if not isinstance(table, Released)]
         culprits += [f"file {name}" for name, text in self.files.items() if not isinstance(text, ReleasedText)]
         if culprits:

@@ -9,8 +9,8 @@ import pandas as pd
 from evalkit import figures
 from evalkit.patterns.counts import days_per_student, weekday_counts
 from evalkit.patterns.findings import group_words, pattern_words
-from evalkit.patterns.reasons import co_occurring, student_reasons
-from evalkit.render.blocks import Callout, Column, Figure, Table
+from evalkit.patterns.reasons import co_occurring, reason_months, student_reasons
+from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.barrier_facts import BarrierFacts, family_rows, reasons_known
 from evalkit.reports.gate import Gate, is_whole
 
@@ -22,7 +22,8 @@ def released_patterns(facts: BarrierFacts, gate: Gate) -> Any:
     """Everything searched, as results.json and tables/ hold it."""
     plain = {**RATIO, "p_value": "n_students", "q_value": "n_students"}
     return gate.table(
-        "patterns", facts.table[RESULT], keys=("kind", "group", "pattern"), counts=("n_students",), plain=plain
+        "patterns", facts.table[RESULT], keys=("kind", "group", "pattern"), counts=("n_students",), plain=plain,
+        about=("n_students",),
     )
 
 
@@ -40,7 +41,7 @@ def finding_figure(study: Any, facts: BarrierFacts, row: pd.Series, title: str, 
         for g, p in zip(rows["group"], rows["pattern"], strict=True)
     ]
     frame = rows.assign(label=label)[["label", "n_students", "rate_ratio", "ci_low", "ci_high"]].reset_index(drop=True)
-    table = gate.table("finding", frame, keys=("label",), counts=("n_students",), plain=RATIO)
+    table = gate.table("finding", frame, keys=("label",), counts=("n_students",), plain=RATIO, about=("n_students",))
     columns = (
         Column("label", "Group" if not by_pattern else "When or where"),
         Column("n_students", "Students", "integer"),
@@ -125,27 +126,28 @@ def reason_blocks(study: Any, facts: BarrierFacts, gate: Gate) -> list[Any]:
     count = count.sort_values(["n_students", "pattern"], ascending=[False, True]).assign(n_all=everyone)
     count["label"] = [pattern_words(f"reason={p}") for p in count["pattern"]]
     count["share"] = count["n_students"] / everyone
-    frame = count[["label", "n_students", "n_mentor", "n_all", "share"]].reset_index(drop=True)
+    by_mentor = ["n_mentor"] if gate.is_team else []  # the funnel counts the same students by another road
+    frame = count[["label", "n_students", *by_mentor, "n_all", "share"]].reset_index(drop=True)
     table = gate.table(
         "reasons",
         frame,
         keys=("label",),
-        counts=("n_students", "n_mentor", "n_all"),
+        counts=("n_students", *by_mentor, "n_all"),
         shares={"share": ("n_students", "n_all")},
     )
     columns = (
         Column("label", "Reason"),
         Column("n_students", "Students", "integer"),
         Column("share", "Share", "percent"),
-        Column("n_mentor", "Named by a mentor", "integer"),
+        *(Column(name, "Named by a mentor", "integer") for name in by_mentor),
     )
     measure = gate.fixed(
         "Students with the reason on record this year, of students with an absence or a tardy. Shares overlap"
     )
-    shown = table.frame.head(8)
+    shown = table.frame.head(7)
     title = gate.fixed("Reasons on record, by students")
     found: list[Any] = []
-    if not table.hidden.head(8).to_numpy().any():
+    if not table.hidden.head(7).to_numpy().any():
         alt = "; ".join(f"{r.label} {100 * r.share:.0f}%" for r in shown.itertuples()) + "."
         found.append(
             Figure(
@@ -163,8 +165,57 @@ def reason_blocks(study: Any, facts: BarrierFacts, gate: Gate) -> list[Any]:
     return found + _together(reasons, gate)
 
 
+def reason_month_blocks(facts: BarrierFacts, gate: Gate) -> list[Any]:
+    """Students with each of the commonest reasons, month by month, as shares of students with a known reason."""
+    months = reason_months(facts.absences)
+    if months.empty:
+        return []
+    most = months.groupby("pattern")["n_students"].sum().sort_values(ascending=False).index[:6]
+    months = months[months["pattern"].isin(most)]
+    rank = {name: place for place, name in enumerate(most)}
+    months = months.assign(place=months["pattern"].map(rank)).sort_values(["place", "month"])
+    frame = pd.DataFrame(
+        {
+            "reason": [pattern_words(f"reason={p}") for p in months["pattern"]],
+            "month": [pd.Timestamp(f"{m}-01").strftime("%b") for m in months["month"]],
+            "n_students": months["n_students"].to_numpy(),
+            "n_month": months["n_month"].to_numpy(),
+            "share": months["share"].to_numpy(),
+        }
+    )
+    table = gate.table(
+        "reason_months", frame, keys=("reason", "month"), counts=("n_students", "n_month"),
+        shares={"share": ("n_students", "n_month")},
+    )
+    columns = (
+        Column("reason", "Reason"),
+        Column("month", "Month"),
+        Column("n_students", "Students", "integer"),
+        Column("share", "Share", "percent"),
+    )
+    drawing = figures.heat_map(table.frame, row="reason", column="month", value="share", cuts=(0.05, 0.1, 0.2, 0.3))
+    first = frame.drop_duplicates("reason") if gate.is_team else frame.iloc[:0]
+    alt = "; ".join(f"{r.reason} {100 * r.share:.0f}% in {r.month}" for r in first.itertuples()) or "Values in the table"
+    return [
+        Figure(
+            gate.fixed("Reasons month by month"),
+            gate.fixed("Share of the month's students with a known reason; shares overlap"),
+            drawing,
+            gate.text("{alt}.", words={"alt": alt}),
+            table,
+            columns,
+            key="reason_months",
+        )
+    ]
+
+
+def side_by_side(found: list[Any]) -> list[Any]:
+    """Two blocks in one row; any other number stays as it is."""
+    return [Row(((found[0],), (found[1],)), (6, 6))] if len(found) == 2 else found
+
+
 def _together(reasons: pd.DataFrame, gate: Gate) -> list[Any]:
-    pairs = co_occurring(reasons[reasons["from_mentor"]], least=5).head(5)
+    pairs = co_occurring(reasons[reasons["from_mentor"]], least=5).head(3)
     if pairs.empty:
         return []
     frame = pd.DataFrame(
@@ -207,7 +258,8 @@ def profile_blocks(facts: BarrierFacts, gate: Gate) -> list[Any]:
             ["label", "n_students", "rate_ratio", "ci_low", "ci_high"]
         ]
         table = gate.table(
-            f"profile_{name}", frame.reset_index(drop=True), keys=("label",), counts=("n_students",), plain=RATIO
+            f"profile_{name}", frame.reset_index(drop=True), keys=("label",), counts=("n_students",), plain=RATIO,
+            about=("n_students",),
         )
         columns = (
             Column("label", name.capitalize()),
@@ -242,7 +294,7 @@ def findings_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table | Callo
     if rows.empty:
         return Callout(
             gate.fixed("Nothing stands out beyond chance"),
-            (gate.text("{n} combinations were looked at.", n=(facts.n_searched, None)),),
+            (gate.text("{n} combinations were looked at.", n=(f"{facts.n_searched:,}", None)),),
         )
     frame = pd.DataFrame(
         {
@@ -255,7 +307,8 @@ def findings_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table | Callo
             "explained": [_explained(text, study) for text in rows["explained_by"]],
         }
     )
-    table = gate.table("findings", frame, keys=("group", "pattern", "explained"), counts=("n_students",), plain=RATIO)
+    table = gate.table("findings", frame, keys=("group", "pattern", "explained"), counts=("n_students",), plain=RATIO,
+                       about=("n_students",))
     columns = (
         Column("group", "Group"),
         Column("pattern", "Pattern"),
@@ -268,7 +321,7 @@ def findings_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table | Callo
     note = gate.text(
         "{n} combinations were looked at; of those listed, at most 5 in 100 are expected to be chance "
         "(Benjamini-Hochberg). Goes with: a stronger pattern of other students explains this one. {rule}",
-        n=(facts.n_searched, None),
+        n=(f"{facts.n_searched:,}", None),
         words={"rule": "" if gate.is_team else table.rule},
     )
     return Table(
@@ -278,7 +331,7 @@ def findings_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table | Callo
         columns,
         note=note,
         key="findings",
-        most_rows=15,
+        most_rows=8,
     )
 
 

@@ -8,10 +8,13 @@ from typing import Any
 import pandas as pd
 
 from evalkit.patterns.findings import family_of, group_words, pattern_words
-from evalkit.render.blocks import BulletList, Callout, Heading, Paragraph, Section
+from evalkit.patterns.notes import reason_proposals
+from evalkit.render.blocks import BulletList, Callout, Paragraph, Row, Section
 from evalkit.reports import barrier_blocks as blocks
 from evalkit.reports.barrier_facts import BarrierFacts, barrier_facts
 from evalkit.reports.barrier_help import help_blocks
+from evalkit.reports.barrier_people import people_blocks
+from evalkit.reports.barrier_voices import voice_blocks
 from evalkit.reports.gate import Gate, gate_of
 from evalkit.reports.params import Params as BaseParams
 from evalkit.reports.params import make_context
@@ -63,7 +66,7 @@ def what_stands_out(study: Any, params: Params) -> Section:
             ),
         )
     ]
-    numbers = {"patterns": blocks.pattern_numbers(facts, gate), "n_searched": facts.n_searched}
+    numbers = gate.fixed_numbers(n_searched=facts.n_searched) | {"patterns": blocks.pattern_numbers(facts, gate)}
     return Section(context, "what_stands_out", title, tuple(body), lead=lead, is_opening=True, numbers=numbers, off=off)
 
 
@@ -75,7 +78,7 @@ def _opening(study: Any, facts: BarrierFacts, gate: Gate) -> tuple[str, str]:
             gate.fixed("No group of students differs from the rest"),
             gate.text(
                 "We looked at {n} combinations of groups and patterns. None stands out beyond chance.",
-                n=(facts.n_searched, None),
+                n=(f"{facts.n_searched:,}", None),
             ),
         )
     title = gate.fixed(
@@ -88,7 +91,7 @@ def _opening(study: Any, facts: BarrierFacts, gate: Gate) -> tuple[str, str]:
         "**{names}.** We looked at {n} combinations of groups and patterns. A pattern points to something to ask "
         "about. It does not say why.",
         words={"names": names},
-        n=(facts.n_searched, None),
+        n=(f"{facts.n_searched:,}", None),
     )
     return title, lead
 
@@ -110,37 +113,27 @@ def _finding(study: Any, facts: BarrierFacts, row: pd.Series, gate: Gate) -> lis
     day = str(row["pattern"]).partition("=")[2]
     reading = family.reading.format(group=group_words(row["group"], study.school_name), day=day)
     picture = blocks.finding_figure(study, facts, row, _title(study, family.title, row), gate)
+    n = int(row["n_students"])
     numbers = gate.text(
         "{ratio} times the rate of other students like them (between {low} and {high}), {n} students.",
         otherwise="The group is too small for its numbers to be shown.",
-        ratio=(f"{row['rate_ratio']:.1f}", int(row["n_students"])),
-        low=(f"{row['ci_low']:.1f}", int(row["n_students"])),
-        high=(f"{row['ci_high']:.1f}", int(row["n_students"])),
-        n=(int(row["n_students"]), int(row["n_students"])),
+        ratio=(f"{row['rate_ratio']:.1f}", n),
+        low=(f"{row['ci_low']:.1f}", n),
+        high=(f"{row['ci_high']:.1f}", n),
+        n=(f"{n:,}", n),
     )
+    action = family.action.format(group=group_words(row["group"], study.school_name), day=day)
+    step = gate.text("**Next step:** {action}", words={"action": action})
+    owner = gate.text("**Owner:** {owner}", words={"owner": family.owner})
     sure = gate.text(
-        "How sure: {word}. Of findings this strong, fewer than {k} in {m} would be chance.",
-        words={"word": row["sureness"]},
+        "Of findings this strong, fewer than {k} in {m} would be chance.",
         k=(1, None),
         m=({"very sure": "1,000", "sure": "100"}.get(row["sureness"], "20"), None),
     )
-    step = gate.text(
-        "Next step: {action} Owner: {owner}.",
-        words={
-            "action": family.action.format(group=group_words(row["group"], study.school_name), day=day),
-            "owner": family.owner,
-        },
-    )
     days = blocks.standout_sentence(study, facts, row, gate)
-    return [
-        picture,
-        Callout(
-            gate.fixed("What this says, and what to do"),
-            tuple(
-                text for text in (gate.text("{reading}", words={"reading": reading}), numbers, days, sure, step) if text
-            ),
-        ),
-    ]
+    said = (gate.text("{reading}", words={"reading": reading}), numbers, days, step, owner, sure)
+    title = gate.text("How sure: {word}", words={"word": row["sureness"]})
+    return [Row(((picture,), (Callout(title, tuple(text for text in said if text)),)), (7, 5))]
 
 
 def reasons(study: Any, params: Params) -> Section:
@@ -155,17 +148,17 @@ def reasons(study: Any, params: Params) -> Section:
         return Section(
             context, "reasons", title, (Callout(gate.fixed("Reasons are not known"), (text,), tone="caution"),)
         )
-    body = [
-        Paragraph(
-            gate.fixed(
-                "Excused and unexcused are not reasons. A student may have several reasons, so shares are of "
-                "students and do not add up to a whole."
-            )
-        ),
-        blocks.coverage_table(study, facts, gate),
-        *blocks.reason_blocks(study, facts, gate),
-    ]
-    return Section(context, "reasons", title, tuple(body), starts_page=True)
+    why = gate.fixed(
+        "Excused and unexcused are not reasons. A student may have several reasons, so shares are of "
+        "students and do not add up to a whole."
+    )
+    first, *more = blocks.reason_blocks(study, facts, gate)
+    beside = (Paragraph(why), blocks.coverage_table(study, facts, gate))
+    body = [Row((beside, (first,)), (6, 6)), *blocks.reason_month_blocks(facts, gate), *more]
+    proposals = {"reason_proposals": reason_proposals(study)} if gate.is_team and "contact" in study.can else {}
+    return Section(
+        context, "reasons", title, tuple([*body, *voice_blocks(study, gate)]), starts_page=True, tables=proposals
+    )
 
 
 def when(study: Any, params: Params) -> Section:
@@ -181,9 +174,9 @@ def when(study: Any, params: Params) -> Section:
         Paragraph(
             gate.fixed("What everyone shares is the school's calendar and the season, and no finding about a group.")
         ),
-        *blocks.profile_blocks(facts, gate),
-        Heading(gate.fixed("Everything that stands out")),
+        *blocks.side_by_side(blocks.profile_blocks(facts, gate)),
         blocks.findings_table(study, facts, gate),
+        *people_blocks(study, gate),
     ]
     return Section(
         context,

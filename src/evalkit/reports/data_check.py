@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.render.blocks import BulletList, Column, Paragraph, Section, Table, Tile, Tiles
-from evalkit.reports.gate import Gate, gate_of
+from evalkit.reports.gate import Gate, gate_of, released_account
 from evalkit.reports.params import Params as BaseParams
 from evalkit.reports.params import make_context
 
@@ -80,26 +80,7 @@ def _tile(gate: Gate, label: str, number: tuple[int, int]) -> Tile:
 
 def account_table(study, gate: Gate) -> Table:
     """A row per file: read, used, mended, set aside, repeated."""
-    rows = [
-        {
-            "file": item.file,
-            "table": item.table,
-            "rows_read": item.rows_read,
-            "loaded": item.loaded,
-            "repaired": item.repaired,
-            "quarantined": item.quarantined,
-            "duplicate": item.duplicate,
-        }
-        for item in study.account.files
-    ]
-    counts = ("rows_read", "loaded", "repaired", "quarantined", "duplicate")
-    data = gate.table(
-        "row_account",
-        pd.DataFrame(rows, columns=["file", "table", *counts]),
-        keys=("file", "table"),
-        counts=counts,
-        parts={"rows_read": ("loaded", "repaired", "quarantined", "duplicate")},
-    )
+    data = released_account(study, gate)
     columns = (
         Column("file", "File"),
         Column("table", "Table"),

@@ -13,6 +13,7 @@ from evalkit.programme import fidelity
 from evalkit.render.blocks import BigNumber, Callout, Column, Figure, Paragraph, Table, Tile, Tiles
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_run import Analysis
+from evalkit.reports.impact_words import check_title, worded
 from evalkit.wording import between, count_words, gain_of, number, percent, plural
 from evalkit.wording.verdicts import Gain, gain_title
 
@@ -26,7 +27,7 @@ ELEMENT_LABELS = {
 
 
 def gain(main: Analysis) -> Gain | None:
-    """The planned answer in days more in school per 180-day year; None where it is not about days or has no interval."""
+    """The planned answer in days more in school per 180-day year; None where it is not in days or has no interval."""
     found = main.planned
     if found.outcome not in ("absence_rate", "absent_days") or None in (found.value, found.ci_low, found.ci_high):
         return None
@@ -41,7 +42,8 @@ def arms(main: Analysis) -> list[int]:
 def opening(study, main: Analysis, gate: Gate) -> tuple[str, str]:
     """The message as title, and the uncertainty in words."""
     found = gain(main)
-    who = f"{main.comparison.used.loc[main.comparison.used['treated'] == 1, 'school_id'].nunique()}"
+    n_schools = main.comparison.arm(1)["school_id"].nunique()
+    schools = f"{count_words(n_schools)} school{'' if n_schools == 1 else 's'}"
     shown = gate.numbers("gain", value=(found.value if found else None, arms(main)))["value"]
     if found is None or shown is None:
         lead = gate.text(
@@ -53,14 +55,15 @@ def opening(study, main: Analysis, gate: Gate) -> tuple[str, str]:
     lead = gate.text(
         "{n:,} students in {schools} had a mentor and could be compared. {ends} {sure}",
         n=(main.planned.n_treated,) * 2,
-        words={"schools": f"{count_words(int(who))} school{'' if who == '1' else 's'}", "ends": _ends(found), "sure": _sure(found)},
+        words={"schools": schools, "ends": _ends(found), "sure": _sure(found)},
     )
     return gate.fixed(gain_title(found)), lead
 
 
 def _ends(found: Gain) -> str:
     if found.low < 0 < found.high:
-        return f"The difference may lie anywhere **{between(found.low, found.high).replace('between', 'from', 1).replace(' and ', ' to ', 1)}**."
+        ends = between(found.low, found.high).replace("between", "from", 1).replace(" and ", " to ", 1)
+        return f"The difference may lie anywhere **{ends}**."
     word = "more" if found.low >= 0 else "fewer"
     low, high = sorted((abs(found.low), abs(found.high)))
     return f"They most likely spent **{between(low, high)}** {word} in school per year."
@@ -128,13 +131,22 @@ def question(gate: Gate) -> Paragraph:
     )
 
 
+DESIGNS = {
+    "within_school": "Not by lottery: similar students, same schools",
+    "comparison_schools": "Not by lottery: similar students, other schools",
+    "waitlist": "Not by lottery: students on the waiting list",
+    "prior_cohort": "Not by lottery: students of the year before",
+    "randomized": "By lottery",
+}
+
+
 def benchmarks(main: Analysis, gate: Gate) -> Figure | Table:
     """This program beside published studies, each with how it was studied."""
     found = gain(main)
     rows = [
         {
             "label": "This program",
-            "detail": "Compared with similar students",
+            "detail": DESIGNS[main.plan.comparison],
             "marker": "program",
             "n": min(arms(main)),
             "value": found.value if found else None,
@@ -172,8 +184,8 @@ def benchmarks(main: Analysis, gate: Gate) -> Figure | Table:
     )
     alt = " ".join(f"{row.label}: {number(row.value, 1)} days." for row in shown.itertuples())
     note = (
-        "Diamond: by lottery. Square: not by lottery. Other studies are single points here because their intervals were not at "
-        "hand. They served other students in other years."
+        "Diamond: by lottery. Square: not by lottery. Other studies are single points here because their intervals "
+        "were not at hand. They served other students in other years."
     )
     title = "This program beside what other studies found"
     return Figure(
@@ -198,16 +210,16 @@ def design(main: Analysis, gate: Gate) -> Callout:
     """Who was compared with whom, in one sentence."""
     plan = main.plan
     where = {
-        "within_school": "in the same schools",
-        "comparison_schools": "in comparison schools",
+        "within_school": "of the same schools",
+        "comparison_schools": "of comparison schools",
         "waitlist": "still waiting for a mentor",
         "prior_cohort": "of the year before",
         "randomized": "who drew no place in the lottery",
     }[plan.comparison]
-    adjusted = " and adjusted for the small gaps that stayed" if plan.estimator != "difference" else ""
+    adjusted = ", and adjusted for the gaps that stayed" if plan.estimator != "difference" else ""
     text = gate.text(
-        "We compared {n:,} mentored students with {m:,} students {where} who looked alike on the day the mentor began"
-        "{adjusted}.",
+        "We compared {n:,} mentored students with {m:,} students {where} who were most alike on the day the mentor "
+        "began{adjusted}.",
         n=(main.planned.n_treated,) * 2,
         m=(main.planned.n_comparison,) * 2,
         words={"where": where, "adjusted": adjusted},
@@ -220,7 +232,7 @@ def why_not_before_after(gate: Gate) -> Callout:
         gate.fixed("Why not just before and after?"),
         (
             gate.fixed(
-                "Students chosen in a hard year often do better the next year anyway. Similar students did too. Only the "
+                "Students chosen in a hard year often do better the next year anyway, mentor or not. So only the "
                 "difference between the two groups counts here."
             ),
         ),
@@ -229,9 +241,9 @@ def why_not_before_after(gate: Gate) -> Callout:
 
 
 def banners(main: Analysis, gate: Gate) -> list[Callout]:
-    """What a reader must see before quoting the number: failed checks, and a gain larger than any lottery study found."""
+    """What to see before quoting the number: failed checks, and a gain larger than any lottery study found."""
     lines = [
-        gate.fixed(f"{_check_name(check.name)}: {check.text}")
+        gate.fixed(f"**{check_title(check.name)}.** {worded(check.text)}")
         for check in main.checks
         if check.verdict == "fail" and gate.is_team
     ]
@@ -241,11 +253,6 @@ def banners(main: Analysis, gate: Gate) -> list[Callout]:
     warning = banner(dict(main.effect_sizes))
     lines += [gate.fixed(warning)] if warning else []
     return [Callout(gate.fixed("Read this before you quote the number"), tuple(lines), tone="caution")] if lines else []
-
-
-def _check_name(name: str) -> str:
-    text = name.replace("_", " ")
-    return text[:1].upper() + text[1:]
 
 
 def what_mentors_did(study, gate: Gate) -> list[Any]:
@@ -265,31 +272,31 @@ def what_mentors_did(study, gate: Gate) -> list[Any]:
 
 
 def released_analysis(main: Analysis, gate: Gate) -> dict[str, Any]:
-    """results.json for partners and the public: the planned number and its reading, hidden where arms are small."""
-    found, about = main.planned, arms(main)
-    shown = gate.numbers(
-        "estimate",
-        **{
-            key: (getattr(found, key), about)
-            for key in ("value", "standard_error", "ci_low", "ci_high", "p_value", "n_treated", "n_comparison")
-        },
+    """results.json for partners and the public: the planned number and its reading, hidden where arms are small.
+
+    The keys are those of the team's entry; balance rests on both arms, sentences of checks hold counts and stay out.
+    """
+    about = arms(main)
+    n_matched, n_dropped = main.comparison.n_treated_matched, main.comparison.n_treated_dropped
+    entry = gate.numbers("counts", n_treated_matched=(n_matched, about),
+                         n_treated_dropped=(n_dropped, (n_dropped, n_matched + n_dropped)))
+    sizes = gate.numbers("effect_sizes", **{key: (value, about) for key, value in main.effect_sizes.items()})
+    beyond = [_released_row(found.to_dict(), [found.n_treated, found.n_comparison], gate) for _, found in main.beyond]
+    for row, (name, _) in zip(beyond, main.beyond, strict=True):
+        row["name"] = name
+    entry.update(
+        id=main.plan.id,
+        plan_sha256=main.plan.sha256,
+        estimates=[_released_row(main.planned.to_dict(), about, gate), *beyond],
+        balance=[_released_row(row, about, gate) for row in main.comparison.balance_rows()],
+        checks=[{"name": check.name, "verdict": check.verdict, "value": None, "text": ""} for check in main.checks],
+        effect_sizes=sizes,
+        evidence={"wwc": main.evidence["wwc"], "essa": main.evidence["essa"], "reasons": []},
     )
-    fixed = {
-        key: getattr(found, key) for key in ("comparison", "estimator", "estimand", "outcome", "unit", "clustered_by")
-    }
-    sizes = gate.numbers(
-        "effect_sizes",
-        **{
-            key: (value, about)
-            for key, value in main.effect_sizes.items()
-            if isinstance(value, int | float) or value is None
-        },
-    )
-    return {
-        "id": main.plan.id,
-        "plan_sha256": main.plan.sha256,
-        "estimates": [{**fixed, **shown}],
-        "checks": [{"name": check.name, "verdict": check.verdict} for check in main.checks],
-        "effect_sizes": sizes,
-        "evidence": {key: main.evidence.get(key) for key in ("wwc", "essa")},
-    }
+    return entry
+
+
+def _released_row(row: dict[str, Any], about: list[int], gate: Gate) -> Any:
+    """One row of results.json: text as it is, every number only where both arms are large enough."""
+    return gate.numbers("row", **{key: (value, None if isinstance(value, str | bool) else about)
+                                  for key, value in row.items()})

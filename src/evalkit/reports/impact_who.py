@@ -10,34 +10,36 @@ from evalkit import figures
 from evalkit.render.blocks import BulletList, Callout, Column, Figure, Table
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_answer import YEAR, arms, gain
-from evalkit.reports.impact_run import Analysis
+from evalkit.reports.impact_groups import LEAST_PER_ARM
+from evalkit.reports.impact_run import NOT_AT_RISK, Analysis, left_out
+from evalkit.reports.impact_words import COVARIATES, worded
 from evalkit.wording import number, plural
 
-COVARIATES = {
-    "prior_absence_rate": "Days missed last year",
-    "pre_absence_rate": "Days missed this year, before the start",
-    "grade_level": "Grade",
-    "english_learner": "English learner",
-    "disability_idea": "Special education",
-    "econ_disadvantaged": "Economic disadvantage",
-    "homeless": "Housing: moving often",
-    "distance": "Chance of having a mentor",
-    "school_id": "School",
+STEPS = {
+    "in the data": "in the data",
+    "with 20 enrolled days of follow-up": "compared, with 20 days or more to follow",
+    "at risk on a start date": "enrolled on a mentor’s start day",
+    "matched": "alike enough to be matched",
 }
-
-STEPS = {"with 20 enrolled days of follow-up": "compared, with 20 days or more to follow", "at risk on a start date": "enrolled on a mentor’s start day",
-         "matched": "alike enough to be matched"}
+REASONS = {
+    "every partner within reach was already taken": "all similar students were already taken",
+    "nobody of the other group is within the caliper": "nobody was alike enough",
+    "nobody of the other group is equal on the exact columns": "nobody in the same school or grade",
+    "not needed as a partner": "not needed as a partner",
+    "fewer than 20 enrolled school days of follow-up": "too few days to follow",
+    "every partner had fewer than 20 enrolled school days of follow-up": "partners had too few days to follow",
+    "its treated student had fewer than 20 enrolled school days of follow-up": "partner had too few days to follow",
+    NOT_AT_RISK: "not enrolled or not eligible on a start day",
+}
+MOST_REASONS = 3
 
 
 def flow(main: Analysis, gate: Gate) -> Figure:
     """From the roster to the result, by arm, with the reason for every one left out."""
     frame = main.comparison.flow[["step", "treated", "comparison"]].rename(columns={"step": "stage"})
-    table = gate.table("flow", frame, keys=("stage",), counts=("treated", "comparison"))
-    boxes = [
-        {"step": row.stage, "n": value, "text": _box_text(str(row.stage), who, first=place == 0), "kind": _kind(row.stage, frame)}
-        for place, row in enumerate(table.frame.itertuples())
-        for who, value in (("mentored students", row.treated), ("other students", row.comparison))
-    ]
+    table = gate.table("flow", frame, keys=("stage",), counts=("treated", "comparison"),
+                       steps=("treated", "comparison"))
+    boxes = _boxes(table.frame, left_out(main.comparison), gate)
     columns = (
         Column("stage", "Step"),
         Column("treated", "Mentored", "integer", "students"),
@@ -59,16 +61,33 @@ def flow(main: Analysis, gate: Gate) -> Figure:
     )
 
 
-def _box_text(stage: str, who: str, *, first: bool) -> str:
-    """The words of one box; who they are is said once, at the top."""
-    words = STEPS.get(stage, stage)
-    return f"{who} {words}" if first else words
+def _boxes(frame: pd.DataFrame, lost: list[dict[str, Any]], gate: Gate) -> list[dict[str, Any]]:
+    """First step, those at risk, those left out with their reasons, and those compared; a box for each arm."""
+    boxes: list[dict[str, Any]] = []
+    arms_of = (("treated", "mentored students"), ("comparison", "other students"))
+    for place, row in enumerate(frame.itertuples()):
+        is_last = place == len(frame) - 1
+        if row.stage == "matched":
+            continue
+        if is_last:
+            boxes += [_left_out_box(frame, lost, arm, gate) for arm, _ in arms_of]
+        words = STEPS.get(str(row.stage), str(row.stage))
+        boxes += [{"step": row.stage, "n": getattr(row, arm), "text": words if place else f"{who} {words}",
+                   "kind": "end" if is_last else "kept"} for arm, who in arms_of]
+    return boxes
 
 
-def _kind(stage: str, frame: pd.DataFrame) -> str:
-    if stage == frame["stage"].iloc[-1]:
-        return "end"
-    return "out" if str(stage).lower().startswith(("left out", "dropped", "not ")) else "kept"
+def _left_out_box(frame: pd.DataFrame, lost: list[dict[str, Any]], arm: str, gate: Gate) -> dict[str, Any]:
+    """Everyone of one arm who is not compared, with the reasons; their counts are for the team."""
+    first, last = frame[arm].iloc[0], frame[arm].iloc[-1]
+    n = None if pd.isna(first) or pd.isna(last) else int(first) - int(last)
+    if n is not None:
+        n = gate.numbers("left out", n=(n, n))["n"]
+    mine = sorted((row for row in lost if row["arm"] == arm), key=lambda row: -row["n"])
+    words = [REASONS.get(row["reason"], row["reason"]) for row in mine]
+    told = [f"{number(row['n'])} {word}" if gate.is_team else word for row, word in zip(mine, words, strict=True)]
+    more = "; and other reasons" if len(told) > MOST_REASONS else ""
+    return {"step": "left out", "n": n, "text": f"left out: {'; '.join(told[:MOST_REASONS])}{more}", "kind": "out"}
 
 
 def _count(value: Any) -> str:
@@ -79,12 +98,14 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     """The planned difference by group of students, in days; groups too small to tell have no number."""
     rows = main.groups
     scale = YEAR if main.planned.outcome == "absence_rate" else 1
-    frame = rows[["group", "label", "n", "n_comparison"]].assign(
+    frame = rows[["group", "label", "n", "n_comparison", "group_p", "group_q"]].assign(
         value=-pd.to_numeric(rows["value"]) * scale,
         ci_low=-pd.to_numeric(rows["ci_high"]) * scale,
         ci_high=-pd.to_numeric(rows["ci_low"]) * scale,
+        shrunk=-pd.to_numeric(rows["shrunk"]) * scale,
     )
-    title = gate.fixed("The difference, by group of students")
+    differ = bool((rows["group_q"] < 0.05).any())
+    title = gate.fixed("Some groups differ; read with care" if differ else "No group clearly differs from the others")
     if frame["value"].notna().sum() < 2 or main.planned.outcome not in ("absence_rate", "absent_days"):
         return Callout(title, (gate.fixed("The groups are too small to tell apart."),), tone="caution")
     table = gate.table(
@@ -92,7 +113,7 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
         frame,
         keys=("group", "label"),
         counts=("n", "n_comparison"),
-        plain={"value": "n", "ci_low": "n", "ci_high": "n"},
+        plain=dict.fromkeys(("value", "ci_low", "ci_high", "shrunk", "group_p", "group_q"), "n"),
     )
     columns = (
         Column("label", "Group"),
@@ -100,6 +121,8 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
         Column("value", "Difference", "signed1", "days per 180"),
         Column("ci_low", "From", "signed1"),
         Column("ci_high", "To", "signed1"),
+        Column("shrunk", "Shrunk", "signed1", "days per 180"),
+        Column("group_q", "Groups differ", "p_value", "corrected p"),
     )
     alt = " ".join(
         f"{row.label}: {number(row.value, 1)} days, from {number(row.ci_low, 1)} to {number(row.ci_high, 1)}."
@@ -108,7 +131,10 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     )
     found = gain(main)
     overall = (found.value, found.low, found.high) if found else None
-    note = "Dashed line and band: all students. Groups were not chosen after the result; many looks bring chance findings, so none is ranked."
+    note = (
+        "Dashed line and band: all students. The groups were named before any result. “Too few”: under "
+        f"{LEAST_PER_ARM} students on a side."
+    )
     return Figure(
         title,
         gate.fixed(
@@ -118,6 +144,7 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
             table.frame.astype({"value": "float64", "ci_low": "float64", "ci_high": "float64"}),
             group="group",
             overall=overall,
+            hidden="too few" if gate.is_team else "not shown",
         ),
         gate.fixed(alt),
         table,
@@ -240,11 +267,13 @@ def limits(study, main: Analysis, gate: Gate) -> BulletList:
     lines = []
     if main.plan.comparison != "randomized":
         lines.append(
-            "Mentors were not given by lottery. If families differed in ways nobody recorded, the true difference may be smaller or larger."
+            "Mentors were not given by lottery. If families differed in ways nobody recorded, the true difference may "
+            "be smaller or larger."
         )
     if main.plan.comparison == "prior_cohort":
         lines.append(
-            "The comparison students are of another year. Whatever else changed between the years is part of the difference."
+            "The comparison students are of another year. Whatever else changed between the years is part of the "
+            "difference."
         )
     n_schools = main.comparison.used["school_id"].nunique()
     lines.append(f"It covers one year and {plural(int(n_schools), 'school')}.")
@@ -259,8 +288,11 @@ def limits(study, main: Analysis, gate: Gate) -> BulletList:
 def evidence(main: Analysis, gate: Gate) -> Callout:
     """The WWC and ESSA reading, worded as a claim that could be supported if reviewed."""
     reading = main.evidence
-    lines = [f"Under federal law (ESSA) it **{reading['essa']}**.", f"A What Works Clearinghouse review: {reading['wwc']}."]
-    lines += [str(reason) for reason in list(reading.get("reasons", ()))[:3]] if gate.is_team else []
+    lines = [
+        f"Under federal law (ESSA) it **{reading['essa']}**.",
+        f"A What Works Clearinghouse review: {reading['wwc']}.",
+    ]
+    lines += [worded(str(reason)) for reason in list(reading.get("reasons", ()))[:3]] if gate.is_team else []
     lines.append("No outside reviewer has rated it.")
     return Callout(gate.fixed("How strong is this evidence?"), tuple(map(gate.fixed, lines)), tone="caution")
 

@@ -15,6 +15,7 @@ from evalkit.render.blocks import Callout, Column, Figure, Table
 from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.month_facts import NO_DENOMINATOR, Facts
 from evalkit.reports.month_glance import band_rows
+from evalkit.reports.month_release import hidden_overall
 from evalkit.wording import (
     date_words,
     listed,
@@ -24,30 +25,6 @@ from evalkit.wording import (
     share_title,
 )
 
-COUNTS = ("n_chronic", *(f"n_{name}" for name in BANDS))
-
-
-def released_measures(facts: Facts, gate: Gate) -> list[dict[str, Any]]:
-    """results.json `measures`, small groups hidden for partners and the public."""
-    rows = [dict(row) for row in facts.measures]
-    if gate.is_team or any(row["n_chronic"] is None for row in rows):
-        return (
-            rows if gate.is_team else [{"school_id": row["school_id"], "reason": row.get("reason", "")} for row in rows]
-        )
-    frame = pd.DataFrame(rows).drop(columns=["reason"], errors="ignore")
-    if len(frame) == 2:
-        frame = frame.iloc[1:]
-    bands = tuple(f"n_{name}" for name in BANDS)
-    table = gate.table(
-        "measures",
-        frame,
-        keys=("school_id",),
-        counts=("n_students", *COUNTS),
-        plain={"n_enrolled_days": "n_students", "n_absent_days": "n_students", "ada": "n_students"},
-        parts={"n_students": bands, "n_chronic": tuple(f"n_{name}" for name in CHRONIC)},
-    )
-    found = list(table.numbers["rows"])
-    return [{**found[0], "school_id": rows[0]["school_id"]}, *found] if len(rows) == 2 else found
 
 
 def released_impact(facts: Facts, gate: Gate) -> dict[str, Any]:
@@ -118,8 +95,14 @@ def bands_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Callout:
         "now": f"Now, {date_words(facts.window.end, year=False)}{day_label(study, facts.window.end)}",
     }
     rows = band_rows(facts, labels)
+    gone = {name.removeprefix("n_") if name != "n_chronic" else name for name in hidden_overall(facts, gate)}
     table = gate.table(
-        "bands", rows, keys=("when",), counts=("n", "n_chronic", *BANDS), parts={"n": BANDS, "n_chronic": CHRONIC}
+        "bands",
+        rows,
+        keys=("when",),
+        counts=("n", "n_chronic", *BANDS),
+        parts={"n": BANDS, "n_chronic": CHRONIC},
+        also={len(rows) - 1: gone},
     )
     columns = (
         Column("when", "When"),
@@ -194,6 +177,7 @@ def looks_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:
         keys=("label",),
         counts=("n_treated", "n_comparison"),
         plain={"value": "n_treated", "ci_low": "n_treated", "ci_high": "n_treated"},
+        steps=("n_treated", "n_comparison"),
     )
     shown = table.frame.assign(state=rows["state"], change=rows["change"])
     shown.loc[shown["value"].isna() & shown["state"].eq(""), "state"] = "hidden"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,7 @@ from evalkit.programme import Element, book_of, fidelity
 from evalkit.reports.impact_line import Impact, Look, district_look, impact_to_date
 from evalkit.reports.month_lists import LISTS, review_lists
 from evalkit.reports.month_windows import Window, review_window
+from evalkit.study import open_study
 
 NO_DENOMINATOR = (
     "The study holds no enrollment, so days enrolled are not known; the tables enrollment and calendar would "
@@ -35,6 +36,8 @@ class Facts:
     elements_before: tuple[Element, ...]
     impact: Impact
     district: Look | None = None
+    whole: tuple[Mapping[str, Any], ...] = ()
+    """The measures of every school, on which it is decided what any copy for partners hides."""
 
     @property
     def overall(self) -> Mapping[str, Any]:
@@ -50,9 +53,12 @@ class Facts:
 
 def month_facts(study, params) -> Facts:
     """Work everything out. Kept on the run's last study, so that each section of a notebook finds it made."""
-    key = (id(study), params.period)
+    key = (id(study), params.period, params.audience)
     if _LAST.get("key") != key:
-        _LAST.update(key=key, study=study, facts=_make(study, params.period))
+        facts = _make(study, params.period)
+        if params.audience != "team" and study.school:
+            facts = replace(facts, whole=tuple(measure_rows(open_study(study.folder, as_of=f"{study.as_of:%Y-%m-%d}"))))
+        _LAST.update(key=key, study=study, facts=facts)
     return _LAST["facts"]
 
 

@@ -79,7 +79,8 @@ def released_flows(facts: Facts, gate: Gate) -> dict[str, int | None]:
         counts=list(counts),
         parts={"n_chronic_before": ("n_stayed_over", "n_back_under"), "n_chronic_now": ("n_stayed_over", "n_crossed")},
     )
-    return {key: value for key, value in table.numbers["rows"][0].items() if key != "since"}
+    plain = {"n_before", "n_now", "n_joined"} if not gate.is_team else set()  # the bands table has all; joiners are few
+    return gate.fixed_numbers(**{k: v for k, v in table.numbers["rows"][0].items() if k != "since" and k not in plain})
 
 
 def _opening_without_days(study, facts: Facts, gate: Gate) -> tuple[str, str]:
@@ -136,8 +137,8 @@ def tiles(facts: Facts, gate: Gate) -> Tiles:
     """Average daily attendance, missed 10 % or more, absences followed up, three contacts a week."""
     return Tiles(
         (
-            _ada(facts, gate),
-            _chronic(facts, gate),
+            _ada(facts, gate.exact),
+            _chronic(facts, gate.exact),
             _element(facts, gate, "b_call_absent", "Absences followed up", "{n:,} of {of:,} within one school day."),
             _element(
                 facts, gate, "three_contacts", "Three contacts a week", "{n:,} of {of:,} student weeks reached 3."
@@ -168,8 +169,11 @@ def _chronic(facts: Facts, gate: Gate) -> Tile:
         return Tile(
             gate.fixed("Missed 10% or more"), gate.fixed("Not known"), gate.fixed("Days enrolled are not known")
         )
-    share = gate.text("{share:.1%}", share=(n / of, (n, of)))
-    note = gate.text("{n:,} of {of:,} students.", n=(n, (n, of)), of=(of, of))
+    from evalkit.reports.month_release import hidden_overall
+
+    pair = (0, 0) if {"n_chronic", "n_students"} & set(hidden_overall(facts, gate)) else (n, of)
+    share = gate.text("{share:.1%}", share=(n / of, pair))
+    note = gate.text("{n:,} of {of:,} students.", n=(n, pair), of=(of, pair[1]))
     if last.get("n"):
         over = sum(last["bands"].get(name, 0) for name in CHRONIC)
         note = gate.fixed(f"{note} " + gate.text("Last year {share:.1%}", share=(over / last["n"], (over, last["n"]))))

@@ -170,7 +170,7 @@ def programme_numbers(study, facts: Facts, gate: Gate) -> dict[str, Any]:
             for row in kept
         ]
         return {
-            "elements": [{"element": row["element"], **released} for row, released in zip(kept, shares, strict=True)]
+            "elements": [released | {"element": row["element"]} for row, released in zip(kept, shares, strict=True)]
         }
     numbers: dict[str, Any] = {"elements": elements}
     if {"mentor", "assignment"} <= study.can:

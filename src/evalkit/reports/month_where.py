@@ -15,6 +15,7 @@ from evalkit.reports import month_mentors, month_patterns
 from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.month_facts import Facts
 from evalkit.reports.month_glance import window_words
+from evalkit.reports.month_release import hidden_by_school
 from evalkit.wording import (
     count_words,
     date_words,
@@ -64,12 +65,16 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | None:
     frame["before"] = pd.to_numeric(frame["n_chronic_before"]) / pd.to_numeric(frame["n_before"])
     ends = [wilson(n, of) for n, of in zip(frame["n_chronic"], frame["n"], strict=True)]
     frame = frame.assign(ci_low=[low for low, _ in ends], ci_high=[high for _, high in ends])
+    gone = hidden_by_school(facts, gate)
     table = gate.table(
         "schools",
         frame.drop(columns=["before", "n_before", "n_chronic_before"]),
         keys=("school",),
         counts=("n", "n_chronic"),
-        shares={"value": ("n_chronic", "n"), "ci_low": ("n_chronic", "n"), "ci_high": ("n_chronic", "n")},
+        shares={"value": ("n_chronic", "n")},
+        plain={"ci_low": "n_chronic", "ci_high": "n_chronic"},
+        also={place: {name if name == "n_chronic" else "n" for name in gone.get(row["school_id"], ())
+                      if name in ("n_chronic", "n_students")} for place, row in enumerate(rows)},
     )
     columns = (
         Column("school", "School"),
@@ -81,7 +86,10 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | None:
     title = gate.fixed(_schools_title(frame))
     if not is_whole(table):
         return Table(title, measure, table, columns, note=gate.fixed(table.rule), key="schools")
-    shown = table.frame.assign(label=table.frame["school"], before=frame["before"])
+    few = [not gate.is_team and any(pd.isna(n) or n < gate.rules.min_cell for n in (over, of - over))
+           for over, of in zip(frame["n_chronic_before"].astype("Float64"), frame["n_before"].astype("Float64"),
+                               strict=True)]
+    shown = table.frame.assign(label=table.frame["school"], before=frame["before"].mask(few))
     alt = listed(f"{row.school} {percent(row.value, 1)}" for row in frame.itertuples()) + "."
     return Figure(
         title,

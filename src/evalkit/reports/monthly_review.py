@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalkit.render.blocks import FormLines, Paragraph, Row, Section
-from evalkit.reports import month_actions, month_charts, month_glance, month_mentors, month_tables, month_where
+from evalkit.reports import month_actions, month_charts, month_glance, month_mentors, month_release, month_tables, month_where
 from evalkit.reports.gate import gate_of
 from evalkit.reports.month_facts import list_ids, month_facts
 from evalkit.reports.params import Params as BaseParams
@@ -54,7 +54,7 @@ def at_a_glance(study, params: Params) -> Section:
 def _numbers(study, facts, gate) -> dict[str, Any]:
     """results.json: measures, flows, impact; lists for the team."""
     numbers: dict[str, Any] = {
-        "measures": month_charts.released_measures(facts, gate),
+        "measures": month_release.released_measures(facts, gate),
         "window": {
             "start": f"{facts.window.start:%Y-%m-%d}",
             "end": f"{facts.window.end:%Y-%m-%d}",

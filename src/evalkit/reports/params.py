@@ -108,7 +108,9 @@ def definitions_line(rules: Rules) -> str:
 def make_context(study: Study, params: Params, report_title: str) -> Context:
     """What every page of this run shares, from the study and the report's Params."""
     from evalkit.render.blocks import Context
+    from evalkit.reports.gate import account_for
 
+    account, inputs = account_for(study, params.audience)
     report = type(params).__module__.rsplit(".", 1)[-1]
     as_of = f"{study.as_of:%Y-%m-%d}"
     period = params.month or as_of
@@ -118,7 +120,7 @@ def make_context(study: Study, params: Params, report_title: str) -> Context:
         last_day=f"{max(study.complete_through.values(), default=study.as_of):%Y-%m-%d}",
         school=study.school_name(params.school) if params.school else "", language=study.config.language or "en",
         is_sample=study.config.is_sample, definitions=definitions_line(study.rules), rules=study.rules.to_dict(),
-        inputs=study.inputs, row_account=study.account.to_dict(),
+        inputs=inputs, row_account=account,
         seed=next((plan.seed for plan in study.config.analyses), 0), folder=study.folder.resolve().name)
 
 

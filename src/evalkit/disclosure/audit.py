@@ -1,0 +1,327 @@
+"""Attack finished copies for partners and the public, read from their files alone: what can be deduced?
+
+Covered, over any number of folders at once: counts of 1 to 9 in sight; a hidden count narrowed by sums, complements,
+shares, other tables, other reports of the same day, the district's copy less its schools' copies, and the review before
+(its bands are this review's "last review"). Not covered: how many students joined between two reviews (totals are
+printed each month; days missed grow for all in between, so a joiner's days do not follow), and groups that are defined
+a little differently in two reports.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalkit.disclosure.bounds import Bounds
+from evalkit.disclosure.types import HIDDEN
+
+LEAST, WIDTH = 10, 5
+BANDS = ("satisfactory", "at_risk", "moderate", "severe", "extreme")
+CHRONIC = BANDS[2:]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One finished folder as its reader sees it. tables: file stem -> rows as text. rounded_to: as its page says."""
+
+    name: str
+    study: str
+    report: str
+    as_of: str
+    school: str
+    audience: str
+    results: Mapping[str, Any]
+    tables: Mapping[str, Sequence[Mapping[str, str]]]
+    text: str = ""
+    rounded_to: int = 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing a reader can deduce: in which copy, where, in plain words (never the number itself)."""
+
+    copy: str
+    where: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the columns of a released table mean. keys: columns that name a row. within: part -> whole. sums: whole ->
+    parts. shares: share -> (numerator, denominator). total: the key of the total row. by_school: a school's copy
+    counts a part of the district's row."""
+
+    keys: tuple[str, ...]
+    counts: tuple[str, ...]
+    within: Mapping[str, str] = field(default_factory=dict)
+    sums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    shares: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    total: str = ""
+    by_school: bool = False
+
+
+SHAPES: Mapping[tuple[str, str], Shape] = {
+    ("monthly_review", "bands"): Shape(("when",), (*BANDS, "n", "n_chronic"), {"n_chronic": "n"},
+                                       {"n": BANDS, "n_chronic": CHRONIC}),
+    ("monthly_review", "schools"): Shape(("school",), ("n", "n_chronic"), {"n_chronic": "n"},
+                                         shares={"value": ("n_chronic", "n")}),
+    ("monthly_review", "fidelity"): Shape(("what",), ("n", "of", "n_before", "of_before"),
+                                          {"n": "of", "n_before": "of_before"},
+                                          shares={"share": ("n", "of"), "before": ("n_before", "of_before")},
+                                          by_school=True),
+    ("monthly_review", "help"): Shape(("need",), ("n", "connected", "waiting", "ended"),
+                                      sums={"n": ("connected", "waiting", "ended")}, by_school=True),
+    ("monthly_review", "reasons"): Shape(("label",), ("n_students",), by_school=True),
+    ("barrier_patterns", "funnel"): Shape(("label",), ("n_barriers", "n_referred", "n_connected", "n_waiting"),
+                                          {"n_referred": "n_barriers", "n_connected": "n_referred",
+                                           "n_waiting": "n_referred"}, by_school=True),
+    ("barrier_patterns", "gap"): Shape(("label",), ("n_students",), by_school=True),
+    ("barrier_patterns", "reasons"): Shape(("label",), ("n_students", "n_all"), {"n_students": "n_all"},
+                                           shares={"share": ("n_students", "n_all")}, by_school=True),
+    ("celebration", "recognised"): Shape(("school",), ("good", "improved"), total="All schools"),
+    ("celebration", "flows"): Shape(("panel", "target"), ("n_students", "n"), {"n_students": "n"},
+                                    shares={"share": ("n_students", "n")}, by_school=True),
+    ("data_check", "completeness"): Shape(("school",), ("n_students",)),
+    ("data_check", "row_account"): Shape(("file",), ("rows_read", "loaded", "repaired", "quarantined", "duplicate"),
+                                         sums={"rows_read": ("loaded", "repaired", "quarantined", "duplicate")}),
+    ("impact_study", "groups"): Shape(("group", "label"), ("n", "n_comparison")),
+}
+STEPS = {("impact_study", "flow"): ("treated", "comparison"), ("monthly_review", "looks"): ("n_treated", "n_comparison")}
+_STUDENTS = re.compile(r"(n|of|n_(students|chronic\w*|before|now|crossed|back_under|stayed_over|joined|treated|comparison"
+                       r"|satisfactory|at_risk|moderate|severe|extreme|barriers|referred|connected|waiting|good|improved"
+                       r"|named_with_consent|mentored\w*|may_need_support|returning|untold|answered|families_met|both)"
+                       r"|treated|comparison|good|improved|connected|waiting|ended|satisfactory|at_risk|moderate|severe"
+                       r"|extreme|loaded|repaired|quarantined|duplicate|grade_\w+)")
+_IN_WORDS = re.compile(r"(?<![\d.,:/%$–-])\b([1-9]) (?:mentored |similar |other )?"
+                       r"(?:students?|children|child|families|pupils)\b(?! (?:weeks?|groups?))")
+
+
+def audit(copies: Sequence[Copy], *, least: int = LEAST, width: float = WIDTH) -> list[Finding]:
+    """Everything a reader of these copies can deduce about groups of 1 to `least` - 1 students.
+
+    A finding is a count below `least` in sight, a hidden count whose possible values span less than `width`, or
+    students left over between two counts who come out as fewer than `least`. Empty when nothing can be deduced.
+    """
+    outside = [copy for copy in copies if copy.audience != "team"]
+    found = [finding for copy in outside for finding in _in_sight(copy, least)]
+    bounds, homes = Bounds(), {}
+    for copy in outside:
+        _read_tables(bounds, homes, copy)
+        _read_measures(bounds, homes, copy)
+    for copy in outside:
+        _tie_measures(bounds, copy)
+        _tie_recognised(bounds, copy)
+        _tie_barriers(bounds, copy)
+    _tie_schools(bounds, homes, outside)
+    return list(dict.fromkeys([*found, *_narrow(bounds, homes, least, width)]))
+
+
+def _in_sight(copy: Copy, least: int) -> Iterator[Finding]:
+    for stem, rows in copy.tables.items():
+        for name in sorted({name for row in rows for name, value in row.items() if _is_few(name, value, least)}):
+            yield Finding(copy.name, f"tables/{stem}.csv, column {name}", "a count of fewer than ten is in sight")
+    for path, value in _walk(copy.results):
+        if _is_few(path[-1], str(value), least) and not isinstance(value, bool):
+            yield Finding(copy.name, "results.json, " + ".".join(path), "a count of fewer than ten is in sight")
+    if _IN_WORDS.search(copy.text):
+        yield Finding(copy.name, "the page", "a sentence or figure counts fewer than ten students")
+    yield from _near_rows(copy, least)
+
+
+def _is_few(name: str, value: str, least: int) -> bool:
+    number = _number(value) if _STUDENTS.fullmatch(str(name)) else None
+    return number is not None and 0 < number < least
+
+
+def _walk(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _walk(item, (*path, str(key)))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _walk(item, path)
+    elif path:
+        yield path, value
+
+
+def _near_rows(copy: Copy, least: int) -> Iterator[Finding]:
+    """Rows that hold one another and differ by a few students."""
+    for (report, stem), columns in STEPS.items():
+        for name in columns if report == copy.report else ():
+            known = [number for row in copy.tables.get(stem, ()) if (number := _number(row.get(name, ""))) is not None]
+            if any(0 < abs(a - b) < least for i, a in enumerate(known) for b in known[:i]):
+                yield Finding(copy.name, f"tables/{stem}.csv, column {name}", "two rows differ by fewer than ten students")
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def _key(copy: Copy, stem: str, row: tuple[str, ...], column: str, school: str | None = None) -> tuple:
+    return copy.study, copy.as_of, copy.report, stem, copy.school if school is None else school, row, column
+
+
+def _print(bounds: Bounds, homes: dict, copy: Copy, key: tuple, text: str, where: str, *, exact: bool = False) -> int:
+    """What one cell says of its count; a rounded one says a range."""
+    cell, value = bounds.count(key), _number(text)
+    homes.setdefault(cell, copy.name)
+    half = 0.0 if exact or copy.rounded_to < 2 else copy.rounded_to / 2
+    if value is not None:
+        bounds.know(cell, value - half, value + half)
+    elif text == HIDDEN:
+        bounds.hidden.setdefault(cell, where)
+    return cell
+
+
+def _read_tables(bounds: Bounds, homes: dict, copy: Copy) -> None:
+    for stem, rows in copy.tables.items():
+        shape = SHAPES.get((copy.report, stem))
+        if shape is None:
+            continue
+        for place, row in enumerate(rows):
+            names = tuple(str(row.get(key, "")) for key in shape.keys)
+            if copy.rounded_to > 1 and shape.total and shape.total in names:
+                continue  # a sum of rounded parts: it says nothing that they do not
+            cells = {name: _print(bounds, homes, copy, _identity(copy, stem, rows, place, names, name), row[name],
+                                  f"tables/{stem}.csv, {', '.join(names)}, {name}")
+                     for name in shape.counts if name in row}
+            _tie_row(bounds, copy, stem, shape, row, names, cells)
+
+
+def _identity(copy: Copy, stem: str, rows: Sequence, place: int, names: tuple[str, ...], column: str) -> tuple:
+    """Which count a cell is; the bands of now, of the last review and of each school are the measures of that day."""
+    if copy.report == "monthly_review" and stem == "bands":
+        day = copy.as_of if place == len(rows) - 1 else (copy.results.get("window") or {}).get("before")
+        if day and (place == len(rows) - 1 or place == len(rows) - 2 and len(rows) > 1 and "review" in names[0].lower()):
+            return _measure_key(copy, day, copy.school, column)
+    if copy.report == "monthly_review" and stem == "schools":
+        return _measure_key(copy, copy.as_of, names[0], column)
+    school = names[0] if SHAPES[copy.report, stem].keys == ("school",) else None
+    return _key(copy, stem, names, column, "" if school else None)
+
+
+def _measure_key(copy: Copy, day: str, school: str, column: str) -> tuple:
+    return copy.study, day, "measures", school, {"n": "n_students"}.get(column, column.removeprefix("n_")
+                                                                     if column not in ("n_students",) else column)
+
+
+def _tie_row(bounds: Bounds, copy: Copy, stem: str, shape: Shape, row: Mapping[str, str], names: tuple[str, ...],
+             cells: Mapping[str, int]) -> None:
+    where = f"tables/{stem}.csv, {', '.join(names)}"
+    for whole, parts in shape.sums.items():
+        if whole in cells and all(part in cells for part in parts):
+            bounds.tie(cells[whole], [cells[part] for part in parts])
+    for part, whole in shape.within.items():
+        if part in cells and whole in cells:
+            bounds.left_over(("rest", cells[whole], cells[part]), cells[whole], cells[part],
+                             f"{where}, {whole} less {part}")
+    for share, (top, bottom) in shape.shares.items():
+        value = _number(row.get(share, ""))
+        if value is not None and top in cells and bottom in cells and copy.rounded_to < 2:
+            digits = len(row[share].partition(".")[2])
+            bounds.share(cells[top], cells[bottom], value, 0.5 * 10.0 ** -min(digits, 12))
+
+
+def _read_measures(bounds: Bounds, homes: dict, copy: Copy) -> None:
+    """results.json `measures` of a review: exact in every copy."""
+    names = ("n_students", "n_chronic", *(f"n_{band}" for band in BANDS))
+    for row, school in zip(copy.results.get("measures") or (), _measure_schools(copy), strict=False):
+        cells = {}
+        for name in names:
+            if name in row:
+                text = HIDDEN if row[name] is None else str(row[name])
+                cells[name] = _print(bounds, homes, copy, _measure_key(copy, copy.as_of, school, name), text,
+                                     f"results.json, measures, {school or 'all'}, {name}", exact=True)
+        if len(cells) == len(names):
+            bounds.tie(cells["n_students"], [cells[f"n_{band}"] for band in BANDS])
+            bounds.tie(cells["n_chronic"], [cells[f"n_{band}"] for band in CHRONIC])
+            bounds.left_over(("rest", cells["n_students"], cells["n_chronic"]), cells["n_students"],
+                             cells["n_chronic"], f"results.json, measures, {school or 'all'}, not chronic")
+
+
+def _measure_schools(copy: Copy) -> list[str]:
+    """The schools of the measures by name: the table of schools stands in the same order; else by id."""
+    ids = [row.get("school_id") for row in copy.results.get("measures") or ()]
+    names = [row.get("school", "") for row in copy.tables.get("schools", ())]
+    schools = [i for i in ids if i is not None]
+    if copy.school:
+        return [copy.school for _ in ids]
+    shown = names if len(names) == len(schools) else schools
+    place = dict(zip(schools, shown, strict=True))
+    return ["" if i is None else place[i] for i in ids]
+
+
+def _tie_measures(bounds: Bounds, copy: Copy) -> None:
+    """All students of the district are the sum of its schools, where nobody attended two."""
+    schools = [school for school in _measure_schools(copy) if school]
+    if copy.school or len(schools) < 2:
+        return
+    keys = {name: [bounds.numbers.get(_measure_key(copy, copy.as_of, school, name)) for school in ("", *schools)]
+            for name in ("n_students", "n_chronic", *(f"n_{band}" for band in BANDS))}
+    if any(cell is None for cells in keys.values() for cell in cells):
+        return
+    all_known = all(bounds.is_known(cell) for cell in keys["n_students"])
+    twice = sum(bounds.low[c] for c in keys["n_students"][1:]) - bounds.low[keys["n_students"][0]] if all_known else 1e9
+    for cells in keys.values():
+        bounds.tie(cells[0], cells[1:], slack=(-2 * twice, 2 * twice) if twice else (0.0, 0.0))
+
+
+def _tie_recognised(bounds: Bounds, copy: Copy) -> None:
+    rows = copy.tables.get("recognised", ()) if copy.report == "celebration" else ()
+    names = [row["school"] for row in rows]
+    if "All schools" not in names or copy.rounded_to > 1:
+        return
+    for column in ("good", "improved"):
+        cells = [bounds.numbers.get(_key(copy, "recognised", (name,), column, "")) for name in names]
+        whole = cells[names.index("All schools")]
+        if whole is not None:
+            said = (copy.results.get("recognised") or {}).get(f"n_{column}")
+            if said is not None:
+                bounds.know(whole, said, said)
+            bounds.tie(whole, [cell for cell in cells if cell is not None and cell != whole])
+
+
+def _tie_barriers(bounds: Bounds, copy: Copy) -> None:
+    """Students with an open barrier are part of those who ever had it."""
+    for row in copy.tables.get("gap", ()) if copy.report == "barrier_patterns" else ():
+        part = bounds.numbers.get(_key(copy, "gap", (row["label"],), "n_students"))
+        whole = bounds.numbers.get(_key(copy, "funnel", (row["label"],), "n_barriers"))
+        if part is not None and whole is not None:
+            bounds.left_over(("closed", whole, part), whole, part, f"tables/funnel.csv less gap.csv, {row['label']}")
+
+
+def _tie_schools(bounds: Bounds, homes: dict, copies: Sequence[Copy]) -> None:
+    """The district's copy less one school's copy: students of the other schools."""
+    for key, cell in list(bounds.numbers.items()):
+        if len(key) != 7 or not key[4] or (key[2], key[3]) not in SHAPES or not SHAPES[key[2], key[3]].by_school:
+            continue
+        whole = bounds.numbers.get((*key[:4], "", *key[5:]))
+        if whole is not None:
+            rest = f"tables/{key[3]}.csv, {', '.join(key[5])}, {key[6]}: the district less this school"
+            bounds.left_over(("others", whole, cell), whole, cell, rest)
+            homes.setdefault(bounds.numbers.get(("others", whole, cell), -1), homes.get(cell, ""))
+
+
+def _narrow(bounds: Bounds, homes: Mapping[int, str], least: int, width: float) -> list[Finding]:
+    ranges = bounds.ranges([*bounds.hidden, *bounds.small])
+    found = [Finding(homes.get(cell, ""), where, f"a hidden count can be narrowed to fewer than {width:g} values")
+             for cell, where in bounds.hidden.items() if ranges[cell][1] - ranges[cell][0] < width - 1e-3]
+    for cell, where in bounds.small.items():
+        low, high = ranges[cell]
+        if high - low < width - 1e-3 and high > 0.5 and low < least - 0.5:
+            found.append(Finding(homes.get(cell, _home_of(cell, bounds, homes)), where,
+                                 "the students left over are fewer than ten"))
+    return found
+
+
+def _home_of(cell: int, bounds: Bounds, homes: Mapping[int, str]) -> str:
+    """The copy of the counts that a left-over is tied to."""
+    for weights, _, _ in bounds.rows:
+        if cell in weights:
+            return next((homes[other] for other in weights if other in homes), "")
+    return ""
