@@ -172,7 +172,7 @@ def test_every_row_has_one_fate(block: int, tmp_path: Path) -> None:
             assert problem.exit_code in (1, 2)
             assert len(problem.screen().splitlines()) <= 20
             continue
-        assert time.monotonic() - begun < 10, "promise 13: hostile input is bounded"
+        assert time.process_time() - begun < 10, "promise 13: hostile input is bounded"
         opened += 1
         for entry in study.account.to_dict()["files"]:
             assert entry["rows_read"] == entry["loaded"] + entry["repaired"] + entry["quarantined"] + entry["duplicate"]

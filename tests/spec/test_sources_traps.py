@@ -509,3 +509,13 @@ def test_missed_periods_alone_ask_for_the_periods_in_a_day(tmp_path):
     far = refused(tmp_path / "b", {"attendance_event": None, "attendance_period": period_file(0)},
                   toml='[rules]\nperiod_rollup = "homeroom"\nhomeroom_period = "HR"\n')
     assert '"1", "2"' in far.remedy
+
+
+@pytest.mark.parametrize(("head", "names"), [
+    ("ADMINID,PERMNUMBER,ATTEVENTDATE,DAILY_STATUS\n", "ADMINID, PERMNUMBER, ATTEVENTDATE, DAILY_STATUS"),
+    ("matricula;escuela;fecha;codigo\n", "matricula, escuela, fecha, codigo"),
+    ("David,Abshire,Madrid\n", ""), ("Ana,12 Elm St,0001\n", "")])
+def test_a_head_row_of_other_names_is_shown_and_data_never(tmp_path, head, names):
+    far = refused(tmp_path, {"attendance_event": head + "1,2,3,4\n"})
+    assert names in far.screen() if names else "line 1:" in far.screen()
+    assert not any(word in far.screen() for word in ("David", "Abshire", "Ana", "Elm"))

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from evalkit import files
-from evalkit.errors import UserError
+from evalkit.errors import UserError, nearest
 from evalkit.sources.rows import RawFile, TextColumn, text_column
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -116,15 +116,46 @@ def _layout(text: str, known: dict[str, str], required: tuple[str, ...], name: s
     raise header_not_found(_first(text, ","), required, name)
 
 
+_HEAD_WORD = re.compile(
+    r"(student|school|person|perm|enr|att|abs|admin|dates?|code|id|number|num|no|grade|status|period|minutes?|days?|month"
+    r"|year|sy|reason|type|value|name|calendar|section|entry|exit|start|end|pct|present|tardy|alumno|matricula|escuela"
+    r"|fecha|codigo|grado|dia|estado|curso|motivo)",
+    re.I,
+)
+
+
+def _names_in(records: list[list[str]]) -> list[str]:
+    """Cells of the first lines that are words for columns; nothing else of a line, which may hold names and ids."""
+    for record in records[:5]:
+        cells = [cell.strip() for part in record for cell in re.split(r"[;\t|]", part)]
+        found = [cell for cell in cells if cell.isascii() and len(cell) <= 30 and not re.search(r"\d{2}", cell)]
+        found = [cell for cell in found if any(_HEAD_WORD.fullmatch(w) for w in _words(cell))]
+        if len(found) >= 2 and 2 * len(found) >= len([cell for cell in cells if cell]):
+            return found
+    return []
+
+
+def _words(cell: str) -> list[str]:
+    """A column's name cut at spaces, underscores and capitals: ATTEVENTDATE stays whole, studentNumber is two."""
+    parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", cell)
+    long = re.fullmatch(r"(student|school|person|perm|enr|att|abs|admin)\w*(date|code|id|number)", cell, re.I)
+    return [*parts, *(["id"] if long and len(parts) == 1 else [])]
+
+
 def header_not_found(records: list[list[str]], required: tuple[str, ...], name: str) -> UserError:
-    """The refusal for a file without its column names. Shows shapes of lines only: a line may hold names and ids."""
+    """The refusal for a file without its column names. Shows words for columns, never other cells of a line."""
+    names = _names_in(records)
     shapes = [f"line {i}: {len(record)} cells" for i, record in enumerate(records[:5], start=1)]
+    if names:
+        shapes = [f"the file's own columns seem to be: {', '.join(names[:12])}"]
+    mine = (nearest(required[0], names) if required and names else "") or "your column"
+    asked = required[0] if required else "student_id"
     return UserError(
         "The row with the column names was not found in the first 30 lines.",
         file=name,
         culprits=shapes,
-        remedy=f"It must name: {', '.join(required)}. If your columns have other names, write them under "
-        "[columns.<table>] in study.toml.",
+        remedy=f"It must name: {', '.join(required)}. If your columns have other names, say so in study.toml, below a "
+        f'line [columns.<table>], one line each, such as: {asked} = "{mine}".',
     )
 
 
