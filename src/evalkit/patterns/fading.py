@@ -127,3 +127,22 @@ def skipped_periods(grid: DayGrid, missed: pd.DataFrame | None, *, q: float = SU
     table["q_value"] = q_values(table["p_value"].to_numpy())
     kept = table[table["q_value"] < q].sort_values(["q_value", "student_id"], ignore_index=True)
     return kept[PERIOD_COLUMNS]
+
+
+def missed_by_student(grid: DayGrid, missed: pd.DataFrame | None) -> pd.DataFrame:
+    """Students with 5 single periods missed or more, most first. Grain: student; n_missed, period (the one missed
+    most), n_in_period, beyond (yes where `skipped_periods` finds it beyond chance, else no)."""
+    names = ["student_id", "n_missed", "period", "n_in_period", "beyond"]
+    if missed is None or not len(missed):
+        return pd.DataFrame(columns=names)
+    known = missed[missed["student_id"].isin(grid.students["student_id"])]
+    counts = known.assign(period=known["period"].astype("str")).groupby(["student_id", "period"]).size()
+    table = counts.rename("n_in_period").reset_index()
+    table["n_missed"] = table.groupby("student_id")["n_in_period"].transform("sum")
+    table = table[table["n_missed"] >= LEAST_PERIODS]
+    most = table.sort_values(["n_in_period", "period"], ascending=[False, True]).drop_duplicates("student_id")
+    sure = skipped_periods(grid, missed)
+    pairs = set(zip(sure["student_id"], sure["period"], strict=True))
+    beyond = ["yes" if pair in pairs else "no" for pair in zip(most["student_id"], most["period"], strict=True)]
+    order = ["n_missed", "n_in_period", "student_id"]
+    return most.assign(beyond=beyond).sort_values(order, ascending=[False, False, True], ignore_index=True)[names]

@@ -96,6 +96,9 @@ def group_words(group: str, school_name: Callable[[str], str]) -> str:
     """A group as a reader says it: "Grade 7", the school's name, "Bus route R15"."""
     from evalkit.vocabulary import grade_label
 
+    if " & " in group:
+        first, second = group.split(" & ", 1)
+        return f"{group_words(first, school_name)}, {group_words(second, school_name)}"
     column, _, value = group.partition("=")
     words: Mapping[str, Callable[[], str]] = {
         "grade_level": lambda: grade_label(value),

@@ -268,10 +268,9 @@ def profile_blocks(facts: BarrierFacts, gate: Gate) -> list[Any]:
             Column("ci_high", "High", "decimal2"),
         )
         measure = gate.fixed("Rate of absence against all other school days (1 is the same), with 95% interval")
-        if not is_whole(table):
-            found.append(
-                Table(gate.fixed(title), measure, table, columns, note=gate.fixed(table.rule), key=f"profile_{name}")
-            )
+        if name == "month" or not is_whole(table):
+            note = "" if is_whole(table) else gate.fixed(table.rule)
+            found.append(Table(gate.fixed(title), measure, table, columns, note=note, key=f"profile_{name}"))
             continue
         alt = "; ".join(f"{r.label} {r.rate_ratio:.2f}" for r in table.frame.itertuples()) + "."
         found.append(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from evalkit.patterns.cells import is_cell
 from evalkit.patterns.findings import choose_findings
 from evalkit.patterns.reasons import coverage, is_known
 from evalkit.patterns.search import KINDS, find_patterns, n_searched
@@ -49,12 +50,12 @@ class _Same:
 
 
 def barrier_facts(study: Any, audience: str) -> BarrierFacts:
-    """The facts for one audience: small areas, routes, households and class periods stay with the team."""
+    """The facts for one audience: small areas, routes, households, class periods and subgroups stay with the team."""
     facts = _searched(_Same(study))
     if audience == "team" or facts.table.empty:
         return facts
     open_ = ~facts.table["group"].str.startswith(NOT_FOR_PARTNERS) & ~facts.table["pattern"].str.startswith("period=")
-    table = facts.table[open_].reset_index(drop=True)
+    table = facts.table[open_ & ~is_cell(facts.table["group"])].reset_index(drop=True)
     return BarrierFacts(table, choose_findings(table), facts.absences, facts.n_searched, facts.kinds)
 
 
@@ -85,6 +86,7 @@ def family_rows(table: pd.DataFrame, finding: pd.Series, *, most: int = 7) -> pd
     groups.
     """
     own = table[table["kind"].eq(finding["kind"]) & table["p_value"].notna()]
+    own = own[~is_cell(own["group"]) | own["group"].eq(finding["group"])]
     column = str(finding["group"]).partition("=")[0]
     name = str(finding["pattern"]).partition("=")[0]
     if name in ("weekday", "month", "period"):

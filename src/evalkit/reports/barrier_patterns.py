@@ -154,10 +154,11 @@ def reasons(study: Any, params: Params) -> Section:
     )
     first, *more = blocks.reason_blocks(study, facts, gate)
     beside = (Paragraph(why), blocks.coverage_table(study, facts, gate))
-    body = [Row((beside, (first,)), (6, 6)), *blocks.reason_month_blocks(facts, gate), *more]
-    proposals = {"reason_proposals": reason_proposals(study)} if gate.is_team and "contact" in study.can else {}
+    body = [Row((beside, (first,)), (7, 5)), *blocks.reason_month_blocks(facts, gate)]
+    tables = {block.key: block.data for block in more}
+    tables |= {"reason_proposals": reason_proposals(study)} if gate.is_team and "contact" in study.can else {}
     return Section(
-        context, "reasons", title, tuple([*body, *voice_blocks(study, gate)]), starts_page=True, tables=proposals
+        context, "reasons", title, tuple([*body, *voice_blocks(study, gate)]), starts_page=True, tables=tables
     )
 
 
