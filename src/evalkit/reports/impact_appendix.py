@@ -1,20 +1,26 @@
-"""The method appendix of the impact study: every estimate, the balance, the checks, and what was done, from what was done."""
+"""The method appendix of the impact study: every estimate, the balance, the checks, written from what was done."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
 
-from evalkit.render.blocks import Callout, Column, Row, Table
+from evalkit import figures
+from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_answer import YEAR, arms
+from evalkit.reports.impact_groups import strategy_estimates
 from evalkit.reports.impact_run import Analysis
-from evalkit.reports.impact_who import COVARIATES, balance_frame
+from evalkit.reports.impact_who import balance_frame
+from evalkit.reports.impact_words import check_title, column_word, worded
+from evalkit.tables import long_date
 from evalkit.wording import listed, number, plural
 from evalkit.wording.verdicts import CHECK_WORDS
 
+WORST_FIRST = ("fail", "caution", "pass")
 METHODS = {
     "exact": "grouped exactly",
     "nearest": "paired with the nearest similar student",
@@ -59,8 +65,9 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
         Column("p_value", "p", "p_value"),
     )
     note = (
-        "Only the first line was planned; the others are exploratory. More days in school is positive. From and to: 95% interval. "
-        "A line without a number could not be had; results.json says why."
+        "Only the first line was planned; the others are exploratory. Days: more days in school per 180-day year; "
+        "points: share of students. From and to: 95% interval. A line without a number could not be had; results.json "
+        "says why."
     )
     return Table(
         gate.fixed("The answer, and the same question asked in other ways"),
@@ -75,7 +82,7 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
 def _estimate_row(name: str, found) -> dict[str, Any]:
     in_days = found.outcome in ("absence_rate", "absent_days")
     scale = -(YEAR if found.outcome == "absence_rate" else 1.0) if in_days else 100.0
-    unit = "days per 180" if found.outcome == "absence_rate" else "days" if in_days else "points"
+    unit = "days" if found.outcome == "absence_rate" else "days" if in_days else "points"
     ends = [None if end is None else end * scale for end in (found.ci_low, found.ci_high)]
     low, high = ends if scale > 0 else ends[::-1]
     return {
@@ -128,12 +135,12 @@ def checks_table(analysis: Analysis, gate: Gate) -> Table:
     """Every check with its verdict and reason. Partners see verdicts; the sentences hold counts of students."""
     rows = [
         {
-            "check": _title(check.name),
+            "check": check_title(check.name),
             "verdict": CHECK_WORDS[check.verdict],
-            "text": check.text,
+            "text": worded(check.text),
             "n": min(arms(analysis)),
         }
-        for check in analysis.checks
+        for check in sorted(analysis.checks, key=lambda check: WORST_FIRST.index(check.verdict))
     ]
     frame = pd.DataFrame(rows, columns=["check", "verdict", "text", "n"])
     columns = [Column("check", "Check"), Column("verdict", "Came out"), Column("text", "Why")]
@@ -143,16 +150,87 @@ def checks_table(analysis: Analysis, gate: Gate) -> Table:
     n_held = sum(check.verdict == "pass" for check in analysis.checks)
     return Table(
         gate.fixed(f"{n_held} of {plural(len(analysis.checks), 'check')} hold"),
-        gate.fixed("What could make the number wrong, and what the data say"),
+        gate.fixed("What could make the number wrong, and what the data say. Here minus means fewer days absent"),
         released,
         tuple(columns),
         key=f"checks_{analysis.plan.id}",
     )
 
 
-def _title(name: str) -> str:
-    text = name.replace("_", " ")
-    return text[:1].upper() + text[1:]
+def beyond_row(analysis: Analysis, gate: Gate) -> Row | None:
+    """Change since last year for both groups beside the result by dose, where the study has them."""
+    cells = [(block,) for block in (change_table(analysis, gate), dose_table(analysis, gate)) if block is not None]
+    return Row(tuple(cells), (12 // len(cells),) * len(cells)) if cells else None
+
+
+def change_table(analysis: Analysis, gate: Gate) -> Table | None:
+    """Days missed last year and since the start, both groups; never the mentored alone."""
+    frame = analysis.change
+    if frame.empty:
+        return None
+    days = frame.assign(**{name: frame[name] * YEAR for name in ("before", "after", "change")})
+    released = gate.table(f"change_{analysis.plan.id}", days, keys=("arm",), counts=("n",),
+                          plain=dict.fromkeys(("before", "after", "change"), "n"))
+    columns = (Column("arm", "Group"), Column("n", "Students", "integer"), Column("before", "Last year", "decimal1"),
+               Column("after", "Since the start", "decimal1"), Column("change", "Change", "signed1"))
+    note = ("This is not the result. Last year’s days helped choose who is compared, so both groups may move back "
+            "toward their usual level, and not alike. Students known in both years only.")
+    return Table(gate.fixed("Days missed before and after, both groups"),
+                 gate.fixed("Days missed per 180-day year"), released, columns, note=gate.fixed(note),
+                 key=f"change_{analysis.plan.id}")
+
+
+def dose_table(analysis: Analysis, gate: Gate) -> Table | None:
+    """The difference by contacts a week, with what it cannot show."""
+    frame = analysis.doses
+    if frame.empty or analysis.planned.outcome != "absence_rate":
+        return None
+    days = pd.DataFrame({"label": frame["label"], "n": frame["n"], "n_comparison": frame["n_comparison"],
+                         "value": -frame["value"].astype(float) * YEAR,
+                         "ci_low": -frame["ci_high"].astype(float) * YEAR,
+                         "ci_high": -frame["ci_low"].astype(float) * YEAR})
+    released = gate.table(f"dose_{analysis.plan.id}", days, keys=("label",), counts=("n", "n_comparison"),
+                          plain=dict.fromkeys(("value", "ci_low", "ci_high"), "n"))
+    columns = (Column("label", "Contacts"), Column("n", "Mentored", "integer"),
+               Column("value", "Difference", "signed1"), Column("ci_low", "From", "signed1"),
+               Column("ci_high", "To", "signed1"))
+    note = ("Exploratory. Mentors reach students who are in school more easily, and call more when a student is away. "
+            "So this cannot show that more contacts bring more days.")
+    return Table(gate.fixed("The difference, by contacts a week"),
+                 gate.fixed("More days in school per 180-day year, with 95% interval"), released, columns,
+                 note=gate.fixed(note), key=f"dose_{analysis.plan.id}")
+
+
+def strategies(study: Any, gate: Gate) -> Figure | Callout:
+    """Each service on its own session days; a sentence where none can be judged."""
+    frame, why = strategy_estimates(study)
+    title = "Days with a planned session, by service"
+    if frame.empty:
+        return Callout(gate.fixed(title), (gate.fixed(why),), tone="answer")
+    labels = [str(code).replace("_", " ").capitalize() for code in frame["strategy"]]
+    points = pd.DataFrame({"label": labels, "n": frame["n"], "n_sessions": frame["n_sessions"],
+                           **{to: -100 * frame[name].astype(float) for to, name in
+                              (("value", "value"), ("ci_low", "ci_high"), ("ci_high", "ci_low"))}})
+    released = gate.table("strategies", points, keys=("label",), counts=("n", "n_sessions"),
+                          plain=dict.fromkeys(("value", "ci_low", "ci_high"), "n"))
+    shown = released.frame.astype(dict.fromkeys(("value", "ci_low", "ci_high"), "float64"))
+    columns = (Column("label", "Service"), Column("n", "Students", "integer"),
+               Column("n_sessions", "Sessions", "integer"), Column("value", "Difference", "signed1", "points"),
+               Column("ci_low", "From", "signed1"), Column("ci_high", "To", "signed1"))
+    alt = " ".join(f"{row.label}: {number(row.value, 1)} points, from {number(row.ci_low, 1)} to "
+                   f"{number(row.ci_high, 1)}." for row in shown.itertuples() if pd.notna(row.value))
+    return Figure(gate.fixed(title), gate.fixed("Share of the day in school, session days minus the same student’s "
+                                                "other days, in points, with number of students and 95% interval"),
+                  figures.interval_forest(shown), gate.fixed(alt), released, columns, key="strategies",
+                  note=gate.fixed("Exploratory. It is about session days only; services are not compared with each "
+                                  "other."))
+
+
+def main_tables(blocks: Sequence[Any]) -> dict[str, Table]:
+    """The tables of the appendix by the name of their file, rows walked."""
+    walked = [inner for block in blocks for inner in
+              ((b for cell in block.cells for b in cell) if isinstance(block, Row) else (block,))]
+    return {block.key: block for block in walked if isinstance(block, Table) and block.key}
 
 
 def how_it_was_done(analysis: Analysis, gate: Gate) -> Callout:
@@ -160,25 +238,35 @@ def how_it_was_done(analysis: Analysis, gate: Gate) -> Callout:
     plan = analysis.plan
     start = (
         (
-            "Each mentored student’s start day is the day the comparison begins for the students it is compared with too; nothing "
-            "measured on or after that day was used to choose them."
+            "Each mentored student’s start day is the day the comparison begins for the students it is compared with "
+            "too; nothing measured on or after that day was used to choose them."
         )
         if plan.baseline == "landmark"
         else f"The comparison begins on {plan.baseline} for everyone."
     )
     exact = (
-        f" within the same {listed([_title(column).lower().replace(' id', '') for column in plan.exact])}"
+        f" within the same {listed([column_word(column) for column in plan.exact])}"
         if plan.exact
         else ""
     )
     lines = [
-        f"Mentored students were {METHODS[plan.method]}{exact}, by {listed([COVARIATES.get(name, _title(name)).lower() for name in plan.covariates])}.",
+        f"Mentored students were {METHODS[plan.method]}{exact}, by "
+        f"{listed([column_word(name) for name in plan.covariates])}.",
         start,
-        f"Days missed from that day on were compared with the estimator “{plan.estimator.replace('_', ' ')}”; standard errors {plan.standard_errors}"
-        f"{', clustered by ' + analysis.planned.clustered_by if analysis.planned.clustered_by else ''}. The result is about {_about(plan.estimand)}.",
+        f"Days missed from that day on were compared with the estimator “{plan.estimator.replace('_', ' ')}”; standard "
+        f"errors {analysis.planned.standard_errors}{_clusters(analysis)}. The result is about {_about(plan.estimand)}.",
     ]
-    lines += list(analysis.comparison.remarks[:3]) if gate.is_team else []
+    lines += [worded(str(remark)) for remark in analysis.comparison.remarks[:3]] if gate.is_team else []
     return Callout(gate.fixed("How it was done"), tuple(map(gate.fixed, lines)), tone="answer")
+
+
+CLUSTERS = {"subclass": "matched set", "student_id": "student", "school_id": "school", "mentor_id": "mentor"}
+
+
+def _clusters(analysis: Analysis) -> str:
+    by = analysis.planned.clustered_by
+    words = [CLUSTERS.get(name, name.replace("_", " ")) for name in by.split(" and ")] if by else []
+    return f", clustered by {listed(words)}" if words else ""
 
 
 def _about(estimand: str) -> str:
@@ -195,8 +283,14 @@ def data_and_versions(study, analysis: Analysis, gate: Gate) -> Callout:
     account = study.account.to_dict()["files"]
     read, aside = sum(f["rows_read"] for f in account), sum(f["quarantined"] for f in account)
     lines = [
-        f"Attendance to {study.as_of:%Y-%m-%d}; {number(read)} rows read from {plural(len(account), 'file')}, {number(aside)} set aside with a reason.",
-        f"Plan “{analysis.plan.id}”, fingerprint {analysis.plan.sha256[:12]}, seed {analysis.plan.seed}; evalkit {version('evalkit')}.",
-        "To check: MANIFEST.json lists every input and output with its fingerprint; results.json holds every number at full precision.",
+        f"Attendance to {long_date(study.as_of)}; {number(read)} rows read from {plural(len(account), 'file')}"
+        + (f", {number(aside)} set aside with a reason." if gate.is_team else "."),
+        f"Plan “{analysis.plan.id}”, fingerprint {analysis.plan.sha256[:12]}, seed {analysis.plan.seed}; evalkit "
+        f"{version('evalkit')}.",
+        "To check: MANIFEST.json lists every input and output with its fingerprint; results.json holds every number at "
+        "full precision.",
     ]
+    if gate.is_team:
+        lines.append("The folder replication holds the plan, the call and the versions; “evalkit export” makes a file "
+                     "for R.")
     return Callout(gate.fixed("Data and versions"), tuple(map(gate.fixed, lines)), tone="answer")

@@ -1,4 +1,4 @@
-"""`evalkit export`: a pseudonymous analysis file with its dictionary and an R script that redoes the planned estimate."""
+"""`evalkit export`: a pseudonymous analysis file, its dictionary, and an R script that redoes the planned estimate."""
 
 from __future__ import annotations
 

@@ -238,7 +238,7 @@ def _context(sites: Sites) -> Context:
     as_of = max((str(day)[:10] for day in rows.get("as_of", pd.Series(dtype=str)).dropna()), default="undated")
     programs = sorted(set(rows.get("program", pd.Series(dtype=str)).dropna())) or ["Success Mentors"]
     return Context(REPORT, TITLE, "Pooled sites", programs[0], PARTNER, as_of, as_of, last_day=as_of, folder=HOME,
-                   definitions="**95% interval:** if the study were run many times, 95 of 100 such intervals would hold "
+                   definitions="**95% interval:** if this were done many times, 95 of 100 such intervals would hold "
                                "the true mean.")
 
 

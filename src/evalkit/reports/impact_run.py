@@ -1,4 +1,4 @@
-"""The planned analyses of a study, run as written: comparison, planned estimate, what was run beyond it, checks, evidence."""
+"""The planned analyses of a study, run as written: comparison, planned estimate, beyond the plan, checks, evidence."""
 
 from __future__ import annotations
 
@@ -13,24 +13,17 @@ from evalkit.comparison import Comparison, landmark_comparison
 from evalkit.config import AnalysisPlan
 from evalkit.errors import UserError, must_be_one_of
 from evalkit.estimators import Estimate, estimate, estimate_or_reason
+from evalkit.estimators.result import plain
 from evalkit.evidence import StudyFacts, effect_sizes, read_evidence
-
-GROUPS = {
-    "english_learner": ("English learners", "Not English learners"),
-    "disability_idea": ("Special education", "No special education"),
-    "econ_disadvantaged": ("Economic disadvantage: yes", "Economic disadvantage: no"),
-}
-GRADE_BANDS = {
-    "Grades PK to 5": ("IT", "PR", "PK", "TK", "KG", "01", "02", "03", "04", "05"),
-    "Grades 6 to 8": ("06", "07", "08"),
-    "Grades 9 to 12": ("09", "10", "11", "12", "13"),
-}
-LEAST_PER_ARM = 10
+from evalkit.reports.impact_groups import change_since_last_year, dose_estimates, group_estimates
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """One planned analysis with everything its pages say. groups: a row per subgroup with its own estimate."""
+    """One planned analysis with everything its pages say.
+
+    groups, doses: a row per subgroup or dose with its own estimate. change: last year and now, both arms.
+    """
 
     plan: AnalysisPlan
     comparison: Comparison
@@ -40,6 +33,8 @@ class Analysis:
     effect_sizes: Mapping[str, Any]
     evidence: Mapping[str, Any]
     groups: pd.DataFrame
+    doses: pd.DataFrame
+    change: pd.DataFrame
 
     def to_dict(self) -> dict[str, Any]:
         """The entry of results.json: estimates[0] is the planned one, the others are marked exploratory."""
@@ -52,10 +47,35 @@ class Analysis:
             "n_treated_matched": self.comparison.n_treated_matched,
             "n_treated_dropped": self.comparison.n_treated_dropped,
             "flow": self.comparison.flow.to_dict("records"),
+            "left_out": left_out(self.comparison),
+            "baseline": baseline_g(self.comparison),
+            "groups": plain(self.groups.to_dict("records")),
+            "doses": plain(self.doses.to_dict("records")),
+            "change_since_last_year": plain(self.change.to_dict("records")),
             "checks": [check.to_dict() for check in self.checks],
             "effect_sizes": dict(self.effect_sizes),
             "evidence": dict(self.evidence),
         }
+
+
+def left_out(comparison: Comparison) -> list[dict[str, Any]]:
+    """Students not in the comparison, by arm and reason; they add up to everyone in the data who is not compared."""
+    flow = comparison.flow
+    dropped = comparison.dropped
+    kept = {arm: set(comparison.arm(arm)["student_id"]) for arm in (1, 0)}
+    rows = []
+    for arm, name in ((1, "treated"), (0, "comparison")):
+        mine = dropped[(dropped["treated"] == arm) & ~dropped["student_id"].isin(kept[arm])]
+        counts = mine.drop_duplicates("student_id")["reason"].value_counts(sort=True)
+        found = [{"arm": name, "reason": str(reason), "n": int(n)} for reason, n in counts.items()]
+        rest = int(flow[name].iloc[0] - flow[name].iloc[-1]) - sum(row["n"] for row in found)
+        if rest > 0:
+            found.append({"arm": name, "reason": NOT_AT_RISK, "n": rest})
+        rows += found
+    return rows
+
+
+NOT_AT_RISK = "not enrolled, not eligible or already mentored on every start day"
 
 
 def plain_plan(plan: AnalysisPlan) -> dict[str, Any]:
@@ -119,7 +139,9 @@ def run_analysis(study, plan: AnalysisPlan) -> Analysis:
         checks,
         sizes,
         read_evidence(study_facts(study, comparison, planned, checks, plan)).to_dict(),
-        group_estimates(comparison, plan),
+        group_estimates(study, comparison, plan),
+        dose_estimates(study, comparison, plan),
+        change_since_last_year(comparison, plan),
     )
 
 
@@ -162,84 +184,6 @@ def _never_mentored(study, plan: AnalysisPlan, main: Mapping[str, Any]) -> Estim
     except UserError as refusal:
         return estimate_or_reason(None, None, **{**main, "name": f"not available: {refusal.what}"})
     return estimate_or_reason(None, comparison, **main)
-
-
-def group_estimates(comparison: Comparison, plan: AnalysisPlan) -> pd.DataFrame:
-    """The planned estimate within groups of students. Grain: one row per group; a group too small has no value.
-
-    A matched set belongs to the group of its mentored student, so that like is compared with like.
-    """
-    rows = []
-    used = comparison.used
-    for group, label, member in _memberships(used):
-        part = _sets_of(used, member)
-        n_treated, n_comparison = int((part["treated"] == 1).sum()), int((part["treated"] == 0).sum())
-        row = {
-            "group": group,
-            "label": label,
-            "n": n_treated,
-            "n_comparison": n_comparison,
-            "value": None,
-            "ci_low": None,
-            "ci_high": None,
-        }
-        if min(n_treated, n_comparison) >= LEAST_PER_ARM:
-            found = estimate_or_reason(
-                None,
-                part,
-                estimator=plan.estimator,
-                outcome=plan.outcome,
-                exploratory=True,
-                clustered_by="subclass" if part["subclass"].notna().all() else None,
-                standard_errors="CR2",
-                covariates=_usable(part, plan),
-                exact=(),
-                estimand="ATT",
-            )
-            if found.value is not None:
-                row |= {"value": found.value, "ci_low": found.ci_low, "ci_high": found.ci_high}
-        rows.append(row)
-    return pd.DataFrame(rows, columns=["group", "label", "n", "n_comparison", "value", "ci_low", "ci_high"])
-
-
-def _memberships(used: pd.DataFrame):
-    """(group, label, mask over the rows) for every planned grouping the rows can bear."""
-    if "grade_level" in used:
-        for label, grades in GRADE_BANDS.items():
-            if (mask := used["grade_level"].astype(str).isin(grades)).any():
-                yield "grade", label, mask
-    for column, (yes, no) in GROUPS.items():
-        if column in used and used[column].notna().any():
-            flag = used[column].astype("boolean")
-            yield column, yes, flag.fillna(False).astype(bool)
-            yield column, no, (~flag).fillna(False).astype(bool)
-    if "prior_absence_rate" in used and used["prior_absence_rate"].notna().any():
-        rate = pd.to_numeric(used["prior_absence_rate"], errors="coerce")
-        yield "prior", "Missed under 20% last year", rate < 0.20
-        yield "prior", "Missed 20% or more last year", rate >= 0.20
-
-
-def _sets_of(used: pd.DataFrame, member: pd.Series) -> pd.DataFrame:
-    """The whole sets whose mentored student is a member; without sets, the members themselves."""
-    if used["subclass"].isna().any():
-        return used[member]
-    focal = used.loc[member & (used["treated"] == 1), "subclass"]
-    return used[used["subclass"].isin(focal)]
-
-
-def _usable(part: pd.DataFrame, plan: AnalysisPlan) -> tuple[str, ...]:
-    """The plan's numeric and yes/no covariates that vary inside the group, so that small groups can be adjusted."""
-    kept = []
-    for name in plan.covariates:
-        column = part[name] if name in part else pd.Series(dtype=float)
-        if (
-            column.notna().all()
-            and column.nunique() > 1
-            and not isinstance(column.dtype, pd.StringDtype)
-            and column.dtype != object
-        ):
-            kept.append(name)
-    return tuple(kept)
 
 
 PRE_MEASURES = ("prior_absence_rate", "pre_absence_rate")

@@ -1,4 +1,4 @@
-"""The impact study: did mentored students attend more than similar students, for whom, how sure are we, can it be checked."""
+"""The impact study: did mentored students attend more than similar ones, for whom, how sure, can it be checked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalkit.render.blocks import Callout, Paragraph, Row, Section
-from evalkit.reports import impact_answer, impact_appendix, impact_who
+from evalkit.reports import impact_answer, impact_appendix, impact_files, impact_who
 from evalkit.reports.gate import gate_of
 from evalkit.reports.impact_run import Analysis, run_analyses
 from evalkit.reports.params import Params as BaseParams
@@ -87,14 +87,33 @@ def who_took_part(study, params: Params, found: Sequence[Analysis]) -> Section:
 def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section:
     """Page 3: for readers who want to check the work: every estimate, balance, checks, how it was done."""
     gate = gate_of(study, params)
-    blocks: list[Any] = [Paragraph(gate.fixed("For readers who want to check the work. Every number here is in results.json."))]
+    intro = "For readers who want to check the work. Every number here is in results.json or the folder tables."
+    blocks: list[Any] = [Paragraph(gate.fixed(intro))]
     for analysis in found:
         blocks.append(impact_appendix.results_row(analysis, gate))
     blocks.append(impact_appendix.method_row(study, found[0], gate))
+    for analysis in found:
+        blocks += [row for row in (impact_appendix.beyond_row(analysis, gate),) if row is not None]
+    blocks.append(impact_appendix.strategies(study, gate))
     blocks += [impact_appendix.checks_table(analysis, gate) for analysis in found]
     return Section(
-        _context(study, params), "method_appendix", gate.fixed("Method appendix"), tuple(blocks), starts_page=True
+        _context(study, params),
+        "method_appendix",
+        gate.fixed("Method appendix"),
+        tuple(blocks),
+        starts_page=True,
+        files=_files(study, found, gate, blocks),
     )
+
+
+def _files(study, found: Sequence[Analysis], gate, blocks: Sequence[Any]) -> dict[str, str]:
+    """The team gets the replication bundle and LaTeX tables; partners and the public effects.json for pooling."""
+    if not gate.is_team:
+        return {"effects.json": gate.fixed(impact_files.effects(study, found, gate))}
+    return {
+        **impact_files.replication(study, found),
+        **impact_files.latex_tables(impact_appendix.main_tables(blocks)),
+    }
 
 
 __all__ = ["Analysis", "Callout", "Params", "analyses", "at_a_glance", "method_appendix", "who_took_part"]
