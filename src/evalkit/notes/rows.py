@@ -24,7 +24,7 @@ _ENCODINGS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xf
 _BOM = "\ufeff"
 _DATED = {"action": "decided_on", "plan_change": "changed_on", "insight": "date"}
 _NEEDED = {"action": ("what",), "plan_change": ("what",), "insight": ("theme",)}
-_WAIT, _PATIENCE = 0.05, 15.0
+_WAIT, _PATIENCE = 0.05, 60.0
 
 
 def add_note(folder: str | Path, table: str, values: Mapping[str, str], *,
