@@ -519,3 +519,13 @@ def test_a_head_row_of_other_names_is_shown_and_data_never(tmp_path, head, names
     far = refused(tmp_path, {"attendance_event": head + "1,2,3,4\n"})
     assert names in far.screen() if names else "line 1:" in far.screen()
     assert not any(word in far.screen() for word in ("David", "Abshire", "Ana", "Elm"))
+
+
+def test_a_quote_never_closed_is_named_by_its_row(tmp_path):
+    far = refused(tmp_path, {"student": 'student_id,grade_level\n0001,03\n"0002,03\n0003,03\n'})
+    assert far.row == 3 and "never closed" in far.what
+
+
+def test_a_study_whose_every_assignment_is_unknown_is_refused_in_words(tmp_path):
+    contact = "contact_id,student_id,mentor_id,date,activity\nc1,0001,M1,2024-09-06,a_greet\n"
+    refused(tmp_path, {"assignment": BASE["assignment"].replace("0001", "0999"), "contact": contact})

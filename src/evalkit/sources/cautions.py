@@ -54,14 +54,14 @@ def _code_meanings(tables: Tables) -> list[str]:
         rows = tables["code_table"].frame
         meanings = rows[[*_KEY, *_MEANING]].drop_duplicates()
         n = meanings.loc[meanings.duplicated(_KEY), "code_local"].nunique()
-        said += _said(n, "Attendance codes with two meanings in one school year: {n}. One of them is used for the whole "
-                         "year. If a meaning changed during the year, give the later one a code of its own.")
+        said += _said(n, "Attendance codes with two meanings in one school year: {n}. One of them is used for the "
+                         "whole year. If a meaning changed during the year, give the later one a code of its own.")
     events = usable(tables, "attendance_event")
     told = events.loc[events["status"].notna() & events["code_local"].fillna("").ne(""), ["code_local", "status"]]
     told = told.drop_duplicates()
     n = told.loc[told.duplicated("code_local"), "code_local"].nunique()
-    return said + _said(n, "Attendance codes that rows use with more than one status: {n}. Each row's own status counts; "
-                           "a meaning may have changed during the year.")
+    return said + _said(n, "Attendance codes that rows use with more than one status: {n}. Each row's own status "
+                           "counts; a meaning may have changed during the year.")
 
 
 _KEY = ["district_id", "school_year", "code_local"]
@@ -70,7 +70,7 @@ _KEY = ["district_id", "school_year", "code_local"]
 def _empty_days(tables: Tables) -> list[str]:
     """School days on which every student of a school of some size is absent all day."""
     events, spans = usable(tables, "attendance_event"), usable(tables, "enrollment")
-    if not len(events) or not len(spans):
+    if events.empty or spans.empty:
         return []
     codes = usable(tables, "code_table")
     place = code_rows(events, codes, usable(tables, "school"))
@@ -134,8 +134,8 @@ def _long_years(tables: Tables) -> list[str]:
         years = pd.Series(end_year_of(totals["period_end"]), index=totals.index)
         sums = totals.groupby(["student_id", "school_id", "period_start", years])["days_enrolled"].max()
         n += int((sums.groupby(level=[0, 1, 3]).sum() > MOST_DAYS).sum())
-    return _said(n, "Students with more than 185 days enrolled in a school year: {n}. Please check the calendar and the "
-                    "enrolment spans.")
+    return _said(n, "Students with more than 185 days enrolled in a school year: {n}. Please check the calendar and "
+                    "the enrolment spans.")
 
 
 def _totals_above_calendar(tables: Tables) -> list[str]:
@@ -167,6 +167,8 @@ def _contacts(tables: Tables) -> list[str]:
     if "assignment" not in tables:
         return []
     contacts = usable(tables, "contact").dropna(subset=["student_id"])
+    if contacts.empty or usable(tables, "assignment").empty:
+        return []
     begin = usable(tables, "assignment").groupby("student_id")["begin_date"].min()
     first = contacts["student_id"].map(begin)
     return [*_said(first.isna().sum(), "Contacts with students who have no assignment: {n}. They are kept."),
@@ -192,8 +194,8 @@ def _old_resources(tables: Tables) -> list[str]:
     last = max((usable(tables, name)[column].max() for name, column in _LAST if len(usable(tables, name))),
                default=pd.NaT)
     n = 0 if pd.isna(last) else (checked < last - pd.Timedelta(days=OLD_DAYS)).sum()
-    return _said(n, "Resources last checked more than 180 days before the last day of attendance: {n}. Please check that "
-                    "they still help.")
+    return _said(n, "Resources last checked more than 180 days before the last day of attendance: {n}. Please check "
+                    "that they still help.")
 
 
 _LAST = (("attendance_event", "date"), ("attendance_period", "date"), ("attendance_total", "period_end"))

@@ -15,8 +15,8 @@ from evalkit.sources.rows import QUARANTINED, TableRows, Tables, row_texts, usab
 from evalkit.vocabulary import plain
 
 PERIOD_FILE = (
-    "name this file under [tables] as attendance_period (columns period, minutes_scheduled, minutes_present) and choose "
-    'how periods make a day: [rules] period_rollup = "half_of_minutes" (the default), "half_day_bands", or "homeroom" '
+    "name this file under [tables] as attendance_period (columns period, minutes_scheduled, minutes_present) and "
+    'choose how periods make a day: [rules] period_rollup = "half_of_minutes" (the default), "half_day_bands", or "homeroom" '
     'with homeroom_period = "HR".'
 )
 

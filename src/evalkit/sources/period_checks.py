@@ -15,7 +15,7 @@ from evalkit.sources.rows import TableRows, Tables, usable
 EVERY_PERIOD_SHARE = 0.5
 RULES = {
     "half_of_minutes": "a day counts as absent when at least half of its scheduled time was missed",
-    "half_day_bands": "under a quarter missed is a day present, up to three quarters half a day, above that a whole day",
+    "half_day_bands": "under a quarter missed is a day present, up to three quarters half a day, above it a whole day",
     "homeroom": "the homeroom period stands for the day",
 }
 

@@ -180,9 +180,28 @@ def dropped_columns(head: list[str], used: dict[int, str]) -> tuple[str, ...]:
     return tuple(cell.strip()[:40] for place, cell in enumerate(head) if place not in used and cell.strip())
 
 
+def _must_close_quotes(text: str, delimiter: str, name: str) -> None:
+    """Refuse a quote that swallows the rest of the file, naming the row where it opens."""
+    if text.count('"') % 2 == 0:
+        return
+    reader, row = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 0
+    try:
+        for _ in reader:
+            row = reader.line_num
+    except csv.Error as problem:
+        if "end of data" in str(problem):
+            raise UserError(
+                "A double quote is opened and never closed, so the rest of the file is one cell.",
+                file=name,
+                row=row + 1,
+                remedy="Close or remove the quote in this row, or export the file again.",
+            ) from None
+
+
 def _records(text: str, delimiter: str, head: int, known: dict[str, str], name: str) -> dict:
     if len(text) > _LARGE and '"' not in text and (fast := _plain_records(text, delimiter, head, known, name)):
         return fast
+    _must_close_quotes(text, delimiter, name)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         top = list(islice(reader, head + 1))
