@@ -16,8 +16,8 @@ from evalkit.vocabulary import plain
 
 PERIOD_FILE = (
     "name this file under [tables] as attendance_period (columns period, minutes_scheduled, minutes_present) and "
-    'choose how periods make a day: [rules] period_rollup = "half_of_minutes" (the default), "half_day_bands", or "homeroom" '
-    'with homeroom_period = "HR".'
+    'choose how periods make a day: [rules] period_rollup = "half_of_minutes" (the default), "half_day_bands", or '
+    '"homeroom" with homeroom_period = "HR".'
 )
 
 

@@ -30,7 +30,8 @@ def check_periods(tables: Tables, config: Config, *, strict_calendar: bool) -> l
     spans = usable(tables, "enrollment")
     if len(spans):
         rows.set_aside(~inside_spans(rows.frame, spans), "date: outside the student's enrolment at that school")
-    daily = {school for name in ("attendance_event", "attendance_total") for school in usable(tables, name)["school_id"]}
+    others = ("attendance_event", "attendance_total")
+    daily = {school for name in others for school in usable(tables, name)["school_id"]}
     alone = rows.usable & ~rows.frame["school_id"].isin(daily).to_numpy()
     if not alone.any():
         return []
