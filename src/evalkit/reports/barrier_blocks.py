@@ -7,29 +7,31 @@ from typing import Any
 import pandas as pd
 
 from evalkit import figures
+from evalkit.patterns.cells import is_cell
 from evalkit.patterns.counts import days_per_student, weekday_counts
 from evalkit.patterns.findings import group_words, pattern_words
 from evalkit.patterns.reasons import co_occurring, reason_months, student_reasons
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
-from evalkit.reports.barrier_facts import BarrierFacts, family_rows, reasons_known
+from evalkit.reports.barrier_facts import NOT_FOR_PARTNERS, BarrierFacts, family_rows, open_to, reasons_known
 from evalkit.reports.gate import Gate, is_whole
 
 RATIO = {"rate_ratio": "n_students", "ci_low": "n_students", "ci_high": "n_students"}
 RESULT = ["kind", "group", "pattern", "n_students", "rate_ratio", "ci_low", "ci_high", "p_value", "q_value"]
 
 
-def released_patterns(facts: BarrierFacts, gate: Gate) -> Any:
-    """Everything searched, as results.json and tables/ hold it."""
+def released_patterns(facts: BarrierFacts, gate: Gate, *, cells: bool = False) -> Any:
+    """Everything searched, as results.json and tables/ hold it. cells: the subgroups of two columns instead."""
+    rows = facts.table[is_cell(facts.table["group"]).eq(cells)]
     plain = {**RATIO, "p_value": "n_students", "q_value": "n_students"}
     return gate.table(
-        "patterns", facts.table[RESULT], keys=("kind", "group", "pattern"), counts=("n_students",), plain=plain,
+        "subgroups" if cells else "patterns", rows[RESULT].reset_index(drop=True), keys=("kind", "group", "pattern"), counts=("n_students",), plain=plain,
         about=("n_students",),
     )
 
 
-def pattern_numbers(facts: BarrierFacts, gate: Gate) -> list[dict[str, Any]]:
-    """results.json `patterns`."""
-    return list(released_patterns(facts, gate).numbers["rows"])
+def pattern_numbers(facts: BarrierFacts, gate: Gate, *, cells: bool = False) -> list[dict[str, Any]]:
+    """results.json `patterns` (cells: `subgroups`)."""
+    return list(released_patterns(facts, gate, cells=cells).numbers["rows"])
 
 
 def finding_figure(study: Any, facts: BarrierFacts, row: pd.Series, title: str, gate: Gate) -> Figure | Table:
@@ -83,7 +85,7 @@ def coverage_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table:
     rows = reasons_known(facts, ["school_id"])
     rows = rows.assign(
         school=[study.school_name(s) for s in rows["school_id"]],
-        reading=rows["enough"].map({True: "Enough to compare", False: "Too few to compare"}),
+        reading=rows["enough"].map({True: "Enough", False: "Too few"}),
     )
     frame = rows[["school", "reading", "n_students", "n_absences", "n_known", "share"]]
     table = gate.table(
@@ -116,7 +118,7 @@ def coverage_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table:
 
 def reason_blocks(study: Any, facts: BarrierFacts, gate: Gate) -> list[Any]:
     """Students by reason, and reasons that meet."""
-    reasons = student_reasons(facts.absences, study.table("barrier"))
+    reasons = open_to(student_reasons(facts.absences, study.table("barrier")), gate.is_team)
     everyone = int(facts.absences["student_id"].nunique())
     count = (
         reasons.groupby("pattern")
@@ -167,7 +169,7 @@ def reason_blocks(study: Any, facts: BarrierFacts, gate: Gate) -> list[Any]:
 
 def reason_month_blocks(facts: BarrierFacts, gate: Gate) -> list[Any]:
     """Students with each of the commonest reasons, month by month, as shares of students with a known reason."""
-    months = reason_months(facts.absences)
+    months = open_to(reason_months(facts.absences), gate.is_team)
     if months.empty:
         return []
     most = months.groupby("pattern")["n_students"].sum().sort_values(ascending=False).index[:6]
@@ -303,7 +305,7 @@ def findings_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table | Callo
             "rate_ratio": rows["rate_ratio"].to_numpy(),
             "ci_low": rows["ci_low"].to_numpy(),
             "ci_high": rows["ci_high"].to_numpy(),
-            "explained": [_explained(text, study) for text in rows["explained_by"]],
+            "explained": [_explained(text, study, gate) for text in rows["explained_by"]],
         }
     )
     table = gate.table("findings", frame, keys=("group", "pattern", "explained"), counts=("n_students",), plain=RATIO,
@@ -334,7 +336,9 @@ def findings_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table | Callo
     )
 
 
-def _explained(text: str, study: Any) -> str:
+def _explained(text: str, study: Any, gate: Gate) -> str:
+    if not gate.is_team and any(name in text for name in NOT_FOR_PARTNERS):
+        return "Another pattern"
     group, _, pattern = text.partition(" ")
     return f"{group_words(group, study.school_name)}, {pattern_words(pattern)}" if text else ""
 

@@ -55,6 +55,10 @@ def barrier_facts(study: Any, audience: str) -> BarrierFacts:
     if audience == "team" or facts.table.empty:
         return facts
     open_ = ~facts.table["group"].str.startswith(NOT_FOR_PARTNERS) & ~facts.table["pattern"].str.startswith("period=")
+    from evalkit.vocabulary import reasons
+
+    private = [f"reason={item.pattern}" for item in reasons() if item.sensitive]
+    open_ &= ~facts.table["pattern"].isin(private)
     table = facts.table[open_ & ~is_cell(facts.table["group"])].reset_index(drop=True)
     return BarrierFacts(table, choose_findings(table), facts.absences, facts.n_searched, facts.kinds)
 
@@ -97,3 +101,12 @@ def family_rows(table: pd.DataFrame, finding: pd.Series, *, most: int = 7) -> pd
         keep = rows["group"].eq(finding["group"])
     others = rows[~keep].sort_values("p_value").head(most - 1)
     return pd.concat([rows[keep], others]).sort_index()
+
+
+def open_to(rows: pd.DataFrame, is_team: bool) -> pd.DataFrame:
+    """Rows by reason without the sensitive ones (housing, food, safety ...) outside the team."""
+    from evalkit.vocabulary import reasons
+
+    if is_team or not len(rows):
+        return rows
+    return rows[~rows["pattern"].isin([item.pattern for item in reasons() if item.sensitive])]

@@ -9,6 +9,7 @@ import pandas as pd
 from evalkit.patterns.findings import pattern_words
 from evalkit.patterns.help import after_resolution, gap_matrix, referral_funnel
 from evalkit.render.blocks import BulletList, Column, Paragraph, Table
+from evalkit.reports.barrier_facts import open_to
 from evalkit.reports.gate import Gate
 
 
@@ -18,9 +19,9 @@ STEPS = ("n_barriers", "n_referred", "n_connected", "n_waiting")
 
 def help_blocks(study: Any, gate: Gate) -> list[Any]:
     """Gap matrix, funnel, and what to ask partners for next month."""
-    barriers = study.table("barrier")
+    barriers = open_to(study.table("barrier"), gate.is_team)
     gap = _labeled(gap_matrix(barriers, study.table("resource"), study.as_of)) if "resource" in study.can else None
-    funnel = _labeled(referral_funnel(barriers, study.table("referral"))) if "referral" in study.can else None
+    funnel = _labeled(referral_funnel(barriers, open_to(study.table("referral"), gate.is_team))) if "referral" in study.can else None
     gone = _hidden_together(gap, funnel, gate)
     found: list[Any] = []
     if gap is not None:
@@ -28,7 +29,7 @@ def help_blocks(study: Any, gate: Gate) -> list[Any]:
     if funnel is not None:
         found.append(_funnel_table(funnel, gate, gone))
     if {"daily", "rates"} <= study.can:
-        found += _resolution(after_resolution(study), gate)
+        found += _resolution(open_to(after_resolution(study), gate.is_team), gate)
     return found or [Paragraph(gate.fixed("Barriers are on record; resources and referrals are not yet."))]
 
 

@@ -120,7 +120,7 @@ def _finding(study: Any, facts: BarrierFacts, row: pd.Series, gate: Gate) -> lis
         ratio=(f"{row['rate_ratio']:.1f}", n),
         low=(f"{row['ci_low']:.1f}", n),
         high=(f"{row['ci_high']:.1f}", n),
-        n=(f"{n:,}", n),
+        n=(n, n),
     )
     action = family.action.format(group=group_words(row["group"], study.school_name), day=day)
     step = gate.text("**Next step:** {action}", words={"action": action})
