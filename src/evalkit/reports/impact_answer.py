@@ -13,8 +13,8 @@ from evalkit.programme import fidelity
 from evalkit.render.blocks import BigNumber, Callout, Column, Figure, Paragraph, Table, Tile, Tiles
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_run import Analysis
-from evalkit.reports.impact_words import check_title, worded
-from evalkit.wording import between, count_words, gain_of, number, percent, plural
+from evalkit.reports.impact_words import check_title
+from evalkit.wording import between, count_words, gain_of, listed, number, percent, plural
 from evalkit.wording.verdicts import Gain, gain_title
 
 YEAR = 180
@@ -55,7 +55,7 @@ def opening(study, main: Analysis, gate: Gate) -> tuple[str, str]:
     lead = gate.text(
         "{n:,} students in {schools} had a mentor and could be compared. {ends} {sure}",
         n=(main.planned.n_treated,) * 2,
-        words={"schools": schools, "ends": _ends(found), "sure": _sure(found)},
+        words={"schools": schools, "ends": _ends(found), "sure": _sure(found, n_failed(main))},
     )
     return gate.fixed(gain_title(found)), lead
 
@@ -66,13 +66,25 @@ def _ends(found: Gain) -> str:
         return f"The difference may lie anywhere **{ends}**."
     word = "more" if found.low >= 0 else "fewer"
     low, high = sorted((abs(found.low), abs(found.high)))
-    return f"They most likely spent **{between(low, high)}** {word} in school per year."
+    ends = between(low, high, digits=1) if low < 1 else between(low, high)
+    return f"They most likely spent **{ends}** {word} in school per year."
 
 
-def _sure(found: Gain) -> str:
+def n_failed(main: Analysis) -> int:
+    """How many checks of the planned estimate did not hold."""
+    return sum(check.verdict == "fail" for check in main.checks)
+
+
+def lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _sure(found: Gain, failed: int) -> str:
     if found.low < 0 < found.high:
         return "So we cannot say whether having a mentor went with more days in school."
-    return "We are quite sure on which side of zero it lies; we are less sure how large it is."
+    if failed:
+        return f"But {plural(failed, 'check')} of the method did not hold, so other causes may be behind it."
+    return "Chance alone seldom brings such a difference; we are less sure how large it is."
 
 
 def big_number(main: Analysis, gate: Gate) -> BigNumber | Callout:
@@ -242,14 +254,13 @@ def why_not_before_after(gate: Gate) -> Callout:
 
 def banners(main: Analysis, gate: Gate) -> list[Callout]:
     """What to see before quoting the number: failed checks, and a gain larger than any lottery study found."""
-    lines = [
-        gate.fixed(f"**{check_title(check.name)}.** {worded(check.text)}")
-        for check in main.checks
-        if check.verdict == "fail" and gate.is_team
-    ]
-    n_failed = sum(check.verdict == "fail" for check in main.checks)
-    if n_failed and not gate.is_team:
-        lines.append(gate.fixed(f"{plural(n_failed, 'check')} of the method did not hold; the appendix names them."))
+    failed = n_failed(main)
+    names = listed([lower_first(check_title(check.name)) for check in main.checks if check.verdict == "fail"])
+    lines = []
+    if failed:
+        lines.append(
+            gate.fixed(f"{plural(failed, 'check')} of the method did not hold: {names}. The appendix says why.")
+        )
     warning = banner(dict(main.effect_sizes))
     lines += [gate.fixed(warning)] if warning else []
     return [Callout(gate.fixed("Read this before you quote the number"), tuple(lines), tone="caution")] if lines else []

@@ -9,7 +9,7 @@ import pandas as pd
 from evalkit import figures
 from evalkit.render.blocks import BulletList, Callout, Column, Figure, Table
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_answer import YEAR, arms, gain
+from evalkit.reports.impact_answer import YEAR, arms, gain, n_failed
 from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import NOT_AT_RISK, Analysis, left_out
 from evalkit.reports.impact_words import COVARIATES, worded
@@ -22,16 +22,16 @@ STEPS = {
     "matched": "alike enough to be matched",
 }
 REASONS = {
-    "every partner within reach was already taken": "all similar students were already taken",
+    "every partner within reach was already taken": "similar students were taken",
     "nobody of the other group is within the caliper": "nobody was alike enough",
     "nobody of the other group is equal on the exact columns": "nobody in the same school or grade",
     "not needed as a partner": "not needed as a partner",
     "fewer than 20 enrolled school days of follow-up": "too few days to follow",
     "every partner had fewer than 20 enrolled school days of follow-up": "partners had too few days to follow",
     "its treated student had fewer than 20 enrolled school days of follow-up": "partner had too few days to follow",
-    NOT_AT_RISK: "not enrolled or not eligible on a start day",
+    NOT_AT_RISK: "not there or not eligible on a start day",
 }
-MOST_REASONS = 3
+MOST_REASONS = 2
 
 
 def flow(main: Analysis, gate: Gate) -> Figure:
@@ -86,7 +86,7 @@ def _left_out_box(frame: pd.DataFrame, lost: list[dict[str, Any]], arm: str, gat
     mine = sorted((row for row in lost if row["arm"] == arm), key=lambda row: -row["n"])
     words = [REASONS.get(row["reason"], row["reason"]) for row in mine]
     told = [f"{number(row['n'])} {word}" if gate.is_team else word for row, word in zip(mine, words, strict=True)]
-    more = "; and other reasons" if len(told) > MOST_REASONS else ""
+    more = "; other reasons" if len(told) > MOST_REASONS else ""
     return {"step": "left out", "n": n, "text": f"left out: {'; '.join(told[:MOST_REASONS])}{more}", "kind": "out"}
 
 
@@ -197,7 +197,9 @@ def balance_frame(main: Analysis, most: int = 9) -> pd.DataFrame:
     """Balance rows with words for the measures, levels of a factor reduced to the one furthest apart."""
     rows = main.comparison.balance.copy()
     rows = rows[rows["smd_after"].notna() & rows["smd_before"].notna()].reset_index(drop=True)
-    rows = rows[~rows["covariate"].astype(str).str.startswith(("landmark_month", "distance"))].reset_index(drop=True)
+    names = rows["covariate"].astype(str)
+    rows = rows[~names.str.startswith(("landmark_month", "distance")) & ~names.str.endswith("_missing")]
+    rows = rows.reset_index(drop=True)
     rows["base"] = [_base(name) for name in rows["covariate"].astype(str)]
     rows["gap"] = rows["smd_after"].abs()
     rows = rows.sort_values("gap", kind="stable").groupby("base", sort=False).tail(1).sort_index()
@@ -293,6 +295,8 @@ def evidence(main: Analysis, gate: Gate) -> Callout:
         f"A What Works Clearinghouse review: {reading['wwc']}.",
     ]
     lines += [worded(str(reason)) for reason in list(reading.get("reasons", ()))[:3]] if gate.is_team else []
+    if failed := n_failed(main):
+        lines.append(f"{plural(failed, 'check')} of the method did not hold; a reviewer would ask about each.")
     lines.append("No outside reviewer has rated it.")
     return Callout(gate.fixed("How strong is this evidence?"), tuple(map(gate.fixed, lines)), tone="caution")
 

@@ -55,4 +55,5 @@ def worded(text: str) -> str:
         label = column_word(name)
         text = re.sub(rf'"{name}(?:_(?:missing|[A-Z0-9]{{2}}))?"|\b{name}\b', label, text)
     text = text.replace("treated students", "mentored students").replace("Treated students", "Mentored students")
+    text = text[:1].upper() + text[1:]
     return re.sub(r"(?<![\w.)-])-(?=\d)", "−", text)

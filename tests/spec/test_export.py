@@ -1,0 +1,88 @@
+"""evalkit export: pseudonyms, the key, what leaves; the R script where R is at hand. LaTeX is escaped."""
+
+import os
+import shutil
+import subprocess
+
+import pandas as pd
+import pytest
+
+from evalkit.errors import UserError
+from evalkit.files import repository_root
+from evalkit.render.blocks import Column, Table
+from evalkit.reports import impact_export, impact_files
+
+KEY = b"k" * 32
+
+
+def test_a_pseudonym_is_short_steady_and_keyed():
+    one = impact_export.pseudonym("0012345", KEY, kind="student_id")
+    assert len(one) == 12 and set(one) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+    assert one == impact_export.pseudonym("0012345", KEY, kind="student_id")
+    assert one != impact_export.pseudonym("0012345", b"j" * 32, kind="student_id")
+    assert one != impact_export.pseudonym("0012345", KEY, kind="school_id")
+
+
+def test_the_key_is_made_private_and_stays_outside_the_study(tmp_path):
+    study, path = tmp_path / "study", tmp_path / "keys" / "key"
+    study.mkdir()
+    key = impact_export.read_key(path, study)
+    assert len(key) == 64 and key == impact_export.read_key(path, study)
+    with pytest.raises(UserError, match="inside the study"):
+        impact_export.read_key(study / "key", study)
+    if os.name == "posix":
+        assert path.stat().st_mode & 0o777 == 0o600
+        path.chmod(0o644)
+        with pytest.raises(UserError, match="read by others"):
+            impact_export.read_key(path, study)
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("x", encoding="utf-8")
+    with pytest.raises(UserError, match="other files"):
+        impact_export._must_be_ours(tmp_path)
+
+
+def test_latex_is_escaped():
+    assert impact_files.escape(r"5% of a_b & {c} \ ~") == \
+        r"5\% of a\_b \& \{c\} \textbackslash{} \textasciitilde{}"
+    table = Table("T", "M", pd.DataFrame({"a": ["x_y"], "b": [-1.25]}), (Column("a", "A"), Column("b", "B", "signed1")))
+    assert r"x\_y & $-$1.2 \\" in impact_files.latex(table)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    import dataclasses
+
+    import evalkit as ek
+
+    home = tmp_path_factory.mktemp("export")
+    study = ek.open_study(repository_root() / "data" / "sample")
+    privacy = dataclasses.replace(study.config.privacy, key_file=str(home / "key"))
+    study = dataclasses.replace(study, config=dataclasses.replace(study.config, privacy=privacy))
+    return study, impact_export.export_analysis(study, "main", home / "out")
+
+
+@pytest.mark.slow
+def test_no_id_leaves_and_every_file_is_private(exported):
+    study, folder = exported
+    ids = set(study.table("student")["student_id"])
+    frame = pd.read_csv(folder / "analysis.csv", dtype=str)
+    assert not ids & set(frame["student_id"]) and "household_id" not in frame
+    text = "".join(path.read_text(encoding="utf-8") for path in folder.iterdir())
+    assert not any(f",{one}," in text or f"\n{one}," in text for one in ids)
+    if os.name == "posix":
+        assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+@pytest.mark.slow
+def test_r_finds_what_evalkit_found(exported):
+    if shutil.which("Rscript") is None:
+        pytest.skip("R is not installed, so the exported script is not run here.")
+    has = subprocess.run(["Rscript", "-e", 'cat(requireNamespace("clubSandwich", quietly = TRUE))'],
+                         capture_output=True, text=True, check=False)
+    if not has.stdout.endswith("TRUE"):
+        pytest.skip("The R package clubSandwich is not installed, so the exported script is not run here.")
+    _, folder = exported
+    done = subprocess.run(["Rscript", str(folder / "replicate.R")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "AGREES" in done.stdout, done.stdout + done.stderr
