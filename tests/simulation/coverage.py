@@ -93,6 +93,7 @@ def run(effect_days: float, n_studies: int, out: Path, *, first_seed: int = 1, s
 
 def summarize(rows: pd.DataFrame) -> dict[str, float]:
     """Coverage, bias, spread and width of the estimates; how wrong the naive change is. Days of a 180-day year."""
+    rows = rows.assign(**{name: pd.to_numeric(rows[name]) for name in FIELDS[:-1]})
     known = rows[rows["ci_low"].notna()]
     covered = (known["ci_low"] <= known["truth"]) & (known["truth"] <= known["ci_high"])
     plain = (known["difference_low"] <= known["truth"]) & (known["truth"] <= known["difference_high"])

@@ -31,7 +31,7 @@ def test_null_years_are_rarely_called_clear(world: World) -> None:
 def test_interval_holds_the_truth_and_the_naive_change_does_not(effect: float) -> None:
     """15 studies: at 95 % coverage fewer than 12 hold the truth once in 180 such tests; the naive change is off."""
     found = intervals.summarize(pd.DataFrame([intervals.one_study(seed, effect) for seed in range(500, 515)]))
-    assert found["no estimate"] == 0
-    assert found["coverage"] >= 12 / 15
+    assert found["no estimate"] <= 3  # about 4 in 100 groups this small are refused with a sentence
+    assert found["coverage"] >= 0.8
     assert found["naive error"] < -1.0
     assert abs(found["bias"]) < 3 * found["spread"] / 15**0.5
