@@ -15,7 +15,6 @@ from evalkit.errors import DISCLOSURE_STOP, INTERNAL_ERROR, WRONG_USAGE, UsageEr
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Did the mentors help, what do we do this month, what do we celebrate.")
-LISTS = ("reports", "estimators", "checks", "measures", "sources")
 _INTERRUPTED, _STOPPED = 130, "Stopped. Nothing was half-written.\n"
 LATER = {
     "new": "the intake of exports",
@@ -231,12 +230,14 @@ def verify(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finishe
 def list_(what: Annotated[str, typer.Argument(metavar="[reports|estimators|checks|measures|sources]",
                                               help="What to list; all of them when left out.")] = "") -> None:
     """What this copy of evalkit has."""
+    from evalkit.catalog import LISTS, listed
+
     if what:
         must_be_one_of("list", what, LISTS)
     for kind in (what,) if what else LISTS:
         if not what:
             say(f"{kind}:")
-        for name, line in _listed(kind):
+        for name, line in listed(kind):
             say(f"{'' if what else '  '}{name:28} {line}".rstrip())
 
 
@@ -289,36 +290,6 @@ def _print_account(study: Any) -> None:
             say(f"  - {reason['n']:,}: {reason['reason']}")
     for remark in study.remarks:
         say(f"\nNote: {remark}")
-
-
-def _listed(kind: str) -> list[tuple[str, str]]:
-    """(name, one line) of everything of a kind."""
-    if kind == "reports":
-        from evalkit.kernels.notebooks import find_notebook, list_reports
-
-        return [(name, _notebook_title(find_notebook(name))) for name in list_reports()]
-    if kind == "estimators":
-        from evalkit.estimators.table import ESTIMATORS
-
-        return [(name, f"{row.label} ({row.paper})") for name, row in ESTIMATORS.items()]
-    if kind == "checks":
-        from evalkit.checks import CHECKS
-
-        return [(name, f"{row.question} ({row.paper})") for name, row in CHECKS.items()]
-    if kind == "measures":
-        from evalkit.measures import MEASURES
-
-        return list(MEASURES.items())
-    from evalkit.sources import SOURCES
-
-    return list(SOURCES.items())
-
-
-def _notebook_title(path: Path) -> str:
-    """The first heading of a notebook."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    lines = (line for cell in cells if cell["cell_type"] == "markdown" for line in "".join(cell["source"]).splitlines())
-    return next((line.lstrip("# ").strip() for line in lines if line.startswith("#")), "")
 
 
 def _shown(path: Path) -> str:

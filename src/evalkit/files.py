@@ -162,6 +162,13 @@ def sweep(folder: Path) -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder of this user's own that is gone when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="evalkit-") as place:
+        yield Path(place)
+
+
 def hidden_folder(parent: Path, prefix: str) -> Path:
     """A new hidden folder (mode 0700) beside what will become of it."""
     return Path(tempfile.mkdtemp(dir=parent, prefix=prefix, suffix=".part"))

@@ -274,12 +274,10 @@ def _changed_inputs(source: Path, manifest: Mapping[str, Any]) -> list[str]:
 
 def _run_again(run: Any, source: Path) -> list[str]:
     """Run the report once more in a folder of its own; what its numbers and tables differ in."""
-    import tempfile
-
     from evalkit.render.folder import read_run
 
     params = {key: value for key, value in run.manifest["parameters"].items() if key != "study" and value != ""}
-    with tempfile.TemporaryDirectory() as place:
+    with files.scratch_folder() as place:
         again = read_run(run_report(str(run.manifest["report"]), source, params=params, out=place))
         names = [name for name in {**run.manifest["outputs"], **again.manifest["outputs"]}
                  if name == "results.json" or name.startswith("tables/")]
