@@ -6,9 +6,8 @@ import pandas as pd
 
 from evalkit.programme.dosage import answered_absences, wilson
 from evalkit.programme.spans import active_assignments, assignments, held_contacts, year_days
+from evalkit.selection import CAPS
 
-CAPS = {"school_staff": 2, "partner_staff": 20, "volunteer": 15, "college": 15, "peer": 1, "other": 2}
-"""Most students per mentor by type where mentor.capacity gives none (seed 001 2b; Attendance Works: partners 15-20)."""
 SMALL_CASELOAD = 10
 EARLY_REASONS = ("student_left", "mentor_left", "family_declined", "student_declined", "other")
 FRESH_DAYS = 60

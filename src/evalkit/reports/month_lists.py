@@ -12,12 +12,12 @@ from evalkit.panel import spells, student_panel, window_panel
 from evalkit.programme import active_assignments, book_of, escalations, family_introductions, matched_weeks
 from evalkit.reports.month_windows import Window
 from evalkit.rules import UNITS_PER_DAY
+from evalkit.selection import hardly_attend
 
 POINTS = 3
 PULSE_DAYS, PULSE_MISSED, RUN = 10, 3, 3
 MOMENTUM_DAYS = 20
 DECIDE_WEEKS, DOSE = 8, 3
-ENOUGH_DAYS = 10
 BASELINE_DAYS = 15
 
 RULES = {
@@ -101,16 +101,10 @@ def watch(study, current: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def reach_out_first(study, current: pd.DataFrame, year: pd.DataFrame) -> pd.DataFrame:
+def reach_out_first(study) -> pd.DataFrame:
     """Students who hardly attend: half of the year or more missed, or none of the last ten school days attended."""
-    seen = pulse(study, current).rename(columns={"enrolled_units": "recent_enrolled", "absent_units": "recent_absent"})
-    both = seen.merge(year[["student_id", "enrolled_units", "absent_units"]], on="student_id")
-    half = (both["enrolled_units"] >= ENOUGH_DAYS * UNITS_PER_DAY) & (
-        2 * both["absent_units"] >= both["enrolled_units"]
-    )
-    away = (both["n_days"] >= PULSE_DAYS) & (both["recent_absent"] >= both["recent_enrolled"])
-    both = both.assign(is_half=half, is_away=away)[half | away]
-    return both.sort_values(["absent_units", "student_id"], ascending=[False, True]).reset_index(drop=True)
+    found = hardly_attend(study, book=book_of(study))
+    return found.sort_values(["absent_units", "student_id"], ascending=[False, True]).reset_index(drop=True)
 
 
 def decide(study, current: pd.DataFrame, year: pd.DataFrame) -> pd.DataFrame:
@@ -224,7 +218,7 @@ def review_lists(study, window: Window) -> dict[str, pd.DataFrame]:
         "celebrate": celebrate(study, year),
         "watch": watch(study, current),
         "decide": decide(study, current, year),
-        "reach_out_first": reach_out_first(study, current, year),
+        "reach_out_first": reach_out_first(study),
         "no_family_contact": no_family_contact(study, current),
         "escalations": asked_for_help(study, window),
         "newly_flagged": newly_flagged(study, window),

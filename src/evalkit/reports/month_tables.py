@@ -76,6 +76,10 @@ class People:
     def name(self, student: str) -> str:
         return self.names.get(student, student)
 
+    def place(self, student: str, school: str) -> str:
+        """Grade and school, on one line."""
+        return f"{self.grades.get(student, '?')}, {short(self.study.school_name(school))}"
+
     def mentor(self, student: str) -> str:
         return f"Mentor {self.mentors[student]}" if student in self.mentors else "No mentor yet"
 
@@ -90,9 +94,7 @@ def list_frame(study, facts: Facts, name: str, people: People) -> pd.DataFrame:
         {
             "student_id": rows["student_id"],
             "student": [people.name(s) for s in rows["student_id"]],
-            "place": [
-                f"{people.grades.get(s, '?')}, {study.school_name(schools.get(s, ''))}" for s in rows["student_id"]
-            ],
+            "place": [people.place(s, schools.get(s, "")) for s in rows["student_id"]],
             "seen": [_seen(name, row) for row in rows.itertuples()],
             "missed": [_missed(year, s) for s in rows["student_id"]],
             "left": [_left(name, left.get(s)) for s in rows["student_id"]],
@@ -103,6 +105,13 @@ def list_frame(study, facts: Facts, name: str, people: People) -> pd.DataFrame:
         order = [0 if (left.get(s) is not None and left.get(s) >= 0) else 1 for s in rows["student_id"]]
         frame = frame.assign(order=order).sort_values("order", kind="stable").drop(columns="order")
     return frame.reset_index(drop=True)
+
+
+def short(name: str, most: int = 26) -> str:
+    """A school's name that fits one line of a list: cut after a whole word."""
+    if len(name) <= most:
+        return name
+    return name[: most - 1].rsplit(" ", 1)[0].rstrip(",;-") + "…"
 
 
 def _units(value) -> str:
@@ -119,10 +128,10 @@ def _missed(year: pd.DataFrame, student: str) -> str:
 
 def _left(name: str, left) -> str:
     if name == "reach_out_first":
-        return "First goal: one day back"
+        return "Goal: 1 day back"
     if left is None or pd.isna(left):
         return "–"
-    return plural(int(left), "day") if left >= 0 else "Goal: 2 or fewer a month"
+    return plural(int(left), "day") if left >= 0 else "Goal: 2 a month"
 
 
 def _short(day: pd.Timestamp) -> str:
@@ -131,18 +140,18 @@ def _short(day: pd.Timestamp) -> str:
 
 def _seen(name: str, row) -> str:
     if name == "celebrate":
-        return f"{_units(row.absent_units)} of last 20 days ({_units(row.absent_units_before)} of the 20 before)"
+        return f"{_units(row.absent_units)} of last 20, {_units(row.absent_units_before)} of 20 before"
     if name == "watch":
         if row.run >= 3:
             return f"{row.run} in a row, {_short(row.run_from)} to {_short(row.run_to)}"
         return f"{_units(row.absent_units)} of last 10, no run"
     if name == "decide":
         return (
-            f"Matched {row.weeks} weeks, {number(row.contacts_a_week, 1)} contacts a week; missed "
-            f"{_units(row.absent_since)} of {_units(row.enrolled_since)} since"
+            f"{row.weeks} weeks, {number(row.contacts_a_week, 1)} contacts each; missed "
+            f"{_units(row.absent_since)} of {_units(row.enrolled_since)}"
         )
     if name == "reach_out_first":
-        return "Not seen in the last 10 days" if row.is_away else "Missed half of the year or more"
+        return "Not seen in the last 10 days" if row.is_away else "Missed half or more"
     return ""
 
 
@@ -165,8 +174,8 @@ def list_table(frame: pd.DataFrame, text: ListText) -> Table:
         Column("student", "Student"),
         Column("place", "Grade, school"),
         Column("seen", "What we see"),
-        Column("missed", "Missed this year", "number_text"),
-        Column("left", "Can still miss", unit="and end under 10%"),
+        Column("missed", "Missed", "number_text", "this year"),
+        Column("left", "Can still miss"),
         Column("next", who),
     )
     return Table(
