@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from evalkit.patterns.grid import DayGrid
-from evalkit.patterns.runs import EDGES
 
 LEAST_ABSENCES = 8
 LEAST_ENROLLED = 0.9
@@ -69,19 +68,14 @@ def _largest_rise(counts: np.ndarray, due: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _chance(counts: np.ndarray, due: np.ndarray, seen: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """p of each student: permutations of students with about as many absences, each over its own student's average."""
+    """p of each student among the permutations of all, each relative to its own student's average permutation."""
     drawn = np.empty((n, len(counts)), dtype=np.float32)
     for k in range(n):
         drawn[k] = _largest_rise(rng.permuted(counts, axis=1), due)[0]
     own = np.maximum(drawn.mean(axis=0), 1e-6)
-    place = np.searchsorted(EDGES, counts.sum(axis=1), side="right")
-    p = np.ones(len(counts))
-    for b in np.unique(place):
-        rows = np.flatnonzero(place == b)
-        pool = np.sort((drawn[:, rows] / own[rows]).ravel())
-        above = len(pool) - np.searchsorted(pool, seen[rows] / own[rows] - 1e-6, side="left")
-        p[rows] = (1 + above) / (1 + len(pool))
-    return p
+    pool = np.sort((drawn / own).ravel())
+    above = len(pool) - np.searchsorted(pool, seen / own - 1e-6, side="left")
+    return (1 + above) / (1 + len(pool))
 
 
 def _told(grid: DayGrid, judged: np.ndarray, at: np.ndarray, weeks: np.ndarray, p: np.ndarray) -> pd.DataFrame:

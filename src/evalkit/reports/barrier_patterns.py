@@ -142,14 +142,14 @@ def reasons(study: Any, params: Params) -> Section:
     title = gate.fixed("Reasons: how many absences have one, and which")
     if "reasons" not in study.can or not facts.n_missed:
         text = gate.fixed(
-            "No absence here has a reason on record. Excused and unexcused say what the rule is, not why. Record "
+            "No absence here has a reason on record. Excused or not says what the rule is, not why. Record "
             "one reason per absence (code_table pattern, or the barrier table) to switch this page on."
         )
         return Section(
             context, "reasons", title, (Callout(gate.fixed("Reasons are not known"), (text,), tone="caution"),)
         )
     why = gate.fixed(
-        "Excused and unexcused are not reasons. A student may have several reasons, so shares are of "
+        "Excused or not is no reason. A student may have several reasons, so shares are of "
         "students and do not add up to a whole."
     )
     first, *more = blocks.reason_blocks(study, facts, gate)
