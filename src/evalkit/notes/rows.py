@@ -76,23 +76,10 @@ def accept_actions(folder: str | Path, proposed: Sequence[Mapping[str, str]]) ->
 
 def read_notes(folder: str | Path, table: str) -> Any:
     """Every row of a notes table, exports and notes together, the last row of an id. Grain: the table's key."""
-    from evalkit.config import read_config
-    from evalkit.schemas import empty_frame
-    from evalkit.sources.canonical import keep_one, read_table, repeated_rows
-    from evalkit.sources.folder import files_of_study, notes_files, read_files
-    from evalkit.sources.rows import RawFile
+    from evalkit.sources.noted import noted_table
 
-    folder = _folder(folder)
-    config = read_config(folder)
-    raw = read_files(table, files_of_study(folder, config)[0].get(table, []), folder, config)
-    noted = [path for name, path in notes_files(folder).items() if name == table]
-    raw += [RawFile(**{**file.__dict__, "is_notes": True}) for file in read_files(table, noted, folder, config)]
-    if not raw:
-        return empty_frame(table)
-    rows = read_table(table, raw, config)
-    repeated_rows(rows)
-    keep_one(rows)
-    return rows.settled()
+    must_be_one_of("table", table, TABLES)
+    return noted_table(_folder(folder), table)
 
 
 def open_actions(folder: str | Path) -> Any:
