@@ -24,7 +24,9 @@ def test_kappa_and_its_interval_are_those_of_statsmodels():
     table = pd.crosstab(first, second).reindex(index=names, columns=names, fill_value=0).to_numpy()
     reference, found = cohens_kappa(table), cohen_kappa(first, second)
     assert found["kappa"] == pytest.approx(reference.kappa)
-    assert found["ci_low"] == pytest.approx(reference.kappa_low) and found["ci_high"] == pytest.approx(reference.kappa_upp)
+    assert found["ci_low"] == pytest.approx(reference.kappa_low) and found["ci_high"] == pytest.approx(
+        reference.kappa_upp
+    )
 
 
 def test_kappa_by_hand():

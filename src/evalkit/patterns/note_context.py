@@ -14,8 +14,27 @@ from evalkit.vocabulary import reason_contexts
 BREAK = "|"
 NOT_OTHERS = ("health_physical", "health_appointment", "mental_health", "minor_illness_kept_home")
 """Reasons that are the student's own only when the student has them."""
-SAYING = {"says", "said", "say", "called", "calls", "reports", "reported", "texted", "wrote", "took", "takes", "kept",
-          "dice", "dijo", "aviso", "llamo", "llevo", "lleva", "reporta"}
+SAYING = {
+    "says",
+    "said",
+    "say",
+    "called",
+    "calls",
+    "reports",
+    "reported",
+    "texted",
+    "wrote",
+    "took",
+    "takes",
+    "kept",
+    "dice",
+    "dijo",
+    "aviso",
+    "llamo",
+    "llevo",
+    "lleva",
+    "reporta",
+}
 """Between a relative and an illness these mean that the relative speaks: "mom says he is sick"."""
 REACH = 4
 Phrase = tuple[str, ...]

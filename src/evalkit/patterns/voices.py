@@ -79,8 +79,9 @@ def what_people_said(insight: pd.DataFrame) -> pd.DataFrame:
     works = said["works"].astype("str") if "works" in said else pd.Series("", index=said.index)
     marks = {name: works.eq(name).astype("int64") for name in ("works_well", "works_less", "could_do")}
     table = said.assign(**marks).groupby("theme")
-    counts = table.agg(n_statements=("theme", "size"), n_roles=("source_role", "nunique"),
-                       **{name: (name, "sum") for name in marks})
+    counts = table.agg(
+        n_statements=("theme", "size"), n_roles=("source_role", "nunique"), **{name: (name, "sum") for name in marks}
+    )
     return counts.reset_index().sort_values(["n_statements", "theme"], ascending=[False, True], ignore_index=True)
 
 
@@ -107,8 +108,9 @@ def survey_by_band(study: Any) -> pd.DataFrame:
 
 def response_table(counts: pd.DataFrame) -> pd.DataFrame:
     """The columns of `survey_by_band` from band, n_roster, n_answered."""
-    whole = pd.DataFrame({"band": ["all"], "n_roster": [counts["n_roster"].sum()],
-                          "n_answered": [counts["n_answered"].sum()]})
+    whole = pd.DataFrame(
+        {"band": ["all"], "n_roster": [counts["n_roster"].sum()], "n_answered": [counts["n_answered"].sum()]}
+    )
     table = pd.concat([counts, whole], ignore_index=True).astype({"n_roster": "int64", "n_answered": "int64"})
     table["response"] = table["n_answered"] / table["n_roster"].where(table["n_roster"] > 0)
     table["ci_low"], table["ci_high"] = wilson(table["n_answered"].to_numpy(), table["n_roster"].to_numpy())

@@ -24,7 +24,11 @@ def released_patterns(facts: BarrierFacts, gate: Gate, *, cells: bool = False) -
     rows = facts.table[is_cell(facts.table["group"]).eq(cells)]
     plain = {**RATIO, "p_value": "n_students", "q_value": "n_students"}
     return gate.table(
-        "subgroups" if cells else "patterns", rows[RESULT].reset_index(drop=True), keys=("kind", "group", "pattern"), counts=("n_students",), plain=plain,
+        "subgroups" if cells else "patterns",
+        rows[RESULT].reset_index(drop=True),
+        keys=("kind", "group", "pattern"),
+        counts=("n_students",),
+        plain=plain,
         about=("n_students",),
     )
 
@@ -186,7 +190,10 @@ def reason_month_blocks(facts: BarrierFacts, gate: Gate) -> list[Any]:
         }
     )
     table = gate.table(
-        "reason_months", frame, keys=("reason", "month"), counts=("n_students", "n_month"),
+        "reason_months",
+        frame,
+        keys=("reason", "month"),
+        counts=("n_students", "n_month"),
         shares={"share": ("n_students", "n_month")},
     )
     columns = (
@@ -197,7 +204,9 @@ def reason_month_blocks(facts: BarrierFacts, gate: Gate) -> list[Any]:
     )
     drawing = figures.heat_map(table.frame, row="reason", column="month", value="share", cuts=(0.05, 0.1, 0.2, 0.3))
     first = frame.drop_duplicates("reason") if gate.is_team else frame.iloc[:0]
-    alt = "; ".join(f"{r.reason} {100 * r.share:.0f}% in {r.month}" for r in first.itertuples()) or "Values in the table"
+    alt = (
+        "; ".join(f"{r.reason} {100 * r.share:.0f}% in {r.month}" for r in first.itertuples()) or "Values in the table"
+    )
     return [
         Figure(
             gate.fixed("Reasons month by month"),
@@ -260,7 +269,11 @@ def profile_blocks(facts: BarrierFacts, gate: Gate) -> list[Any]:
             ["label", "n_students", "rate_ratio", "ci_low", "ci_high"]
         ]
         table = gate.table(
-            f"profile_{name}", frame.reset_index(drop=True), keys=("label",), counts=("n_students",), plain=RATIO,
+            f"profile_{name}",
+            frame.reset_index(drop=True),
+            keys=("label",),
+            counts=("n_students",),
+            plain=RATIO,
             about=("n_students",),
         )
         columns = (
@@ -308,8 +321,14 @@ def findings_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table | Callo
             "explained": [_explained(text, study, gate) for text in rows["explained_by"]],
         }
     )
-    table = gate.table("findings", frame, keys=("group", "pattern", "explained"), counts=("n_students",), plain=RATIO,
-                       about=("n_students",))
+    table = gate.table(
+        "findings",
+        frame,
+        keys=("group", "pattern", "explained"),
+        counts=("n_students",),
+        plain=RATIO,
+        about=("n_students",),
+    )
     columns = (
         Column("group", "Group"),
         Column("pattern", "Pattern"),

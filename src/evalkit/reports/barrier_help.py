@@ -12,7 +12,6 @@ from evalkit.render.blocks import BulletList, Column, Paragraph, Table
 from evalkit.reports.barrier_facts import open_to
 from evalkit.reports.gate import Gate
 
-
 GAP = ["label", "ask", "n_students", "n_resources", "capacity", "unserved", "n_stale"]
 STEPS = ("n_barriers", "n_referred", "n_connected", "n_waiting")
 
@@ -21,7 +20,11 @@ def help_blocks(study: Any, gate: Gate) -> list[Any]:
     """Gap matrix, funnel, and what to ask partners for next month."""
     barriers = open_to(study.table("barrier"), gate.is_team)
     gap = _labeled(gap_matrix(barriers, study.table("resource"), study.as_of)) if "resource" in study.can else None
-    funnel = _labeled(referral_funnel(barriers, open_to(study.table("referral"), gate.is_team))) if "referral" in study.can else None
+    funnel = (
+        _labeled(referral_funnel(barriers, open_to(study.table("referral"), gate.is_team)))
+        if "referral" in study.can
+        else None
+    )
     gone = _hidden_together(gap, funnel, gate)
     found: list[Any] = []
     if gap is not None:
@@ -42,11 +45,17 @@ def _hidden_together(gap: pd.DataFrame | None, funnel: pd.DataFrame | None, gate
     if gate.is_team or gap is None or funnel is None:
         return {}
     frame = funnel[["label", *STEPS]].merge(gap[["label", "n_students"]], on="label", how="left")
-    within = {"n_referred": "n_barriers", "n_connected": "n_referred", "n_waiting": "n_referred",
-              "n_students": "n_barriers"}
+    within = {
+        "n_referred": "n_barriers",
+        "n_connected": "n_referred",
+        "n_waiting": "n_referred",
+        "n_students": "n_barriers",
+    }
     table = gate.table("help", frame, keys=("label",), counts=(*STEPS, "n_students"), within=within)
-    return {label: {name for name in (*STEPS, "n_students") if bool(table.hidden[name].iloc[row])}
-            for row, label in enumerate(frame["label"])}
+    return {
+        label: {name for name in (*STEPS, "n_students") if bool(table.hidden[name].iloc[row])}
+        for row, label in enumerate(frame["label"])
+    }
 
 
 def _gap_table(gap: pd.DataFrame, gate: Gate, gone: dict[str, set[str]]) -> Table:
@@ -129,7 +138,11 @@ def _resolution(rows: pd.DataFrame, gate: Gate) -> list[Any]:
     for name in figures:
         frame[name] = 100 * frame[name]
     table = gate.table(
-        "after_resolution", frame, keys=("label",), counts=("n_resolved", "n_open"), total="All barriers",
+        "after_resolution",
+        frame,
+        keys=("label",),
+        counts=("n_resolved", "n_open"),
+        total="All barriers",
         plain={name: "n_resolved" for name in figures},
     )
     columns = (
@@ -143,12 +156,16 @@ def _resolution(rows: pd.DataFrame, gate: Gate) -> list[Any]:
     return [
         Table(
             gate.fixed("After a barrier was resolved"),
-            gate.fixed("Change in the share of days missed, six weeks before to six weeks after, beside students with the "
-                       "same barrier still open"),
+            gate.fixed(
+                "Change in the share of days missed, six weeks before to six weeks after, beside students with the "
+                "same barrier still open"
+            ),
             table,
             columns,
-            note=gate.fixed("This goes along with getting help. It does not show that the help did it."
-                            + ("" if gate.is_team else f" {table.rule}")),
+            note=gate.fixed(
+                "This goes along with getting help. It does not show that the help did it."
+                + ("" if gate.is_team else f" {table.rule}")
+            ),
             key="after_resolution",
             most_rows=5,
         )

@@ -27,17 +27,24 @@ def people_blocks(study: Any, gate: Gate) -> list[Any]:
 def _fading(rows: Any, gate: Gate) -> Table | Callout:
     title = gate.fixed("Students who come less than before")
     if rows.empty:
-        return Callout(title, (gate.fixed("No student's absence grew more than chance allows. Few absences hide a change."),))
+        return Callout(
+            title, (gate.fixed("No student's absence grew more than chance allows. Few absences hide a change."),)
+        )
     columns = (
         Column("student_id", "Student"),
         Column("since", "Since", "date"),
         Column("share_before", "Missed before", "percent"),
         Column("share_after", "Missed since", "percent"),
     )
-    return Table(title, gate.fixed("Share of school days missed"),
-                 rows[["student_id", "school", "since", "share_before", "share_after", "n_absences"]], columns, key="fading",
-                 most_rows=5, note=gate.fixed("Next step: one check-in each. At most 5 in 100 of this list are "
-                                              "expected to be chance."))
+    return Table(
+        title,
+        gate.fixed("Share of school days missed"),
+        rows[["student_id", "school", "since", "share_before", "share_after", "n_absences"]],
+        columns,
+        key="fading",
+        most_rows=5,
+        note=gate.fixed("Next step: one check-in each. At most 5 in 100 of this list are expected to be chance."),
+    )
 
 
 def _periods(rows: Any, gate: Gate) -> Table:
@@ -48,6 +55,12 @@ def _periods(rows: Any, gate: Gate) -> Table:
         Column("n_in_period", "Of them", "integer"),
         Column("beyond", "Beyond chance"),
     )
-    return Table(gate.fixed("Students who miss single periods"), gate.fixed("Five or more, most first"),
-                 rows[["student_id", "n_missed", "period", "n_in_period", "beyond"]], columns, key="skipped_periods",
-                 most_rows=5, note=gate.fixed("Next step: ask what that period is like."))
+    return Table(
+        gate.fixed("Students who miss single periods"),
+        gate.fixed("Five or more, most first"),
+        rows[["student_id", "n_missed", "period", "n_in_period", "beyond"]],
+        columns,
+        key="skipped_periods",
+        most_rows=5,
+        note=gate.fixed("Next step: ask what that period is like."),
+    )

@@ -24,7 +24,9 @@ def voice_blocks(study: Any, gate: Gate) -> list[Any]:
 
 def _themes(study: Any, gate: Gate) -> Table:
     table = gate.table(
-        "themes", _worded(what_people_said(study.table("insight"))), keys=("theme",),
+        "themes",
+        _worded(what_people_said(study.table("insight"))),
+        keys=("theme",),
         counts=("n_statements", "works_well", "works_less", "could_do"),
     )
     columns = (
@@ -34,8 +36,14 @@ def _themes(study: Any, gate: Gate) -> Table:
         Column("works_less", "Works less", "integer"),
         Column("could_do", "Could do", "integer"),
     )
-    return Table(gate.fixed("What people told us"), gate.fixed("Statements by theme, year so far"), table, columns,
-                 key="themes", most_rows=5)
+    return Table(
+        gate.fixed("What people told us"),
+        gate.fixed("Statements by theme, year so far"),
+        table,
+        columns,
+        key="themes",
+        most_rows=5,
+    )
 
 
 def _worded(table: pd.DataFrame) -> pd.DataFrame:
@@ -46,10 +54,17 @@ def _worded(table: pd.DataFrame) -> pd.DataFrame:
 def _survey(study: Any, gate: Gate) -> Table:
     rows = survey_by_band(study)
     names = {band.band: band.label for band in bands()} | {"all": "All students"}
-    frame = rows.assign(band=rows["band"].map(names))[["band", "n_roster", "n_answered", "response", "ci_low", "ci_high"]]
+    frame = rows.assign(band=rows["band"].map(names))[
+        ["band", "n_roster", "n_answered", "response", "ci_low", "ci_high"]
+    ]
     table = gate.table(
-        "survey_response", frame, keys=("band",), counts=("n_roster", "n_answered"), total="All students",
-        shares={"response": ("n_answered", "n_roster")}, plain={"ci_low": "n_answered", "ci_high": "n_answered"},
+        "survey_response",
+        frame,
+        keys=("band",),
+        counts=("n_roster", "n_answered"),
+        total="All students",
+        shares={"response": ("n_answered", "n_roster")},
+        plain={"ci_low": "n_answered", "ci_high": "n_answered"},
     )
     columns = (
         Column("band", "Days missed"),
@@ -59,8 +74,15 @@ def _survey(study: Any, gate: Gate) -> Table:
         Column("ci_low", "Low", "percent"),
         Column("ci_high", "High", "percent"),
     )
-    return Table(gate.fixed("Who answered the survey"), gate.fixed("Of all students, with 95% interval"), table, columns,
-                 note="" if gate.is_team else gate.fixed(table.rule), total_row=True, key="survey_response")
+    return Table(
+        gate.fixed("Who answered the survey"),
+        gate.fixed("Of all students, with 95% interval"),
+        table,
+        columns,
+        note="" if gate.is_team else gate.fixed(table.rule),
+        total_row=True,
+        key="survey_response",
+    )
 
 
 def _sentences(study: Any, gate: Gate) -> list[str]:
@@ -76,12 +98,21 @@ def _sentences(study: Any, gate: Gate) -> list[str]:
 def _agreement(study: Any, gate: Gate) -> list[str]:
     rows = coder_agreement(study.table("insight"))
     if rows.empty:
-        return [gate.fixed("Whether two coders agree is not known: let two people code the same ten statements or more "
-                           "(same date, source_role and quote).")]
+        return [
+            gate.fixed(
+                "Whether two coders agree is not known: let two people code the same ten statements or more "
+                "(same date, source_role and quote)."
+            )
+        ]
     return [
-        gate.text("Two coders on {field}: kappa {kappa} (between {low} and {high}) on {n} statements, {word}.",
-                  words={"field": row.field, "word": agreement_word(row.kappa)}, kappa=(f"{row.kappa:.2f}", row.n),
-                  low=(f"{row.ci_low:.2f}", row.n), high=(f"{row.ci_high:.2f}", row.n), n=(row.n, row.n))
+        gate.text(
+            "Two coders on {field}: kappa {kappa} (between {low} and {high}) on {n} statements, {word}.",
+            words={"field": row.field, "word": agreement_word(row.kappa)},
+            kappa=(f"{row.kappa:.2f}", row.n),
+            low=(f"{row.ci_low:.2f}", row.n),
+            high=(f"{row.ci_high:.2f}", row.n),
+            n=(row.n, row.n),
+        )
         for row in rows.itertuples()
     ]
 
@@ -90,7 +121,10 @@ def _precision(study: Any, gate: Gate) -> str:
     answers = precision_of(answers_given(study))
     judged, yes = int(answers["n_judged"].sum()), int(answers["n_yes"].sum())
     if not judged:
-        return gate.fixed("Notes only propose barriers: see tables/reason_proposals.csv. Fill in yes or no and save it as "
-                          "notes/reason_confirmed.csv in the study folder. None is confirmed yet.")
-    return gate.text("Notes: a person said yes to {yes} of {judged} proposals judged so far.", yes=(yes, None),
-                     judged=(judged, None))
+        return gate.fixed(
+            "Notes only propose barriers: see tables/reason_proposals.csv. Fill in yes or no and save it as "
+            "notes/reason_confirmed.csv in the study folder. None is confirmed yet."
+        )
+    return gate.text(
+        "Notes: a person said yes to {yes} of {judged} proposals judged so far.", yes=(yes, None), judged=(judged, None)
+    )

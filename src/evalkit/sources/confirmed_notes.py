@@ -33,8 +33,12 @@ def read_confirmed(folder: Path) -> pd.DataFrame:
     heads = [str(name).strip().casefold() for name in reader.fieldnames or []]
     for name in COLUMNS:
         if name not in heads:
-            raise UserError(f"The confirmation file has no column {name}.", file=f"notes/{FILE}", column=name,
-                            remedy="Copy tables/reason_proposals.csv of a finished run and fill in confirmed.")
+            raise UserError(
+                f"The confirmation file has no column {name}.",
+                file=f"notes/{FILE}",
+                column=name,
+                remedy="Copy tables/reason_proposals.csv of a finished run and fill in confirmed.",
+            )
     reader.fieldnames = heads
     rows = [{**{name: _text(row.get(name)) for name in names[:-1]}, "row": at + 2} for at, row in enumerate(reader)]
     table = pd.DataFrame(rows, columns=names)
