@@ -30,26 +30,25 @@ def set_pdf(template: str, data: Mapping[str, Any]) -> bytes:
     """
     import typst
 
-    with tempfile.TemporaryDirectory(prefix="evalkit-") as empty:
-        compiler = typst.Compiler(input=theme.resource("templates", template).read_bytes(), root=empty,
-                                  font_paths=_fonts(bool(data.get("fallback"))),
-                                  sys_inputs={"page": json.dumps(data, ensure_ascii=False)})
-        made = _compiled(compiler)
-    assert isinstance(made, bytes)
-    return made
-
-
-def _compiled(compiler: Any) -> Any:
-    """A tagged pdf. Where no font of this machine has a letter, an untagged one with an empty box for the letter:
-    one name must not stop a whole report."""
-    import typst
-
+    source = theme.resource("templates", template).read_bytes()
     try:
-        return compiler.compile(format="pdf", pdf_standards=["ua-1"], timestamp=0)
+        return _compiled(source, data, tagged=True)
     except typst.TypstError as problem:
         if _NO_FONT not in str(problem):
             raise
-        return compiler.compile(format="pdf", timestamp=0)
+    # Where no font of this machine has a letter, an untagged pdf with an empty box: one name must not stop a report.
+    return _compiled(source, data, tagged=False)
+
+
+def _compiled(source: bytes, data: Mapping[str, Any], *, tagged: bool) -> bytes:
+    import typst
+
+    with tempfile.TemporaryDirectory(prefix="evalkit-") as empty:
+        compiler = typst.Compiler(input=source, root=empty, font_paths=_fonts(bool(data.get("fallback"))),
+                                  sys_inputs={"page": json.dumps(data, ensure_ascii=False)})
+        made = compiler.compile(format="pdf", pdf_standards=["ua-1"] if tagged else [], timestamp=0)
+    assert isinstance(made, bytes)
+    return made
 
 
 @cache
