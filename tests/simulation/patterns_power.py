@@ -3,7 +3,7 @@ docs/methods/patterns.md.
 
     nice .venv/bin/python tests/simulation/patterns_power.py OUT.csv [n_districts] [first_seed]
 
-Each district holds every planted pattern of `simulate.PATTERNS`, a subgroup planted here (one grade within one zip stays
+Each district holds every planted pattern of `simulate.PATTERNS`, one subgroup (one grade within one zip stays
 away on Wednesdays, x 2.5) and the decoy route. A line per district and planted pattern: searched, found (a finding),
 alone (and no stronger finding explains it), q.
 """

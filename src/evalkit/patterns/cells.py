@@ -67,7 +67,7 @@ def _pair(
 def find_cells(
     grid: DayGrid, absences: pd.DataFrame, *, kinds: tuple[str, ...] = ("reasons", "calendar"), seed: int = 20262
 ) -> pd.DataFrame:
-    """Cells with a calendar pattern or a reason of their own. Grain: cell x pattern, those the first half chose (p under
+    """Cells with a calendar pattern or a reason of their own. Grain: cell x pattern: chosen by the first half (p under
     0.01 and a higher rate there); all figures are of the second half. n_students: of the second half."""
     cells = cell_members(grid)
     chosen_half = _halves(grid, seed)

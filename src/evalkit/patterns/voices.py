@@ -21,7 +21,7 @@ Z = 1.959963984540054
 
 
 def cohen_kappa(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
-    """Agreement of two coders beyond chance (Cohen 1960), with the large-sample 95 % interval of Fleiss, Cohen & Everitt
+    """Agreement of two coders beyond chance (Cohen 1960), with the large-sample 95 % interval of Fleiss et al.
     (1969). n, agreement, kappa, ci_low, ci_high; kappa is missing where both used one code only."""
     names = np.unique(np.concatenate([first, second]))
     table = np.zeros((len(names), len(names)))
@@ -88,7 +88,7 @@ def what_people_said(insight: pd.DataFrame) -> pd.DataFrame:
 def survey_by_band(study: Any) -> pd.DataFrame:
     """Who answered a survey against who could have. Grain: band, in order, and a last row "all".
 
-    n_roster: students of the year so far whose band is known; n_answered: those of them with any answer; response with its
+    n_roster: students of the year so far whose band is known; n_answered: those who answered; response with its
     Wilson interval (ci_low, ci_high); roster_share and answered_share: the band's share of all, and of those who
     answered; gap: answered_share minus roster_share with gap_low and gap_high (against those who did not answer).
     Bands are those of the school year up to the report's date.
