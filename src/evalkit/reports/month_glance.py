@@ -25,7 +25,7 @@ from evalkit.wording import (
 )
 
 LIST_WORDS = {
-    "celebrate": "Celebrate: a personal gain, last 20 days against the 20 before",
+    "celebrate": "Celebrate: a personal gain in 20 days",
     "watch": "Watch: 3 or more of the last 10 days, or 3 in a row",
     "decide": "Decide: 8 weeks of steady mentoring, no gain yet",
     "reach_out_first": "Reach out first: half the year missed, or not seen for 10 days",
@@ -255,8 +255,18 @@ def list_counts(study, facts: Facts) -> CountList | Callout:
         )
     return CountList(
         "This week's students, by list" if facts.window.period == "week" else "Students, by list",
-        tuple((number(len(facts.lists[name])), words) for name, words in LIST_WORDS.items()),
+        tuple(
+            (number(len(facts.lists[name])), words + _mentored_of(facts, name)) for name, words in LIST_WORDS.items()
+        ),
     )
+
+
+def _mentored_of(facts: Facts, name: str) -> str:
+    """How many of the students to celebrate have a mentor: the list holds everyone, these come first."""
+    rows = facts.lists[name]
+    if name != "celebrate" or "is_matched" not in rows or rows.empty:
+        return ""
+    return f" ({number(int(rows['is_matched'].sum()))} have a mentor)"
 
 
 def soundness(study, facts: Facts, gate: Gate) -> BulletList:

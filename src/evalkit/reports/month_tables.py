@@ -32,7 +32,11 @@ def _celebrate_title(shown: int, n: int) -> str:
 
 
 LIST_TEXTS = (
-    ListText("celebrate", _celebrate_title, "Improvement is the student's own; it does not measure the program."),
+    ListText(
+        "celebrate",
+        _celebrate_title,
+        "Students with a mentor come first. Improvement is the student's own; it does not measure the program.",
+    ),
     ListText(
         "watch",
         lambda shown, n: f"Watch: a call now helps {plural(n, 'student')} stay on track",
@@ -178,8 +182,11 @@ def list_table(frame: pd.DataFrame, text: ListText) -> Table:
         Column("left", "Can still miss"),
         Column("next", who),
     )
+    title = text.title(shown, len(frame))
+    if text.name == "celebrate":
+        title += f", {number(int(frame['next'].str.startswith('Mentor').sum()))} with a mentor"
     return Table(
-        title=text.title(shown, len(frame)),
+        title=title,
         measure=RULES[text.name],
         data=frame,
         columns=columns,
