@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from evalkit.errors import UsageError, must_be_one_of
 from evalkit.measures import breakdown
 from evalkit.panel import student_panel
 from evalkit.programme import active_assignments, book_of, caseloads, kept
@@ -48,19 +49,33 @@ class Selection:
         return self.scored[self.scored["route"] == name].reset_index(drop=True)
 
 
+def _parts(params) -> dict[str, str]:
+    """The score's settings: "need=45 ... grades=KG,06,09" as name -> text; an unknown name is refused."""
+    known = ("need", "transition", "persistence", "adult", "grade_rate", "grades")
+    found = dict(part.partition("=")[::2] for part in params.score.split())
+    for name in found:
+        must_be_one_of("A part of score", name, known)
+    return found
+
+
 def weights_of(params) -> Weights:
-    """The report's weights, as the score takes them."""
-    return Weights(params.need, params.transition, params.persistence, params.adult, params.grade_rate)
+    """The report's weights, as the score takes them; what is not named keeps its default."""
+    try:
+        return Weights(**{name: float(text) for name, text in _parts(params).items() if name != "grades"})
+    except ValueError:
+        raise UsageError("score holds a weight that is not a number.",
+                         remedy='Write it as "need=45 transition=15 grades=KG,06,09".') from None
 
 
 def grades_of(params) -> tuple[str, ...]:
     """The transition grades asked for."""
-    return tuple(grade.strip() for grade in params.transition_grades.split(",") if grade.strip())
+    text = _parts(params).get("grades", "KG,06,09")
+    return tuple(grade for grade in text.split(",") if grade)
 
 
 def selection_of(study, params) -> Selection:
     """Everything, made once for a study and the same parameters."""
-    key = f"selection {weights_of(params)} {params.transition_grades} {params.floor} {params.audience}"
+    key = f"selection {params.score} {params.floor} {params.audience}"
     return kept(study, key, lambda: _make(study, params))
 
 

@@ -35,12 +35,7 @@ STEPS = (
 class Params(BaseParams):
     """What the selection can be asked for: the score's weights, the transition grades, and the attendance floor."""
 
-    need: float = 45.0
-    transition: float = 15.0
-    persistence: float = 20.0
-    adult: float = 10.0
-    grade_rate: float = 10.0
-    transition_grades: str = "KG,06,09"
+    score: str = "need=45 transition=15 persistence=20 adult=10 grade_rate=10 grades=KG,06,09"
     floor: float = 0.5
 
     def __post_init__(self) -> None:
@@ -50,7 +45,7 @@ class Params(BaseParams):
         wrong = [grade for grade in grades_of(self) if grade not in known]
         if wrong:
             raise UsageError(
-                "transition_grades names a grade evalkit does not know.",
+                "score names a grade evalkit does not know.",
                 remedy=f"Write codes with commas: {', '.join(sorted(known))}.",
             )
         if not 0 < self.floor <= 1:
@@ -116,13 +111,14 @@ def _tiles(found: Selection, gate: Gate) -> Tiles:
 
 def _score_words(params: Params, gate: Gate) -> BulletList:
     """The score in words, with the weights of this run."""
+    weights = weights_of(params)
     moving = listed((grade_words(grade) for grade in grades_of(params)), "or") or "none chosen"
     lines = (
-        f"Need, up to {params.need:g}: share of days missed, this year from 20 days on, else last year. 20% is full.",
-        f"Years, up to {params.persistence:g}: years in a row with 10% or more missed. Two years is full.",
-        f"New school, {params.transition:g}: grade {moving}.",
-        f"Known adult, up to {params.adult:g}: a mentor who knows the student, by how well.",
-        f"Grade, up to {params.grade_rate:g}: how common missing 10% is in the grade.",
+        f"Need, up to {weights.need:g}: share of days missed, this year from 20 days on, else last year. 20% is full.",
+        f"Years, up to {weights.persistence:g}: years in a row with 10% or more missed. Two years is full.",
+        f"New school, {weights.transition:g}: grade {moving}.",
+        f"Known adult, up to {weights.adult:g}: a mentor who knows the student, by how well.",
+        f"Grade, up to {weights.grade_rate:g}: how common missing 10% is in the grade.",
     )
     return BulletList(gate.fixed("How the score is made"), tuple(map(gate.fixed, lines)))
 
