@@ -102,11 +102,18 @@ def _school_days(tables: Tables) -> pd.DataFrame:
     return calendar[calendar["is_instructional"].fillna(False).astype(bool)]
 
 
+def _joined(rows: pd.DataFrame, keys: list[str]) -> pd.Series:
+    """The keys of each row as one text; a missing key never meets another."""
+    own = rows[keys[0]].fillna("").astype("str")
+    for key in keys[1:]:
+        own = own + "\x1f" + rows[key].fillna("").astype("str")
+    return own
+
+
 def _days_between(rows: pd.DataFrame, first: str, last: str, keys: list[str], days: pd.DataFrame) -> np.ndarray:
     """School days of the row's own calendar from `first` to `last` (blank: the calendar's end); -1 without one."""
     count = np.full(len(rows), -1, "int64")
-    own = rows[keys].astype("str").agg("\x1f".join, axis=1).to_numpy()
-    theirs = days[keys].astype("str").agg("\x1f".join, axis=1)
+    own, theirs = _joined(rows, keys).to_numpy(), _joined(days, keys)
     for name, mine in days.groupby(theirs)["date"]:
         here = np.flatnonzero(own == name)
         dates = np.unique(day_numbers(mine))
