@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from evalkit import figures
-from evalkit.disclosure.types import Released, ReleasedText
+from evalkit.disclosure.types import Released, ReleasedNumbers, ReleasedText
 from evalkit.render import blocks as b
 
 HOSTILE = ('<img src=x onerror=alert(1)>', '"><svg onload=alert(1)>', r"Ana $\frac{", "abc\u202egnp.exe",
@@ -310,7 +310,7 @@ def sections(audience: str) -> list[b.Section]:
             "are **probably doing better** than similar students, by about 2 days a year."
         ),
         is_opening=True,
-        numbers={"measures": [{"school_id": None, "n_students": 3372, "ada": 0.924}]},
+        numbers=ReleasedNumbers(measures=[{"school_id": None, "n_students": 3372, "ada": 0.924}]),
         off=(p("Dosage by mentor is off: it needs the table contact."),),
     )
     return [opening, _patterns(c, audience), _method(c, audience), _words(c, audience), _rest(c, audience)]

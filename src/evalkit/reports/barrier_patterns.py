@@ -11,6 +11,7 @@ from evalkit.patterns.findings import family_of, group_words, pattern_words
 from evalkit.patterns.notes import reason_proposals
 from evalkit.render.blocks import BulletList, Callout, Paragraph, Row, Section
 from evalkit.reports import barrier_blocks as blocks
+from evalkit.reports import barrier_counts
 from evalkit.reports.barrier_facts import BarrierFacts, barrier_facts
 from evalkit.reports.barrier_help import help_blocks
 from evalkit.reports.barrier_people import people_blocks
@@ -37,7 +38,7 @@ def what_stands_out(study: Any, params: Params) -> Section:
     facts, gate, context = _begin(study, params)
     off = tuple(gate.fixed(text) for text in study.lacks("daily", "rates", "reasons"))
     if facts.table.empty:
-        counts = blocks.counts_only(study, facts, gate)
+        counts = barrier_counts.counts_only(study, facts, gate)
         known = (BulletList("What is known about these data", study.remarks),) if gate.is_team and study.remarks else ()
         return Section(
             context,
@@ -50,7 +51,7 @@ def what_stands_out(study: Any, params: Params) -> Section:
                 "Counts of days missed are shown as they stand."
             ),
             off=off,
-            numbers={"patterns": [], **blocks.count_numbers(counts)},
+            numbers={"patterns": [], **barrier_counts.count_numbers(counts)},
         )
     found = facts.findings
     title, lead = _opening(study, facts, gate)
