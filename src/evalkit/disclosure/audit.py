@@ -197,7 +197,7 @@ def _identity(copy: Copy, stem: str, rows: Sequence, place: int, names: tuple[st
     """Which count a cell is; the bands of now, of the last review and of each school are the measures of that day."""
     if copy.report == "monthly_review" and stem == "bands":
         day = copy.as_of if place == len(rows) - 1 else (copy.results.get("window") or {}).get("before")
-        if day and (place == len(rows) - 1 or place == len(rows) - 2 and len(rows) > 1 and "review" in names[0].lower()):
+        if day and (place == len(rows) - 1 or (place == len(rows) - 2 and len(rows) > 1 and "review" in names[0].lower())):
             return _measure_key(copy, day, copy.school, column)
     if copy.report == "monthly_review" and stem == "schools":
         return _measure_key(copy, copy.as_of, names[0], column)

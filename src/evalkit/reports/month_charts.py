@@ -26,7 +26,6 @@ from evalkit.wording import (
 )
 
 
-
 def released_impact(facts: Facts, gate: Gate) -> dict[str, Any]:
     """results.json `impact_to_date`: the verdict; values only where both arms are large enough."""
     found = facts.impact.to_dict()

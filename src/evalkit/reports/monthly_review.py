@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalkit.render.blocks import FormLines, Paragraph, Row, Section
-from evalkit.reports import month_actions, month_charts, month_glance, month_mentors, month_release, month_tables, month_where
+from evalkit.reports import (
+    month_actions,
+    month_charts,
+    month_glance,
+    month_mentors,
+    month_release,
+    month_tables,
+    month_where,
+)
 from evalkit.reports.gate import gate_of
 from evalkit.reports.month_facts import list_ids, month_facts
 from evalkit.reports.params import Params as BaseParams
