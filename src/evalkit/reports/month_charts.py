@@ -145,6 +145,10 @@ def _place(study) -> str:
     return f"all {n} schools" if n > 1 else "the whole school"
 
 
+SHOWN_LOOKS = 4
+"""The figure shows the newest looks, so that page 1 holds all year; the table behind it and the verdict use them all."""
+
+
 def looks_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:
     """The monthly looks at the mentored beside similar students, plan changes as dotted lines."""
     looks = facts.impact.looks
@@ -180,6 +184,7 @@ def looks_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:
     )
     shown = table.frame.assign(state=rows["state"], change=rows["change"])
     shown.loc[shown["value"].isna() & shown["state"].eq(""), "state"] = "hidden"
+    shown = shown.tail(SHOWN_LOOKS).reset_index(drop=True)
     columns = (
         Column("label", "Month"),
         Column("value", "More days in school", "signed1", "days per 180-day year"),
