@@ -186,43 +186,47 @@ def _treated_rows(world: World) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _candidates(world: World, treated: pd.DataFrame, group_above: int) -> tuple[pd.DataFrame, bool]:
     """Every allowed stay at every landmark of its strata, kept where the student was at risk on that day."""
     pool = _allowed(world, treated)
-    keys = [f"_{name}" for name in world.strata]
-    pool = pool.assign(**{f"_{name}": _key(pool[name]) for name in world.strata}, _all=0)
-    marks = treated.assign(**{f"_{name}": _key(treated[name]) for name in world.strata}, _all=0)
-    marks = marks[["landmark", "calendar", *keys, "_all"]].drop_duplicates(["landmark", *keys])
-    on = [*keys, "_all"]
-    sizes = pd.concat([frame.groupby(on).size() for frame in (marks, pool)], axis=1).fillna(0).prod(axis=1)
-    by_week = int(sizes.sum()) > group_above
-    parts = [_at_risk(world, pool, rows, on) for _, rows in marks.groupby("landmark", sort=True)]
-    found = pd.concat(parts, ignore_index=True) if parts else pool.head(0)
-    return found.assign(treated=0).drop(columns=on), by_week
+    marks = treated[["landmark", "calendar"]].assign(stratum=_strata(treated, world.strata)).drop_duplicates(
+        ["landmark", "stratum"])
+    strata = pd.Index(marks["stratum"].unique())
+    place, marks["stratum"] = strata.get_indexer(_strata(pool, world.strata)), strata.get_indexer(marks["stratum"])
+    by_week = int(np.bincount(place[place >= 0], minlength=len(strata))[marks["stratum"]].sum()) > group_above
+    pool, place = pool[place >= 0], place[place >= 0]
+    found = [_at_risk(world, pool, place, len(strata), rows) for _, rows in marks.groupby("landmark", sort=True)]
+    row, landmark, own = (np.concatenate(part) for part in zip(*found, strict=True))
+    return pool.iloc[row].assign(landmark=landmark, own_landmark=own, treated=0).reset_index(drop=True), by_week
 
 
-def _key(values: pd.Series) -> pd.Series:
-    """A value to join on: missing is a value like any other."""
-    return values.astype("str").fillna("(missing)")
+def _strata(rows: pd.DataFrame, names: Sequence[str]) -> pd.Series:
+    """The stratum of each row as one text; a missing value is a value like any other."""
+    parts = [rows[name].astype("str").fillna("(missing)") for name in names]
+    return parts[0].str.cat(parts[1:], sep="\x1f") if parts else pd.Series("", index=rows.index, dtype="str")
 
 
-def _at_risk(world: World, pool: pd.DataFrame, marks: pd.DataFrame, on: Sequence[str]) -> pd.DataFrame:
-    """The stays at risk at one landmark: enrolled, no mentor yet, eligible on earlier data."""
-    landmark = int(marks["landmark"].iloc[0])
-    marks = marks.rename(columns={"calendar": "_calendar"}).drop(columns="landmark")
-    if not world.is_prior_cohort:  # one date for all: look before joining, which keeps the join small
-        pool = pool[_is_at_risk(world, pool, np.full(len(pool), landmark))]
-        return pool.merge(marks, on=list(on)).drop(columns="_calendar").assign(landmark=landmark, own_landmark=landmark)
-    rows = pool.merge(marks, on=list(on))
-    number = world.calendars.number_on(rows.pop("_calendar").to_numpy("int64"), np.full(len(rows), landmark))
-    own = world.pool_calendars.date_of_number(rows["calendar"].to_numpy("int64"), number)
-    return rows[_is_at_risk(world, rows, own)].assign(
-        landmark=landmark, own_landmark=own[_is_at_risk(world, rows, own)])
+def _at_risk(world: World, pool: pd.DataFrame, place: np.ndarray, n_strata: int,
+             marks: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The stays at risk at one landmark (enrolled, no mentor yet, eligible on earlier data): their rows in the pool,
+    the landmark, and the day it is in their own year."""
+    landmark, calendar = int(marks["landmark"].iloc[0]), np.full(n_strata, -1)
+    calendar[marks["stratum"]] = marks["calendar"]
+    row = np.flatnonzero(calendar[place] >= 0)
+    own = np.full(len(row), landmark)
+    if world.is_prior_cohort:
+        number = world.calendars.number_on(calendar[place[row]], own)
+        own = world.pool_calendars.date_of_number(pool["calendar"].to_numpy("int64")[row], number)
+    here = _is_at_risk(world, pool, row, own)
+    return row[here], np.full(int(here.sum()), landmark), own[here]
 
 
-def _is_at_risk(world: World, rows: pd.DataFrame, day: np.ndarray) -> np.ndarray:
-    here = ((rows["first"] <= day) & (rows["last"] >= day) & (rows["started"] > day)).to_numpy(bool).copy()
+def _is_at_risk(world: World, pool: pd.DataFrame, row: np.ndarray, day: np.ndarray) -> np.ndarray:
+    def known(name: str) -> np.ndarray:
+        return pool[name].to_numpy("int64")[row]
+
+    here = (known("first") <= day) & (known("last") >= day) & (known("started") > day)
     if world.plan.eligible == "early_warning":
-        here &= (rows["warned"] < day).to_numpy(bool)
+        here &= known("warned") < day
     if world.plan.comparison == "waitlist":
-        here &= (rows["waiting_from"] <= day).to_numpy(bool)
+        here &= known("waiting_from") <= day
     return here
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,11 @@ from evalkit.panel import marks as step
 from evalkit.panel import spans as sp
 from evalkit.panel.codes import read_codes
 from evalkit.panel.periods import add_periods
+from evalkit.panel.readers import TAKEN_AT_MOST, InEngine, Taken, take_rows
 from evalkit.rules import UNITS_PER_DAY, Rules
 
+Reader: TypeAlias = InEngine | Taken
+DATED = ("attendance_event", "attendance_period")
 FORMS = ("auto", "exceptions", "every_day", "totals")
 EVERY_DAY_SHARE = 0.5
 """A school's file is an every-day file when at least half its rows say no more than present."""
@@ -66,10 +69,43 @@ def open_days(study: Any, *, school_year: int | None = None, cut: Mapping[str, p
     must_be_one_of("form", form, ("auto", "exceptions", "every_day"))
     year = study.school_year if school_year is None else school_year
     first, last = cal.year_bounds(year)
+    reader = kept_rows(study, year) if form == "auto" and engine == engines.DEFAULT else None
+    if reader is not None:
+        return _lay_out(study, reader, _codes(study, year), year=year, cut=cut, form=form)
     events: Source = study.tables.get("attendance_event", _no_events())
-    with open_session(engine, sources=[events, *_periods(study)]) as session:
+    codes, periods = _codes(study, year), study.tables.get("attendance_period")
+    with open_session(engine, sources=[source for source in (events, periods) if source is not None]) as session:
         rows = step.open_rows(session, events, first=first, last=min(last, pd.Timestamp(study.as_of)))
-        return _lay_out(study, rows, year=year, cut=cut, form=form)
+        rows = add_periods(rows, periods, codes, study.rules, form=form)
+        return _lay_out(study, InEngine(rows, codes, study.rules), codes, year=year, cut=cut, form=form)
+
+
+def _codes(study: Any, year: int) -> pd.DataFrame:
+    return read_codes(_table(study, "code_table"), _table(study, "school"), study.rules, school_year=year)
+
+
+def kept_rows(study: Any, year: int) -> Taken | None:
+    """The rows of a study that was read from files, taken once and shared by all its earlier moments (`Study.at`).
+
+    None where a table is too large to hold or is no longer what was read: then the engine is asked.
+    """
+    whole, tables = getattr(study, "_all", None), [study.tables.get(name) for name in DATED]
+    if whole is None or any(table is not None and (not isinstance(table, pd.DataFrame) or len(table) > TAKEN_AT_MOST)
+                            for table in tables):
+        return None
+    first, end = cal.year_bounds(year)
+    last, key = min(end, pd.Timestamp(study.as_of)), ("rows", study.school, year, study.rules)
+    found = whole.memo.get(key)
+    if found is None or found.last < last:
+        found = whole.memo[key] = _take(study, tables, year, last)
+    cut = found.up_to(last)
+    rows = 0 if tables[0] is None else int(tables[0]["date"].between(first, last).sum())
+    return cut if cut is not None and rows == int(cut.daily["n"].sum()) else None
+
+
+def _take(study: Any, tables: list[pd.DataFrame | None], year: int, last: pd.Timestamp) -> Taken:
+    events = _no_events() if tables[0] is None else tables[0]
+    return take_rows(events, tables[1], _codes(study, year), study.rules, year=year, last=last)
 
 
 def planned_days(study: Any, school_year: int) -> pd.DataFrame:
@@ -80,12 +116,6 @@ def planned_days(study: Any, school_year: int) -> pd.DataFrame:
                            cut=_cut(study, ids, school_year))
 
 
-def _periods(study: Any) -> list[Source]:
-    """The table attendance_period, where the study has one."""
-    found = study.tables.get("attendance_period")
-    return [] if found is None else [found]
-
-
 def _no_events() -> pd.DataFrame:
     names = ("student_id", "school_id", "code_local", "status", "reason_code")
     texts = {name: pd.Series(dtype="str") for name in names}
@@ -93,23 +123,19 @@ def _no_events() -> pd.DataFrame:
                          "absent_days_units": pd.Series(dtype="Int64"), "minutes_absent": pd.Series(dtype="Int64")})
 
 
-def _lay_out(study: Any, rows: step.Rows, *, year: int, cut: Mapping | None, form: str) -> DayBook:
+def _lay_out(study: Any, reader: Reader, codes: pd.DataFrame, *, year: int, cut: Mapping | None, form: str) -> DayBook:
     rules: Rules = study.rules
     schools = _table(study, "school")
-    codes = read_codes(_table(study, "code_table"), schools, rules, school_year=year)
-    rows = add_periods(rows, next(iter(_periods(study)), None), codes, rules, form=form)
-    table = step.interpret(rows, codes, rules)
-    forms = _forms(rows, codes, form)
-    spans = _spans(study, rows, forms, year)
+    forms = _forms(reader.counts(), form)
+    spans = _spans(study, reader, forms, year)
     school_ids = sorted(set(spans["school_id"]) | set(schools.get("school_id", ())))
-    calendar = _calendar(study, rows, forms, year)
+    calendar = _calendar(study, reader, forms, year)
     cut = _cut(study, school_ids, year) if cut is None else cut
     days = cal.number_days(calendar, schools, school_ids=school_ids, rules=rules, cut=cut, school_year=year)
     days, pieces = _bind(days, spans, rules)
-    lazy_pieces, lazy_days = step.dimensions(rows.session, pieces, days)
-    marks = step.collect_marks(table, lazy_pieces, lazy_days)
-    marks = _one_per_day(_weighed(_inside(marks, pieces), days, rules))
-    marks = _with_gaps(marks, _gaps(rows, forms, pieces, days, lazy_pieces, lazy_days), days)
+    marks = _on_days(reader.marks(pieces), pieces, days)
+    marks = _one_per_day(_weighed(marks, days, rules), len(days))
+    marks = _with_gaps(marks, _gaps(reader, forms, pieces, days), days)
     return DayBook(rules, year, days, pieces, marks, codes, _has_rates(study, forms, year), forms)
 
 
@@ -128,23 +154,21 @@ def _has_rates(study: Any, forms: Mapping[str, str], year: int) -> bool:
     return _has_year(study, year) or (bool(forms) and all(form == "every_day" for form in forms.values()))
 
 
-def _forms(rows: step.Rows, codes: pd.DataFrame, form: str) -> dict[str, str]:
+def _forms(counts: pd.DataFrame, form: str) -> dict[str, str]:
     """The form of each school's rows: as declared, or every_day where most rows say no more than present."""
-    counts = pd.concat([step.share_plain(rows, codes), rows.period_counts], ignore_index=True)
-    counts = counts.drop_duplicates("school_id")  # daily rows decide, where a school has both
     if form != "auto":
         return dict.fromkeys(counts["school_id"], form)
     daily = counts["n_plain"] >= EVERY_DAY_SHARE * counts["n"]
     return dict(zip(counts["school_id"], np.where(daily, "every_day", "exceptions").tolist(), strict=True))
 
 
-def _spans(study: Any, rows: step.Rows, forms: Mapping[str, str], year: int) -> pd.DataFrame:
+def _spans(study: Any, reader: Reader, forms: Mapping[str, str], year: int) -> pd.DataFrame:
     """Non-overlapping spans; without an enrolment table, from the first to the last row (the whole year for
     exceptions, whose days enrolled are then not known)."""
     as_of = pd.Timestamp(study.as_of)
     if _has_year(study, year):
         return sp.without_overlaps(sp.usable_spans(_table(study, "enrollment"), school_year=year, as_of=as_of))
-    seen = step.first_and_last(rows)
+    seen = reader.first_and_last()
     daily = seen["school_id"].map(dict(forms)).eq("every_day")
     start, end = cal.year_bounds(year)
     seen = seen.assign(entry_date=seen["entry_date"].where(daily, start), exit_date=seen["exit_date"].where(daily, end),
@@ -152,13 +176,13 @@ def _spans(study: Any, rows: step.Rows, forms: Mapping[str, str], year: int) -> 
     return sp.without_overlaps(sp.usable_spans(seen, school_year=year, as_of=as_of))
 
 
-def _calendar(study: Any, rows: step.Rows, forms: Mapping[str, str], year: int) -> pd.DataFrame:
+def _calendar(study: Any, reader: Reader, forms: Mapping[str, str], year: int) -> pd.DataFrame:
     start, end = cal.year_bounds(year)
     calendar = _table(study, "calendar")
     if len(calendar) and calendar["date"].between(start, end).any():
         return calendar
     daily = bool(forms) and all(form == "every_day" for form in forms.values())
-    return cal.days_from_rows(step.distinct_days(rows), weekdays_only=not daily)
+    return cal.days_from_rows(reader.distinct_days(), weekdays_only=not daily)
 
 
 def _cut(study: Any, school_ids: list[str], year: int) -> dict[str, pd.Timestamp]:
@@ -224,21 +248,18 @@ def _by_rule(share: np.ndarray, units: np.ndarray, marks: pd.DataFrame, days: pd
     return (share * units + UNITS_PER_DAY // 2) // UNITS_PER_DAY
 
 
-def _gaps(rows: step.Rows, forms: Mapping[str, str], pieces: pd.DataFrame, days: pd.DataFrame, lazy_pieces: Any,
-          lazy_days: Any) -> pd.DataFrame:
+def _gaps(reader: Reader, forms: Mapping[str, str], pieces: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
     """Enrolled days without any row in schools whose file has a row for every day: neither present nor enrolled."""
     daily = pieces[pieces["school_id"].map(dict(forms)).eq("every_day") & (pieces["row_end"] > pieces["row_first"])]
     if daily.empty:
         return pd.DataFrame({"piece": [], "day_row": []}, dtype="int64")
-    counts = step.rows_per_piece(rows, lazy_pieces, lazy_days).set_index("piece")["n"]
+    counts = reader.rows_per_piece(pieces, days)
     expected = daily["row_end"] - daily["row_first"]
     short = daily[expected.to_numpy() != counts.reindex(daily["piece"]).fillna(0).to_numpy("int64")]
     if short.empty:
         return pd.DataFrame({"piece": [], "day_row": []}, dtype="int64")
-    few, numbered = step.dimensions(rows.session, short, days)
-    seen = step.days_seen(rows, few, numbered)
     grid = _grid(short)
-    missing = ~pd.MultiIndex.from_frame(grid).isin(pd.MultiIndex.from_frame(seen.astype("int64")))
+    missing = ~pd.MultiIndex.from_frame(grid).isin(pd.MultiIndex.from_frame(reader.days_seen(short, days)))
     return grid[missing].reset_index(drop=True)
 
 
@@ -250,21 +271,26 @@ def _grid(pieces: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"piece": np.repeat(pieces["piece"].to_numpy("int64"), length), "day_row": start + within})
 
 
-def _inside(marks: pd.DataFrame, pieces: pd.DataFrame) -> pd.DataFrame:
-    """Marks on days their piece counts (none in a piece that is out of the denominator)."""
+def _on_days(marks: pd.DataFrame, pieces: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
+    """Marks with the number of their school day, where it is one that their piece counts (none in a piece that is out
+    of the denominator)."""
     piece = marks["piece"].to_numpy("int64")
-    marks = marks.assign(piece=piece, day_row=marks["day_row"].to_numpy("int64"))
-    return marks[marks["day_row"].to_numpy() < pieces["row_end"].to_numpy("int64")[piece]]
+    row = cal.day_rows(days, pieces["calendar"].to_numpy("int64")[piece], cal.as_ordinal(marks["date"]))
+    begin, end = (pieces[name].to_numpy("int64")[piece] for name in ("row_first", "row_end"))
+    marks = marks.drop(columns="date").assign(piece=piece, day_row=row)
+    return marks[(row >= begin) & (row < end)]
 
 
-def _one_per_day(marks: pd.DataFrame) -> pd.DataFrame:
-    """One mark per student-day: of several rows the one with most absence, whatever the order they came in."""
-    order = ["piece", "day_row", "absent_units", "out_units", "is_excused", "status", "code_row", "code_local",
-             "reason_code"]
-    if not marks.duplicated(["piece", "day_row"]).any():
-        return marks.sort_values(order[:2], kind="stable", ignore_index=True)
-    ascending = [name not in ("absent_units", "is_excused") for name in order]
-    marks = marks.sort_values(order, ascending=ascending, kind="stable")
+def _one_per_day(marks: pd.DataFrame, n_days: int) -> pd.DataFrame:
+    """One mark per student-day, in order: of several rows the one with most absence, whatever order they came in."""
+    stamp = marks["piece"].to_numpy("int64") * (n_days + 1) + marks["day_row"].to_numpy("int64")
+    order = np.argsort(stamp, kind="stable")
+    if not (np.diff(stamp[order]) == 0).any():
+        return marks.iloc[order].reset_index(drop=True)
+    keys = ["piece", "day_row", "absent_units", "out_units", "is_excused", "status", "code_row", "code_local",
+            "reason_code"]
+    ascending = [name not in ("absent_units", "is_excused") for name in keys]
+    marks = marks.sort_values(keys, ascending=ascending, kind="stable")
     return marks.drop_duplicates(["piece", "day_row"], ignore_index=True)
 
 

@@ -117,6 +117,18 @@ def days_from_rows(rows: pd.DataFrame, *, weekdays_only: bool) -> pd.DataFrame:
     return seen.assign(calendar_code="", is_instructional=True).reset_index(drop=True)
 
 
+def day_rows(days: pd.DataFrame, calendar: np.ndarray, ordinal: np.ndarray) -> np.ndarray:
+    """The day row of each calendar and date, -1 where that is no school day: one look-up in a table of all dates."""
+    if days.empty:
+        return np.full(len(ordinal), -1)
+    dates = as_ordinal(days["date"])
+    first, width = dates.min(), dates.max() - dates.min() + 1
+    table = np.full((int(days["calendar"].max()) + 1, width), -1)
+    table[days["calendar"], dates - first] = np.arange(len(days))
+    known = (calendar >= 0) & (ordinal >= first) & (ordinal < first + width)
+    return np.where(known, table[np.where(known, calendar, 0), np.where(known, ordinal - first, 0)], -1)
+
+
 def as_ordinal(dates: Any) -> np.ndarray:
     """Dates as whole days since 1970, for exact integer comparison; missing is the smallest integer."""
     return np.asarray(pd.Series(dates).to_numpy("datetime64[D]")).astype("int64")

@@ -6,6 +6,7 @@ Rows are read once, each dimension is joined once, and only marks (or counts) le
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,9 @@ from evalkit.rules import UNITS_PER_DAY, Rules, to_units
 ABSENT = ("ExcusedAbsence", "UnexcusedAbsence", "Unverified")
 READ = ("student_id", "school_id", "date", "code_local", "status", "absent_days", "absent_days_units",
         "minutes_absent", "reason_code")
-MARK = ["piece", "day_row", "absent_share", "minutes_absent", "is_out", "is_tardy", "is_excused", "suspension",
-        "status", "code_row", "code_local", "reason_code"]
+SAID = ["date", "absent_share", "minutes_absent", "is_out", "is_tardy", "is_excused", "suspension", "status",
+        "code_row", "code_local", "reason_code"]
+MARK = ["piece", *SAID]
 MEANT = ["absent_share", "minutes_absent", "is_out", "is_tardy", "is_excused", "suspension", "own_status", "code_row",
          "code_local", "reason_code"]
 _KEYS = ["student_id", "school_id", "date"]
@@ -28,7 +30,8 @@ _KEYS = ["student_id", "school_id", "date"]
 @dataclass(frozen=True)
 class Rows:
     """The attendance rows of one school year, opened in an engine. rolled: days made of periods, already with their
-    meaning; period_counts: per school, how many period rows there are and how many plainly say present."""
+    meaning; period_counts: per school, how many period rows there are and how many plainly say present; meant: the
+    period rows themselves, with their meaning."""
 
     session: Session
     table: nw.LazyFrame
@@ -36,6 +39,7 @@ class Rows:
     last: pd.Timestamp
     rolled: nw.LazyFrame | None = None
     period_counts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    meant: nw.LazyFrame | None = None
 
     @property
     def dated(self) -> nw.LazyFrame:
@@ -141,35 +145,49 @@ def is_remarkable() -> nw.Expr:
             | (nw.col("minutes_absent").fill_null(0) > 0))
 
 
-def place(table: nw.LazyFrame, pieces: nw.LazyFrame, days: nw.LazyFrame) -> nw.LazyFrame:
-    """Rows on the enrolment piece and the school day they belong to; rows that belong to none are gone.
+def on_pieces(table: nw.LazyFrame, pieces: nw.LazyFrame) -> nw.LazyFrame:
+    """Rows beside each enrolment piece of their student; `is_here` marks those of the piece's school.
 
-    The join is on one text key: on two it took four times as long (11.4M rows, DuckDB).
+    The join is on one text key: on two it took four times as long (11.4M rows, DuckDB). A filter on `is_here` would be
+    made part of that join again, so whoever collects the rows looks at it afterwards.
     """
     on_piece = table.join(pieces, on="student_id", how="inner")
+    return on_piece.with_columns(is_here=nw.col("school_id") == nw.col("piece_school"))
+
+
+def place(table: nw.LazyFrame, pieces: nw.LazyFrame, days: nw.LazyFrame) -> nw.LazyFrame:
+    """Rows on their piece and school day, rows on no school day gone; `is_here` looks at the piece's dates too."""
+    placed = on_pieces(table, pieces).join(days, on=["calendar", "date"], how="inner")
     inside = (nw.col("date") >= nw.col("first_date")) & (nw.col("date") <= nw.col("last_date"))
-    here = on_piece.filter(inside & (nw.col("school_id") == nw.col("piece_school")))
-    return here.join(days, on=["calendar", "date"], how="inner")
+    return placed.with_columns(is_here=nw.col("is_here") & inside)
 
 
-def dimensions(session: Session, pieces: pd.DataFrame, days: pd.DataFrame) -> tuple[nw.LazyFrame, nw.LazyFrame]:
-    """Pieces and days as the two small lazy tables the rows are joined to."""
+def lazy_pieces(session: Session, pieces: pd.DataFrame) -> nw.LazyFrame:
+    """Pieces as a small lazy table that rows are joined to."""
     columns = ["student_id", "school_id", "piece", "calendar", "first_date", "last_date"]
     spans = session.open_table(pieces[columns].rename(columns={"school_id": "piece_school"}))
-    spans = spans.with_columns(nw.col("first_date").cast(nw.Date), nw.col("last_date").cast(nw.Date))
+    return spans.with_columns(nw.col("first_date").cast(nw.Date), nw.col("last_date").cast(nw.Date))
+
+
+def lazy_days(session: Session, days: pd.DataFrame) -> nw.LazyFrame:
+    """Counted school days as a small lazy table that rows are joined to."""
     numbered = session.open_table(days.loc[days["counted"], ["calendar", "date", "day_row"]])
-    return spans, numbered.with_columns(nw.col("date").cast(nw.Date))
+    return numbered.with_columns(nw.col("date").cast(nw.Date))
 
 
-def collect_marks(table: nw.LazyFrame, spans: nw.LazyFrame, days: nw.LazyFrame) -> pd.DataFrame:
-    """The remarkable rows, placed: grain still that of the rows (a student-day can come twice).
-
-    status and code_local are the row's own, only where the code (code_row) does not say them.
-    """
-    marks = place(table.filter(is_remarkable()), spans, days).with_columns(
-        status=_only(nw.col("own_status") != "", "own_status"),
+def said_rows(table: nw.LazyFrame) -> nw.LazyFrame:
+    """The remarkable rows. status and code_local are the row's own, only where the code (code_row) does not say them.
+    Grain still that of the rows: a student-day can come twice."""
+    return table.filter(is_remarkable()).with_columns(
+        date=nw.col("date").cast(nw.Datetime("us")), status=_only(nw.col("own_status") != "", "own_status"),
         code_local=_only(nw.col("code_row").is_null(), "code_local"))
-    return collect_small(marks.select(MARK), order=["piece", "day_row"])
+
+
+def collect_marks(table: nw.LazyFrame, spans: nw.LazyFrame) -> pd.DataFrame:
+    """The remarkable rows beside the pieces of their student and school, in no order (some may lie outside a piece)."""
+    found = collect_small(on_pieces(said_rows(table), spans).select(*MARK, "is_here"))
+    here = found.pop("is_here").to_numpy(bool)
+    return found if here.all() else found[here].reset_index(drop=True)
 
 
 def _only(condition: nw.Expr, column: str) -> nw.Expr:
@@ -179,22 +197,29 @@ def _only(condition: nw.Expr, column: str) -> nw.Expr:
 
 def rows_per_piece(rows: Rows, spans: nw.LazyFrame, days: nw.LazyFrame) -> pd.DataFrame:
     """How many placed rows each piece has: fewer than its school days means days without any record."""
-    placed = place(rows.keyed, spans, days)
-    return collect_small(placed.group_by("piece").agg(n=nw.len()), order=["piece"])
+    placed = place(rows.keyed, spans, days).select("piece", here=nw.when("is_here").then(nw.lit(1)))
+    return collect_small(placed.group_by("piece").agg(n=nw.col("here").count()), order=["piece"])
 
 
 def days_seen(rows: Rows, spans: nw.LazyFrame, days: nw.LazyFrame) -> pd.DataFrame:
     """The distinct piece x day that have a row, for the pieces in `spans`."""
-    placed = place(rows.keyed, spans, days)
+    placed = place(rows.keyed, spans, days).filter(nw.col("is_here"))
     return collect_small(placed.select("piece", "day_row").unique(), order=["piece", "day_row"])
 
 
-def share_plain(rows: Rows, codes: pd.DataFrame) -> pd.DataFrame:
-    """Per school: n rows, n_plain of them no more than present. Most rows plain means an every-day file."""
+def share_plain(rows: Rows, codes: pd.DataFrame, *, by: Sequence[str] = ("school_id",)) -> pd.DataFrame:
+    """Per school (or school and date): n rows, n_plain of them no more than present. Most rows plain means an every-day
+    file."""
     table = rows.dated.with_columns(nw.col("code_local").fill_null(""))
-    counted = table.select("school_id", plain=_says_present(plain_codes(codes)).cast(nw.Int64))
-    return collect_small(counted.group_by("school_id").agg(n=nw.len(), n_plain=nw.col("plain").sum()),
-                         order=["school_id"])
+    return count_plain(table.with_columns(plain=_says_present(plain_codes(codes)).cast(nw.Int64)), by)
+
+
+def count_plain(table: nw.LazyFrame, by: Sequence[str]) -> pd.DataFrame:
+    """n and n_plain of a table with a column `plain` of 0 and 1, dates as pandas keeps them."""
+    table = table.select(*by, "plain")
+    if "date" in by:
+        table = table.with_columns(date=nw.col("date").cast(nw.Datetime("us")))
+    return collect_small(table.group_by(*by).agg(n=nw.len(), n_plain=nw.col("plain").sum()), order=by)
 
 
 def distinct_days(rows: Rows) -> pd.DataFrame:

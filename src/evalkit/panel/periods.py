@@ -6,6 +6,7 @@ a day is absent when twice what was missed is at least what was scheduled, never
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import narwhals as nw
@@ -33,16 +34,15 @@ def add_periods(rows: step.Rows, source: Source | None, codes: pd.DataFrame, rul
     if source is None or (isinstance(source, pd.DataFrame) and not len(source)):
         return rows
     table = _meant(rows, source, codes, rules)
-    counts = _counted(table)
-    if form != "auto":
-        counts["every_period"] = form == "every_day"
+    counts, meant = count_periods(table), table
+    counts["every_period"] = every_period(counts).to_numpy() if form == "auto" else form == "every_day"
     if rules.period_rollup == "homeroom":
         table = table.filter(nw.col("period") == rules.homeroom_period)
     usable = _usable_schools(rows, counts, rules)
     open_days = rows.dated.select("school_id", "date").unique()
     known = rows.session.open_table(usable[["school_id", "every_period"]])
     table = table.join(open_days, on=["school_id", "date"], how="anti").join(known, on="school_id", how="inner")
-    return replace(rows, rolled=_days(table, rules), period_counts=counts)
+    return replace(rows, rolled=_days(table, rules), period_counts=counts, meant=meant)
 
 
 def _meant(rows: step.Rows, source: Source, codes: pd.DataFrame, rules: Rules) -> nw.LazyFrame:
@@ -67,13 +67,15 @@ def _meant(rows: step.Rows, source: Source, codes: pd.DataFrame, rules: Rules) -
                               has_minutes=(minutes > 0).fill_null(False))
 
 
-def _counted(table: nw.LazyFrame) -> pd.DataFrame:
-    """Per school: n period rows, n_plain of them no more than present."""
+def count_periods(table: nw.LazyFrame, *, by: Sequence[str] = ("school_id",)) -> pd.DataFrame:
+    """Per school (or school and date): n period rows with their meaning, n_plain of them no more than present."""
     plain = ((nw.col("missed_share") == 0) & ~nw.col("is_tardy") & ~nw.col("is_out") & (nw.col("suspension") == ""))
-    counted = table.select("school_id", plain=plain.cast(nw.Int64))
-    counts = collect_small(counted.group_by("school_id").agg(n=nw.len(), n_plain=nw.col("plain").sum()),
-                           order=["school_id"])
-    return counts.assign(every_period=counts["n_plain"] >= EVERY_PERIOD_SHARE * counts["n"])
+    return step.count_plain(table.with_columns(plain=plain.cast(nw.Int64)), by)
+
+
+def every_period(counts: pd.DataFrame) -> pd.Series:
+    """Whether each school's period rows hold every period, not only those missed (by school_id)."""
+    return (counts["n_plain"] >= EVERY_PERIOD_SHARE * counts["n"]).set_axis(counts["school_id"])
 
 
 def _usable_schools(rows: step.Rows, counts: pd.DataFrame, rules: Rules) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,10 @@ def listed() -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True)
 class StudyTables:
-    """What a source gives: canonical frames with usable rows only, the account, and remarks in plain sentences."""
+    """What a source gives: canonical frames with usable rows only, the account, and remarks in plain sentences.
+
+    memo: what was made of these tables by those who read them, kept as long as the tables are.
+    """
 
     tables: Mapping[str, pd.DataFrame]
     account: Account
@@ -38,6 +41,7 @@ class StudyTables:
     config: Config
     capabilities_off: Mapping[str, str]
     source: str = "folder"
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 def read_study(folder: Path) -> StudyTables:
