@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -357,7 +358,15 @@ def _internal(problem: BaseException) -> int:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end with its exit code: 0 done, 1 input, 2 usage, 3 disclosure, 4 internal."""
     _use_utf8()
+    _one_thread_each()
     sys.exit(_main(arguments))
+
+
+def _one_thread_each() -> None:
+    """One thread for linear algebra, unless the person chose otherwise: a report's matrices are small, so threads only
+    wait for each other (five times the CPU on a busy machine), and one gives the same bytes everywhere."""
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def _main(arguments: Sequence[str] | None) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 from evalkit.comparison.balance import is_binary
 from evalkit.comparison.covariates import Column, filled, indicator
@@ -73,6 +72,8 @@ def _whitened(values: np.ndarray, covariance: np.ndarray) -> np.ndarray:
 
 
 def _rank_whitened(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    from scipy.stats import rankdata  # slow to import, and only this distance needs it
+
     ranks = np.zeros_like(values)
     ranks[usable] = rankdata(values[usable], axis=0)
     covariance = np.cov(ranks[usable], rowvar=False).reshape(values.shape[1], -1)

@@ -7,8 +7,6 @@ JASA 99): every row costs its own cheapest edge, and a maximum-weight matching o
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 
 from evalkit.comparison.matched import assert_calipers
 from evalkit.comparison.nearest import Pairs
@@ -35,6 +33,8 @@ def optimal(problem: Problem) -> Result:
 
 def _cheapest(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Assignment with as many allowed pairs as possible, then the least total; forbidden cells are infinite."""
+    from scipy.optimize import linear_sum_assignment  # slow to import: only where it is asked for
+
     allowed = np.isfinite(cost)
     if not allowed.any():
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
@@ -61,6 +61,8 @@ def full(problem: Problem) -> Result:
 
 def stars(cost: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Least-cost cover of rows and columns by stars. Rows and columns with no allowed partner stay out."""
+    from scipy.optimize import linear_sum_assignment
+
     rows, columns = np.flatnonzero(np.isfinite(cost).any(axis=1)), np.flatnonzero(np.isfinite(cost).any(axis=0))
     if not len(rows):
         return []
@@ -110,6 +112,8 @@ def _components(edges: list[tuple[int, int]], rows: np.ndarray, columns: np.ndar
 def distances(problem: Problem, focal: np.ndarray, partners: np.ndarray) -> np.ndarray:
     """Distance of every focal row to every partner; infinite outside a caliper."""
     if problem.metric is not None:
+        from scipy.spatial.distance import cdist
+
         cost = cdist(problem.metric[focal], problem.metric[partners])
     else:
         cost = np.abs(problem.score[focal][:, None] - problem.score[partners][None, :])

@@ -7,8 +7,6 @@ by Scott's variant of the rule of thumb in the smaller arm, integral by QUADPACK
 from __future__ import annotations
 
 import numpy as np
-from scipy import integrate
-from scipy.stats import norm
 
 POINTS = 512
 TOLERANCE = float(np.finfo(float).eps ** 0.25)
@@ -29,6 +27,8 @@ def overlap_lost(values: np.ndarray, arms: tuple[np.ndarray, np.ndarray], weight
     scaled = [(values[rows] - centre) / scale for rows in arms]
     width = bandwidth(scaled[0] if len(first) < len(second) else scaled[1])
     curves = [density(x, weights[rows], width) for x, rows in zip(scaled, arms, strict=True)]
+
+    from scipy import integrate  # slow to import, and not every comparison asks for it
 
     def shared(z: float) -> float:
         return min(np.interp(z, x, y, left=0.0, right=0.0) for x, y in curves)
@@ -60,7 +60,7 @@ def density(x: np.ndarray, weights: np.ndarray, width: float) -> tuple[np.ndarra
     np.add.at(binned, whole + 1, share * part)
     apart = np.linspace(0, 2 * (high - low), 2 * POINTS)
     apart[POINTS + 1:] = -apart[POINTS - 1:0:-1]
-    kernel = norm.pdf(apart, scale=width)
+    kernel = np.exp(-(apart / width) ** 2 / 2) / (np.sqrt(2 * np.pi) * width)
     smooth = np.fft.ifft(np.fft.fft(binned) * np.conj(np.fft.fft(kernel))).real[:POINTS]
     points = np.linspace(start, stop, POINTS)
     return points, np.interp(points, np.linspace(low, high, POINTS), np.maximum(smooth, 0.0))

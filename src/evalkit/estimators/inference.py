@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from evalkit.errors import UserError, must_be_one_of
 from evalkit.estimators.linear import Array, Fit
@@ -98,8 +98,8 @@ def _t_interval(value: float, pair: tuple[float, float], ask: Request, by: str, 
     if not np.isfinite(error) or error <= 0 or not np.isfinite(df) or df < _LEAST_DF:
         return Uncertainty(None, df if np.isfinite(df) else None, None, None, None, by, kind,
                            reason=_no_interval(kind, by, df), caveats=caveats)
-    reach = stats.t.ppf((1 + ask.level) / 2, df) * error
-    p_value = float(2 * stats.t.sf(abs(value) / error, df))
+    reach = special.stdtrit(df, (1 + ask.level) / 2) * error
+    p_value = float(2 * special.stdtr(df, -abs(value) / error))
     few = ((f"Only {df:.1f} degrees of freedom: the interval is wide because few clusters carry the comparison.",)
            if df < 4 else ())
     return Uncertainty(error, df, value - reach, value + reach, p_value, by, kind, caveats=caveats + few)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
 from evalkit.errors import UserError, must_be_one_of
 from evalkit.estimators.linear import Array
@@ -73,7 +73,7 @@ def _normal_error(value: Array, error: Array, df: Array) -> Array:
     """The standard error at which a normal statistic has the p the t statistic has (few clusters count less)."""
     known = np.isfinite(df) & (value != 0)
     statistic = np.abs(value[known]) / error[known]
-    normal = -special.ndtri(stats.t.sf(statistic, df[known]))
+    normal = -special.ndtri(special.stdtr(df[known], -statistic))
     wider = error.copy()
     wider[known] = np.abs(value[known]) / np.minimum(np.where(np.isfinite(normal), normal, statistic), statistic)
     return wider

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from evalkit.estimators.linear import Array, Fit
 
@@ -112,6 +111,8 @@ def _p_values(pieces: _Pieces, null: float, error: float) -> tuple[float, float]
 
 def _edge(pieces: _Pieces, error: float, alpha: float, side: int) -> float | None:
     """The null value on one side at which p falls to alpha; None when it never does."""
+    from scipy.optimize import brentq  # slow to import: only where it is asked for
+
     def excess(distance: float) -> float:
         return _p_values(pieces, pieces.estimate + side * distance, error)[0] - alpha
 
