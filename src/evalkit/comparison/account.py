@@ -38,14 +38,12 @@ def build(frame: pd.DataFrame, problem: Problem, result: Result, weights: np.nda
     shown = result.extra.get("probability", problem.score)
     students = _students(frame, problem, result, weights, shown, place)
     columns = balance_columns(problem)
-    balance = balance_of(columns, problem.treated, weights, shown, denominator=denominator)
     remarks = (*problem.design.remarks, *result.remarks)
     details = {"sentence": _sentence(problem, method), "fit": fit, "id": id_column, "denominator": denominator,
                "columns": columns, "score": shown, "treated": problem.treated, "weights": weights,
                **{k: v for k, v in result.extra.items() if k != "probability"}}
-    return Comparison(students, _dropped(frame, problem, reasons, place, id_column), balance,
-                      flow_table(problem, weights), dict(problem.plan), _pairs(problem, result),
-                      dropped_profile(columns, problem.treated, weights), remarks, details)
+    return Comparison(students, _dropped(frame, problem, reasons, place, id_column), flow_table(problem, weights),
+                      dict(problem.plan), _pairs(problem, result), remarks, details)
 
 
 def _students(frame: pd.DataFrame, problem: Problem, result: Result, weights: np.ndarray, shown: np.ndarray | None,

@@ -182,7 +182,6 @@ def _build(world: World, risk: Risk, problem: Problem, result: Result, members: 
     students = _students(world, risk, problem, kept, shown)
     columns, treated, weights = _balance_input(problem, kept)
     denominator = DENOMINATOR_OF["ATT"]
-    balance = account.balance_of(columns, treated, weights, shown, denominator=denominator)
     details = {"sentence": _sentence(world), "fit": None, "id": "student_id", "denominator": denominator,
                "design": world.plan.comparison, "attrition": attrition(members), "strata": tuple(world.strata),
                "by_week": risk.by_week, "n_rows_at_risk": len(risk.rows), "caliper_width": problem.width,
@@ -191,8 +190,8 @@ def _build(world: World, risk: Risk, problem: Problem, result: Result, members: 
                "banners": tuple(b for key, b in BANNERS.items() if key == world.plan.comparison)}
     remarks = (*details["banners"], *risk.remarks, *problem.design.remarks, *result.remarks)
     dropped = _dropped(risk, problem, members, lost, reasons, kept)
-    return Comparison(students, dropped, balance, _flow(world, risk, members, kept), _plan_dict(world.plan),
-                      _pairs(students), account.dropped_profile(columns, treated, weights), remarks, details)
+    return Comparison(students, dropped, _flow(world, risk, members, kept), _plan_dict(world.plan),
+                      _pairs(students), remarks, details)
 
 
 def _plan_dict(plan: Any) -> dict[str, Any]:

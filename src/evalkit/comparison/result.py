@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,9 @@ class Comparison:
 
     students: pd.DataFrame
     dropped: pd.DataFrame
-    balance: pd.DataFrame
     flow: pd.DataFrame
     plan: Mapping[str, Any]
     pairs: pd.DataFrame
-    dropped_profile: pd.DataFrame
     remarks: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -60,6 +59,17 @@ class Comparison:
         """Kish's effective number of students in each arm, after weighting."""
         return {name: effective_n(self.arm(arm)["weight"].to_numpy(float))
                 for name, arm in (("treated", 1), ("comparison", 0))}
+
+    @cached_property
+    def balance(self) -> pd.DataFrame:
+        """The balance table, by the estimand's denominator (or the one asked for), made when it is first looked at."""
+        return self.balance_with(denominator=self.details["denominator"])
+
+    @cached_property
+    def dropped_profile(self) -> pd.DataFrame:
+        """How the treated rows that were dropped differ from those kept: a row a covariate."""
+        from evalkit.comparison.account import dropped_profile
+        return dropped_profile(self.details["columns"], self.details["treated"], self.details["weights"])
 
     def balance_with(self, *, denominator: str, overlap: bool = False) -> pd.DataFrame:
         """The balance table again with another denominator (treated, comparison, pooled, all), or with overlap."""
