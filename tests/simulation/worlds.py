@@ -160,7 +160,7 @@ def threshold(world: World, rng: np.random.Generator) -> Draw:
 
 
 def months_of_students(world: World, rng: np.random.Generator) -> Draw:
-    """150 students over nine months, mentors starting in month 4, 5 or 6; a rate (effects add) and days (they multiply).
+    """144 students over nine months, mentors starting in month 3, 5 or 7; a rate (effects add) and days (they multiply).
 
     Where a bad spell brings the mentor, last month's observed rate decides: every before/after comparison then holds
     regression to the mean.
@@ -187,7 +187,7 @@ def _carried(rng: np.random.Generator, shape: tuple[int, int], carry: float, sd:
     return sd * out
 
 
-_STARTS = (3, 4, 5)
+_STARTS = (2, 4, 6)
 
 
 def _starts(world: World, rng: np.random.Generator, level: np.ndarray, seen: np.ndarray,
@@ -195,9 +195,9 @@ def _starts(world: World, rng: np.random.Generator, level: np.ndarray, seen: np.
     """Period (from 0) of the first mentored month; 99 where there is none."""
     n, first = len(level), np.full(len(level), 99)
     if world.whole_schools:
-        return np.array([3, 3, 5, 5, 99, 99, 99, 99])[rng.permutation(8)[school]]
+        return np.array([2, 2, 4, 4, 99, 99, 99, 99])[rng.permutation(8)[school]]
     if not world.dip:
-        ever = rng.random(n) < _logistic(-0.4 + 12 * (level - 0.13))
+        ever = rng.random(n) < _logistic(0.9 + 12 * (level - 0.13))
         return np.where(ever, rng.choice(_STARTS, n), 99)
     for start in _STARTS:
         begins = (first == 99) & (rng.random(n) < _logistic(-2.0 + 15 * (seen[:, start - 1] - 0.13)))
@@ -230,7 +230,7 @@ def _effects(world: World, since: np.ndarray, first: np.ndarray) -> np.ndarray:
     if world.effect == "growing":
         return SIZE * (since + 1) / 3
     if world.effect == "cohort":
-        return SIZE * np.select([first == 3, first == 4], [2.0, 1.0], 0.0)[:, None] * np.ones(since.shape)
+        return SIZE * np.select([first == 2, first == 4], [2.0, 1.0], 0.0)[:, None] * np.ones(since.shape)
     return np.full(since.shape, world.size)
 
 
@@ -260,12 +260,12 @@ def session_days(world: World, rng: np.random.Generator) -> Draw:
 
 
 def series_of_schools(world: World, rng: np.random.Generator) -> Draw:
-    """Twelve schools (eight where few) over 36 months, a plan change in half of them in month 19, 22 or 25.
+    """Twelve schools (four where few) over 36 months, a plan change in half of them in month 19, 22 or 25.
 
     A school's months carry over (0.4). In the null with regression to the mean the worst recent months bring the
     plan change.
     """
-    schools, periods = (8 if world.whole_schools else 12), 36
+    schools, periods = (4 if world.whole_schools else 12), 36
     level = 0.10 + 0.02 * rng.standard_normal(schools)
     season = 0.012 * np.cos(2 * np.pi * np.arange(periods) / 12)[None, :]
     trend = 0.0003 * rng.standard_normal(schools)[:, None] * np.arange(periods)[None, :]

@@ -50,15 +50,15 @@ _ROWS = (
            options=_PANEL, standard_errors=("CR0",)),
     Method("sun_abraham", "Staggered starts, interaction-weighted event study", "sun_abraham",
            "Sun & Abraham 2021, doi:10.1016/j.jeconom.2020.09.006", shape="panel", options=_PANEL,
-           standard_errors=("CR1S",)),
+           standard_errors=("CR1S", "CR2")),
     Method("twfe", "Two-way fixed effects", "twfe", "Goodman-Bacon 2021, doi:10.1016/j.jeconom.2021.03.014",
-           shape="panel", options=_PANEL, standard_errors=("CR1S",), caution="misleads when starts are staggered"),
+           shape="panel", options=_PANEL, standard_errors=("CR1S", "CR2"), caution="misleads when starts are staggered"),
     Method("panel_poisson", "Poisson for days with student and month effects", "panel_poisson",
            "Wooldridge 1999, doi:10.1016/S0304-4076(98)00033-5", shape="panel", options=(*_PANEL, "exposure"),
            standard_errors=("CR1S",)),
     Method("interrupted_series", "Interrupted time series of schools", "interrupted_series",
-           "Bernal, Cummins & Gasparrini 2017, doi:10.1093/ije/dyw098", shape="panel", options=_PANEL,
-           standard_errors=("newey_west",)),
+           "Bernal, Cummins & Gasparrini 2017, doi:10.1093/ije/dyw098", shape="panel",
+           options=(*_PANEL, "breaks", "season", "lags"), standard_errors=("auto", "newey_west", "CR2")),
     Method("session_day", "Days with a scheduled session against other days", "session_day",
            "Lee, Loeb & Robinson 2024, EdWorkingPaper 24-959", shape="panel",
            options=("unit_id", "time", "scheduled", "school"), standard_errors=("CR1S",)),
@@ -68,7 +68,7 @@ _ROWS = (
     Method("discontinuity", "Regression discontinuity at a threshold", "discontinuity",
            "Calonico, Cattaneo & Titiunik 2014, doi:10.3982/ECTA11757",
            options=("score", "cutoff", "bandwidth", "side"),
-           standard_errors=("HC2", "CR2", "HC0", "HC1", "HC3", "robust", "CR0", "CR1", "CR1S", "CR3")),
+           standard_errors=("HC2", "HC0", "HC1", "HC3", "robust", "CR1")),
 )
 
 ESTIMATORS: dict[str, Method] = {row.name: row for row in _ROWS}
