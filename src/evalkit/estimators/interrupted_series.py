@@ -45,7 +45,7 @@ def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
     share = _shares(breaks)
     level = found.contrast({f"level {b.label}": s for b, s in zip(breaks, share, strict=True)})
     value, error, df = found.say(level)
-    details = {"n_units": data.n_units, "comparative": not alone, "lags": found.lags, "season": said.startswith("Month"),
+    details = {"n_units": data.n_units, "comparative": not alone, "lags": found.lags if found.kind == "newey_west" else None, "season": said.startswith("Month"),
                "breaks": [_row(found, one) for one in breaks], **_later(found, data, breaks, share),
                "pre_test": _pre_test(data, breaks, columns, names, seasons, alone, ask)}
     caveats = (*(("No school without the change is in the series, so anything else that happened then is part of this "
