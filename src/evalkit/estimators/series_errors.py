@@ -42,10 +42,12 @@ class SeriesFit:
     def say(self, contrast: Array) -> tuple[float, float, float]:
         """Value, standard error and degrees of freedom of a sum of coefficients."""
         value = float(contrast @ self.fit.coef)
-        by_school = cluster_error(self.fit, contrast, self.data.clusters[self.data.unit].astype(np.intp), "CR2")
         if self.kind == "CR2":
-            return value, *by_school
-        return value, *(self._summed(contrast, by_school) if self.alone else self._by_series(contrast))
+            return value, *self._by_school(contrast)
+        return value, *(self._summed(contrast) if self.alone else self._by_series(contrast))
+
+    def _by_school(self, contrast: Array) -> tuple[float, float]:
+        return cluster_error(self.fit, contrast, self.data.clusters[self.data.unit].astype(np.intp), "CR2")
 
     def _by_series(self, contrast: Array) -> tuple[float, float]:
         """Each school's series on its own; residuals enlarged for what the fit took of them."""
@@ -101,14 +103,16 @@ class SeriesFit:
             taken += float(np.einsum("ik,ij,jk->", self._basis[rows], shape, self._basis[rows], optimize=True))
         return float(np.sqrt(spread * float(left @ left) / max(len(left) - taken, 1.0)))
 
-    def _summed(self, contrast: Array, by_school: tuple[float, float]) -> tuple[float, float]:
+    def _summed(self, contrast: Array) -> tuple[float, float]:
         """Months added up over schools; never less than the error by school where there are enough of them."""
         periods = self.data.time.astype(np.intp)
         scores = adjusted_scores(self.fit, contrast, periods, "CR2")
         _, df = cluster_error(self.fit, contrast, periods, "CR2")
         error = max(float(np.sqrt(long_run(scores[None, :], self.lags))), self._carried(contrast))
-        enough = len(np.unique(self.data.clusters)) >= ENOUGH
-        return by_school if enough and by_school[0] > error else (error, max(df, 2.0))
+        if len(np.unique(self.data.clusters)) < ENOUGH:
+            return error, max(df, 2.0)
+        by_school = self._by_school(contrast)
+        return by_school if by_school[0] > error else (error, max(df, 2.0))
 
 
 def long_run(scores: Array, lags: int) -> float:
