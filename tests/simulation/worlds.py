@@ -83,9 +83,13 @@ def _people(world: World, rng: np.random.Generator, n: int, schools: int) -> tup
     school = np.arange(n) % schools
     year = {name: _binomial(rng, 170, level + world.noise * rng.standard_normal(n)) / 170
             for name in ("older_rate", "prior_absence_rate")}
-    frame = pd.DataFrame({"student_id": np.arange(n), "school_id": school, "household_id": np.arange(n) % (n // 2),
-                          **year})
+    frame = pd.DataFrame({"student_id": np.arange(n), "school_id": school, "household_id": _household(world, n), **year})
     return level, frame
+
+
+def _household(world: World, n: int) -> np.ndarray:
+    """Pairs of brothers and sisters in the same school where the effect spills over, else everyone alone."""
+    return np.arange(n) % (n // 2 if world.spills else n)
 
 
 def _logistic(value: np.ndarray) -> np.ndarray:
@@ -220,7 +224,7 @@ def _panel(world: World, rng: np.random.Generator, means: tuple[np.ndarray, np.n
                          "month": np.tile(np.arange(1, periods + 1), n), "enrolled_days": 18.0,
                          "first_treated": np.repeat(np.where(first < 99, first + 1, 0), periods),
                          "absence_rate": seen[0].ravel() / 18, "absent_days": seen[1].ravel().astype(float)})
-    units = pd.DataFrame({"student_id": np.arange(n), "school_id": school, "household_id": np.arange(n) % (n // 2),
+    units = pd.DataFrame({"student_id": np.arange(n), "school_id": school, "household_id": _household(world, n),
                           "treated": (first < 99).astype(int), "weight": 1.0, "absence_rate": seen[0].mean(axis=1) / 18})
     return Draw(rows, {"rate": float((planted[0] - means[0])[on].mean()),
                        "log_ratio": float(np.log(planted[1][on].sum() / means[1][on].sum()))}, units)

@@ -74,6 +74,7 @@ def run(sample: Sample, ask: Request) -> Estimate:
     taken = _answer(problem, problem.treated, width, bias_width)
     density = density_test(problem.away)
     details: dict[str, Any] = {
+        "again": {name: ask.option(name) for name in ("score", "cutoff", "side") if ask.option(name) is not None},
         "bandwidth": width, "bias_bandwidth": bias_width, "bandwidth_chosen": "given" if asked else "mse",
         "bias_corrected_value": answer.corrected, "jump_in_treatment": taken.value, "density_test": density,
         "heaping_p": density["p_value"], "per_student_moved": _moved(problem, answer, taken, width, bias_width, ask),
