@@ -202,6 +202,63 @@ def run(draws: int, raw: Path, *, first: int = 1, seconds: float = 1e9, worlds: 
                 return
 
 
+FIRST = 3
+"""Seeds whose mean value is stored, so that a few draws made again must give exactly the stored number."""
+
+
+def summarize(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per world and analysis: bias, spread, coverage, share of p below 5 %, and shares of checks that object."""
+    rows = rows.drop_duplicates(["world", "analysis", "seed"], keep="last")
+    found = [_cell(world, analysis, part) for (world, analysis), part in rows.groupby(["world", "analysis"], sort=False)]
+    order = [world.name for world in WORLDS], list(BY_NAME)
+    return pd.DataFrame(found).sort_values(
+        ["analysis", "world"], key=lambda column: column.map({name: place for names in order
+                                                              for place, name in enumerate(names)}),
+        ignore_index=True)
+
+
+def _cell(world: str, analysis: str, rows: pd.DataFrame) -> dict[str, Any]:
+    known = rows[rows["ci_low"].notna()]
+    error = known["value"] - known["truth"]
+    n = max(len(known), 1)
+    covered = ((known["ci_low"] <= known["truth"]) & (known["truth"] <= known["ci_high"])).mean()
+    first = known.loc[known["seed"] <= FIRST, "value"]
+    return {"world": world, "analysis": analysis, "draws": len(rows), "no_estimate": len(rows) - len(known),
+            "truth": known["truth"].mean(), "bias": error.mean(), "bias_mc": error.std() / n**0.5,
+            "spread": error.std(), "standard_error": known["standard_error"].mean(), "coverage": covered,
+            "coverage_mc": (covered * (1 - covered) / n) ** 0.5, "rejected": (known["p_value"] < 0.05).mean(),
+            "first_draws": first.mean() if len(first) == FIRST else np.nan, **_objections(rows)}
+
+
+def _objections(rows: pd.DataFrame) -> dict[str, Any]:
+    """Draws with checks, the share in which any check objects, and the share by check (json)."""
+    made = [json.loads(text) for text in rows["checks"].dropna() if text]
+    by_name = {name: [one[name] != "pass" for one in made if name in one] for name in CHECKED}
+    shares = {name: round(float(np.mean(flags)), 3) for name, flags in by_name.items() if flags}
+    return {"checked": len(made), "objections": json.dumps(shares)}
+
+
+def is_failing(row: Any) -> bool:
+    """Fails: coverage below 92 %, or a bias above a fifth of the spread, by more than chance alone explains."""
+    low_coverage = row.coverage + 2 * row.coverage_mc < 0.93
+    biased = abs(row.bias) > 0.2 * row.spread and abs(row.bias) > 3 * row.bias_mc
+    return bool(low_coverage or biased)
+
+
+def store(raw: list[Path], seconds: float | None) -> None:
+    """Summary and versions beside this script."""
+    from importlib.metadata import version
+
+    rows = pd.concat([pd.read_csv(file) for file in raw], ignore_index=True)
+    summarize(rows).to_csv(SUMMARY, index=False, float_format="%.6g", lineterminator="\n")
+    about = {"command": "python tests/simulation/estimator_study.py run --draws 1000 --raw estimator-study.csv",
+             "seeds": f"1 to {int(rows['seed'].max())}", "rows": len(rows), "python": platform.python_version(),
+             **{name: version(name) for name in ("evalkit", "numpy", "pandas", "scipy")}}
+    if seconds:
+        about["cpu_seconds"] = round(seconds)
+    ABOUT.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parts = parser.add_subparsers(dest="what", required=True)
@@ -212,10 +269,20 @@ def main() -> None:
     runner.add_argument("--seconds", type=float, default=1e9)
     runner.add_argument("--worlds", nargs="*", default=())
     runner.add_argument("--designs", nargs="*", default=())
+    summary = parts.add_parser("summarize")
+    summary.add_argument("--raw", type=Path, nargs="+", required=True)
+    summary.add_argument("--seconds", type=float)
+    parts.add_parser("page")
     asked = parser.parse_args()
     if asked.what == "run":
         run(asked.draws, asked.raw, first=asked.first, seconds=asked.seconds, worlds=tuple(asked.worlds),
             designs=tuple(asked.designs))
+    elif asked.what == "summarize":
+        store(asked.raw, asked.seconds)
+    else:
+        from estimator_study_page import page
+
+        PAGE.write_text(page(pd.read_csv(SUMMARY), json.loads(ABOUT.read_text(encoding="utf-8"))), encoding="utf-8")
 
 
 if __name__ == "__main__":

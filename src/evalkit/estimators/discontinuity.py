@@ -133,17 +133,18 @@ def _answer(problem: _Problem, outcome: Array, width: float, bias_width: float) 
 
 def _error(problem: _Problem, below: Jump, above: Jump) -> tuple[float, float | None]:
     """Standard error of the bias-corrected jump; clusters are summed over both sides."""
-    scores, spare = np.zeros(len(problem.y)), np.ones(len(problem.y))
-    for rows, jump, sign in ((~problem.over, below, -1.0), (problem.over, above, 1.0)):
-        scores[rows], spare[rows] = sign * jump.weights * jump.residuals, np.maximum(1 - jump.leverage, 1e-8)
-    used = (np.abs(np.concatenate([below.weights, above.weights])) > 0).sum()
     if problem.clusters is not None:
+        scores = np.zeros(len(problem.y))
+        for rows, jump, sign in ((~problem.over, below, -1.0), (problem.over, above, 1.0)):
+            scores[rows] = sign * jump.weights * jump.residuals
+        used = below.n + above.n
         sums = cluster_sums(scores[:, None], problem.clusters)
         groups = len(sums)
         return float(np.sqrt((sums**2).sum() * groups / (groups - 1) * (used - 1) / (used - 6))), float(groups - 1)
     power = {"HC0": 0.0, "HC1": 0.0, "HC2": 1.0, "HC3": 2.0}[problem.kind]
-    total = float((scores**2 / spare**power).sum())
-    return float(np.sqrt(total * (used / (used - 6) if problem.kind == "HC1" else 1.0))), None
+    total = sum(float(((jump.weights * jump.residuals) ** 2 / np.maximum(1 - jump.leverage, 1e-8) ** power).sum())
+                * (jump.n / (jump.n - 3) if problem.kind == "HC1" else 1.0) for jump in (below, above))
+    return float(np.sqrt(total)), None
 
 
 def _reach(answer: _Answer, ask: Request) -> float:

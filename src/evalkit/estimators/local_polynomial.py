@@ -110,13 +110,14 @@ def _pieces(side: Side, degree: int, order: int, pilot: float, width: float,
 
 @dataclass(frozen=True)
 class Jump:
-    """value: local linear. corrected: less its bias. weights, residuals, leverage: of the corrected jump, by row."""
+    """value: local linear. corrected: less its bias. weights, residuals, leverage: of the corrected one; n: rows used."""
 
     value: float
     corrected: float
     weights: Array
     residuals: Array
     leverage: Array
+    n: int
 
 
 def side_jump(side: Side, width: float, bias_width: float) -> Jump:
@@ -130,4 +131,4 @@ def side_jump(side: Side, width: float, bias_width: float) -> Jump:
     near = line.rows | curve.rows
     fitted = np.vander(side.x, 3, increasing=True) @ curve.coefficients(side)
     residuals = np.where(near, side.y - fitted, 0.0)
-    return Jump(float(plain @ side.y), float(weights @ side.y), weights, residuals, leverage)
+    return Jump(float(plain @ side.y), float(weights @ side.y), weights, residuals, leverage, int(near.sum()))
