@@ -18,7 +18,7 @@ import platform
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,8 @@ _PANEL = {"first_treated": "first_treated"}
 _SERIES = {"unit_id": "school_id", "season": "month_of_year"}
 _NO_HOUSEHOLDS = {"spillover": "a series of schools has no households"}
 ANALYSES = (
-    Analysis("regression_adjusted", "matched 1:1, adjusted for last year", "regression_adjusted", "chosen_on_need", "rate",
-             comparison="matched"),
+    Analysis("regression_adjusted", "matched 1:1, adjusted for last year", "regression_adjusted", "chosen_on_need",
+             "rate", comparison="matched"),
     Analysis("regression_adjusted_by_set", "the same, schools ignored in the standard error", "regression_adjusted",
              "chosen_on_need", "rate", comparison="matched", school_options={"clustered_by": "subclass"},
              only=("few_clusters",)),
@@ -73,8 +73,8 @@ ANALYSES = (
              {"standard_errors": "HC2"}, school_options={"standard_errors": "CR2", "clustered_by": "school_id"}),
     Analysis("did", "change since the year before last", "did", "chosen_on_need", "rate",
              {"before": "older_rate", "selected_on": ("prior_absence_rate",)}),
-    Analysis("did_selected", "change since the year mentors were chosen on, not told so", "did", "chosen_on_need", "rate",
-             {"before": "prior_absence_rate"}),
+    Analysis("did_selected", "change since the year mentors were chosen on, not told so", "did", "chosen_on_need",
+             "rate", {"before": "prior_absence_rate"}),
     Analysis("poisson", "matched 1:1, adjusted for last year", "poisson", "chosen_on_need", "rate",
              {"outcome": "absent_days"}, comparison="matched"),
     Analysis("logistic", "matched 1:1, adjusted for last year", "logistic", "chosen_on_need", "chronic",
@@ -96,8 +96,8 @@ ANALYSES = (
              school_options={"clustered_by": "school_id", "standard_errors": "CR2", "block": None}),
     Analysis("discontinuity", "data-driven bandwidth", "discontinuity", "threshold", "threshold",
              {"score": "score", "cutoff": CUTOFF}, school_options={}),
-    Analysis("interrupted_series", "with schools that did not change", "interrupted_series", "series_of_schools", "level",
-             {"unit_id": "school_id"}, school_options={}, never=_NO_HOUSEHOLDS),
+    Analysis("interrupted_series", "with schools that did not change", "interrupted_series", "series_of_schools",
+             "level", {"unit_id": "school_id"}, school_options={}, never=_NO_HOUSEHOLDS),
     Analysis("interrupted_series_alone", "only schools that changed, seasonal terms", "interrupted_series",
              "series_of_schools", "level", _SERIES, comparison="changed", school_options={}, never=_NO_HOUSEHOLDS),
 )
@@ -209,7 +209,8 @@ FIRST = 3
 def summarize(rows: pd.DataFrame) -> pd.DataFrame:
     """A row per world and analysis: bias, spread, coverage, share of p below 5 %, and shares of checks that object."""
     rows = rows.drop_duplicates(["world", "analysis", "seed"], keep="last")
-    found = [_cell(world, analysis, part) for (world, analysis), part in rows.groupby(["world", "analysis"], sort=False)]
+    groups = rows.groupby(["world", "analysis"], sort=False)
+    found = [_cell(world, analysis, part) for (world, analysis), part in groups]
     order = [world.name for world in WORLDS], list(BY_NAME)
     return pd.DataFrame(found).sort_values(
         ["analysis", "world"], key=lambda column: column.map({name: place for names in order

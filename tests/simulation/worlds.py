@@ -83,7 +83,8 @@ def _people(world: World, rng: np.random.Generator, n: int, schools: int) -> tup
     school = np.arange(n) % schools
     year = {name: _binomial(rng, 170, level + world.noise * rng.standard_normal(n)) / 170
             for name in ("older_rate", "prior_absence_rate")}
-    frame = pd.DataFrame({"student_id": np.arange(n), "school_id": school, "household_id": _household(world, n), **year})
+    frame = pd.DataFrame({"student_id": np.arange(n), "school_id": school, "household_id": _household(world, n),
+                          **year})
     return level, frame
 
 
@@ -164,7 +165,8 @@ def threshold(world: World, rng: np.random.Generator) -> Draw:
 
 
 def months_of_students(world: World, rng: np.random.Generator) -> Draw:
-    """144 students over nine months, mentors starting in month 3, 5 or 7; a rate (effects add) and days (they multiply).
+    """144 students over nine months, mentors starting in month 3, 5 or 7; a rate (effects add) and days (they
+    multiply).
 
     Where a bad spell brings the mentor, last month's observed rate decides: every before/after comparison then holds
     regression to the mean.
@@ -225,7 +227,8 @@ def _panel(world: World, rng: np.random.Generator, means: tuple[np.ndarray, np.n
                          "first_treated": np.repeat(np.where(first < 99, first + 1, 0), periods),
                          "absence_rate": seen[0].ravel() / 18, "absent_days": seen[1].ravel().astype(float)})
     units = pd.DataFrame({"student_id": np.arange(n), "school_id": school, "household_id": _household(world, n),
-                          "treated": (first < 99).astype(int), "weight": 1.0, "absence_rate": seen[0].mean(axis=1) / 18})
+                          "treated": (first < 99).astype(int), "weight": 1.0, "absence_rate": seen[0].mean(axis=1) / 18,
+                          "absent_days": seen[1].sum(axis=1).astype(float)})
     return Draw(rows, {"rate": float((planted[0] - means[0])[on].mean()),
                        "log_ratio": float(np.log(planted[1][on].sum() / means[1][on].sum()))}, units)
 
@@ -239,7 +242,7 @@ def _effects(world: World, since: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 
 def session_days(world: World, rng: np.random.Generator) -> Draw:
-    """40 students over 40 days, sessions drawn for each; absent or not. Spillover: half the effect lasts one more day."""
+    """40 students over 40 days, sessions drawn for each; absent or not. Spillover: half the effect lasts a day more."""
     n, days = 40, 40
     level = 0.10 + 0.3 * rng.beta(2, 6, n)
     school = np.arange(n) % 4
@@ -279,7 +282,8 @@ def series_of_schools(world: World, rng: np.random.Generator) -> Draw:
     since = np.arange(periods)[None, :] - first[:, None]
     effect = _school_effects(world, since, first)
     rate = np.clip(without + np.where(since >= 0, effect, 0.0), 0.0, 1.0)
-    rows = pd.DataFrame({"school_id": np.repeat(np.arange(schools), periods), "month": np.tile(np.arange(periods), schools),
+    rows = pd.DataFrame({"school_id": np.repeat(np.arange(schools), periods),
+                         "month": np.tile(np.arange(periods), schools),
                          "month_of_year": np.tile(np.arange(periods) % 12, schools),
                          "first_treated": np.repeat(np.where(first < 99, first, np.nan), periods),
                          "absence_rate": rate.ravel()})

@@ -1,4 +1,4 @@
-"""Regression discontinuity against rdrobust (run where it is installed, stored otherwise), and what it says of itself."""
+"""Regression discontinuity against rdrobust (run where installed, stored otherwise), and what it says of itself."""
 
 from __future__ import annotations
 

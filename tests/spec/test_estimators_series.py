@@ -26,9 +26,10 @@ def series(*, changed: int = 6, others: int = 6, periods: int = 30, carry: float
                          for s in range(schools) for t in range(periods)], columns=["school", "month", "first_treated"])
     since = rows["month"] - rows["first_treated"]
     effect = np.where(since >= 0, LEVEL + SLOPE * since, 0.0)
-    base = 0.1 + 0.01 * rng.standard_normal(schools) + 0.0002 * rng.standard_normal(schools) * np.arange(periods)[:, None]
+    base = 0.1 + 0.01 * rng.standard_normal(schools)
+    base = (base + 0.0002 * rng.standard_normal(schools) * np.arange(periods)[:, None]).T.ravel()
     return rows.assign(month_of_year=rows["month"] % 12,
-                       absence_rate=base.T.ravel() + season * np.cos(rows["month"] * np.pi / 6) + noise.ravel() + effect)
+                       absence_rate=base + season * np.cos(rows["month"] * np.pi / 6) + noise.ravel() + effect)
 
 
 def run(rows: pd.DataFrame, **options: object) -> Estimate:
@@ -95,7 +96,7 @@ def test_alone_the_season_is_taken_out_by_month_terms() -> None:
     rows = series(others=0, periods=40, season=0.03, starts=(26,), carry=0.0)
     with_terms, without = run(rows, season="month_of_year"), run(rows)
     assert abs(with_terms.value - LEVEL) < 4 * with_terms.standard_error
-    assert abs(without.value - LEVEL) > 3 * with_terms.standard_error, "the season must matter for this to prove anything"
+    assert abs(without.value - LEVEL) > 3 * with_terms.standard_error, "the season must matter to prove anything"
     assert with_terms.details["season"] and not without.details["season"]
     assert any("anything else that happened" in said for said in with_terms.caveats)
     assert any("No month terms" in said for said in without.caveats)
@@ -138,7 +139,7 @@ def test_long_run_variance_of_a_carried_series() -> None:
         for t in range(n):
             line[t] = (carry * line[t - 1] if t else 0) + steps[t]
         found.append(long_run(line[None, :], 4) / n)
-    # the estimate of one series has a spread of about 30 %, so the mean of 200 is known to 2 %; 10 % leaves room for bias
+    # the estimate of one series has a spread of about 30 %, so 200 of them are known to 2 %; 10 % leaves room for bias
     assert np.mean(found) == pytest.approx(1 / (1 - carry) ** 2, rel=0.1)
 
 

@@ -80,7 +80,7 @@ def run(sample: Sample, ask: Request) -> Estimate:
         "heaping_p": density["p_value"], "per_student_moved": _moved(problem, answer, taken, width, bias_width, ask),
         "other_bandwidths": [_other(problem, width * factor, bias_width * factor, factor, ask)
                              for factor in SENSITIVITY]}
-    return _record(problem, answer, near, ask, sample, details, _caveats(problem, taken.value, density, answer, width))
+    return _record(problem, answer, near, ask, sample, details, _caveats(taken.value, density, answer, width))
 
 
 def _problem(sample: Sample, ask: Request) -> _Problem:
@@ -166,7 +166,7 @@ def _other(problem: _Problem, width: float, bias_width: float, factor: float, as
 
 def _moved(problem: _Problem, answer: _Answer, taken: _Answer, width: float, bias_width: float,
            ask: Request) -> dict[str, Any] | None:
-    """Jump in the outcome per jump in mentoring (fuzzy design), by the delta method; None where mentoring hardly jumps."""
+    """Jump in the outcome per jump in mentoring (fuzzy design), by the delta method; None where it hardly jumps."""
     if not 0.05 < taken.value < _SHARP:
         return None
     ratio, corrected = answer.value / taken.value, answer.corrected / taken.corrected
@@ -176,7 +176,7 @@ def _moved(problem: _Problem, answer: _Answer, taken: _Answer, width: float, bia
     return {"value": ratio, "standard_error": moved.error, "ci_low": corrected - reach, "ci_high": corrected + reach}
 
 
-def _caveats(problem: _Problem, taken: float, density: dict[str, Any], answer: _Answer, width: float) -> tuple[str, ...]:
+def _caveats(taken: float, density: dict[str, Any], answer: _Answer, width: float) -> tuple[str, ...]:
     said = [f"About students near the threshold (within {width:.3g} of it); it says nothing about others."]
     if taken < _SHARP:
         said.append(f"Mentoring jumps by {taken:.0%} at the threshold, not from none to all: this is the effect of "

@@ -45,13 +45,15 @@ def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
     share = _shares(breaks)
     level = found.contrast({f"level {b.label}": s for b, s in zip(breaks, share, strict=True)})
     value, error, df = found.say(level)
-    details = {"n_units": data.n_units, "comparative": not alone, "lags": found.lags if found.kind == "newey_west" else None, "season": said.startswith("Month"),
+    details = {"n_units": data.n_units, "comparative": not alone, "season": said.startswith("Month"),
+               "lags": found.lags if found.kind == "newey_west" else None,
                "breaks": [_row(found, one) for one in breaks], **_later(found, data, breaks, share),
                "pre_test": _pre_test(data, breaks, columns, names, seasons, alone, ask)}
     caveats = (*(("No school without the change is in the series, so anything else that happened then is part of this "
                   "number.",) if alone else ()), *((said,) if said else ()), *found.caveats)
     asked = Request(**{**ask.__dict__, "standard_errors": found.kind})
-    return panel_estimate(data, asked, value, error, df, details=details, caveats=caveats, clustered=found.kind == "CR2")
+    return panel_estimate(data, asked, value, error, df, details=details, caveats=caveats,
+                          clustered=found.kind == "CR2")
 
 
 def _columns(data: PanelData, breaks: list[Break]) -> tuple[Array, tuple[str, ...]]:

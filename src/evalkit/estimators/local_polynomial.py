@@ -110,7 +110,7 @@ def _pieces(side: Side, degree: int, order: int, pilot: float, width: float,
 
 @dataclass(frozen=True)
 class Jump:
-    """value: local linear. corrected: less its bias. weights, residuals, leverage: of the corrected one; n: rows used."""
+    """value: local linear. corrected: less its bias. weights, residuals, leverage: of the latter; n: rows used."""
 
     value: float
     corrected: float

@@ -25,7 +25,8 @@ def density_test(away: Array) -> dict[str, Any]:
     bin_width = 2 * away.std(ddof=1) / np.sqrt(len(away))
     middles, heights = _bins(away, bin_width)
     width = _bandwidth(middles, heights)
-    if width is None or min(int(((away >= 0) & (away < width)).sum()), int(((away < 0) & (away > -width)).sum())) < _LEAST:
+    near = np.abs(away) < (width or 0.0)
+    if width is None or min(int((near & (away >= 0)).sum()), int((near & (away < 0)).sum())) < _LEAST:
         return unknown
     over, under = (_level(middles[side], heights[side], width) for side in (middles > 0, middles < 0))
     if over <= 0 or under <= 0:

@@ -48,7 +48,7 @@ def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
 
 
 def _on_the_rate(data: PanelData, rate: Array) -> dict[str, Any] | None:
-    """Whether late starters stand in for untreated students matters: tested on the rate, where both sides are linear."""
+    """Whether it matters that late starters stand in for untreated students: tested on the rate, which is linear."""
     if not _is_staggered(data):
         return None
     data = replace(data, y=rate)

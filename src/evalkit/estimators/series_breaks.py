@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -72,7 +72,7 @@ def refuse_short(data: PanelData, breaks: list[Break], alone: bool) -> None:
     there = ~np.isnan(data.wide(data.y))
     for unit in np.flatnonzero(data.ever_treated):
         cuts = [0, *sorted(one.code for one in breaks if one.units[unit]), data.n_periods]
-        counts = [int(there[unit, a:b].sum()) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        counts = [int(there[unit, a:b].sum()) for a, b in pairwise(cuts)]
         if counts[0] < before or min(counts[1:]) < after:
             raise UserError(
                 f"An interrupted series needs {before} periods before the break and {after} after each"

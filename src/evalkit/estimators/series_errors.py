@@ -81,7 +81,8 @@ class SeriesFit:
     def carry(self) -> float:
         """Correlation of a month's deviation with the last one's, corrected for what the fit takes of it.
 
-        Under independence residuals correlate by -sum H(i, i-1) / (n - k); the shortfall grows as 1 + 2 r (Kendall 1954).
+        Under independence residuals correlate by -sum H(i, i-1) / (n - k); the shortfall grows as 1 + 2 r (Kendall
+        1954).
         """
         left = self.fit.residuals * np.sqrt(self.data.weight)
         now, last = self._followers.T
@@ -141,8 +142,8 @@ def fit_series(data: PanelData, columns: Array, names: tuple[str, ...], shared: 
     used = max(1, int(4 * (data.n_periods / 100) ** (2 / 9)) if lags is None else int(lags))
     n_sides = (int(data.ever_treated.sum()), int((~data.ever_treated).sum()))
     few = () if alone or min(n_sides) >= ENOUGH else (
-        f"{n_sides[0]} schools with and {n_sides[1]} without the change: the interval rests on how steady each school's "
-        "own series was, not on how schools differ.",)
+        f"{n_sides[0]} schools with and {n_sides[1]} without the change: the interval rests on how steady each "
+        "school's own series was, not on how schools differ.",)
     return SeriesFit(fit, data, chosen, used, alone, few)
 
 

@@ -62,7 +62,8 @@ def _around(rows: pd.DataFrame, students: NDArray[np.int64], days: NDArray[np.in
     who, when = (pd.factorize(codes[order][keep])[0].astype(np.int64) for codes in (students, days))
     if keep.sum() < 10 or len(np.unique(who)) < 2:
         return {"day_before": nothing, "day_after": nothing}
-    table = project_out(np.column_stack([numbers(rows[ask.outcome])[order][keep], on[order][keep], lags[keep]]), who, when)
+    y_and_days = np.column_stack([numbers(rows[ask.outcome])[order], on[order], lags])
+    table = project_out(y_and_days[keep], who, when)
     y, x = table[:, 0], table[:, 1:]
     gram = x.T @ x
     if np.linalg.cond(gram) > 1e10:

@@ -39,7 +39,8 @@ def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
     steps = [int(step) for step in np.unique(event)]
     study = [_average(found.coef, found.covariance, np.where(event == step, size, 0.0)) for step in steps]
     return panel_estimate(data, ask, value, error, df, details={
-        "pre_test": lead_test(data), "event": steps, "event_att": [att for att, _ in study], "event_standard_error": [se for _, se in study]})
+        "pre_test": lead_test(data), "event": steps, "event_att": [att for att, _ in study],
+        "event_standard_error": [se for _, se in study]})
 
 
 def _interactions(data: PanelData) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
