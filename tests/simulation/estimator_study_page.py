@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pandas as pd
-from estimator_study import ANALYSES, BY_NAME, EVERY, is_failing
+from estimator_study import ANALYSES, BY_NAME, is_failing
 from worlds import SIZE, WORLDS
 
 from evalkit.estimators import ESTIMATORS
@@ -83,7 +83,7 @@ def _head(rows: pd.DataFrame, about: dict[str, Any]) -> str:
         "of draws with p below 5 %: the size where the truth is no effect, else the power. Figures after ± are two "
         "Monte Carlo standard errors.", "",
         f"Made by `{about['command']}`, then `summarize` and `page` (each draw has its own seed, {about['seeds']}; "
-        f"{int(rows['draws'].min())} to {int(rows['draws'].max())} draws a line; checks on every {EVERY}th seed; "
+        f"{int(rows['draws'].min())} to {int(rows['draws'].max())} draws a line; checks on a part of them, the tables say how many; "
         f"{versions}). Stored: `tests/simulation/estimator_study.csv`; a test makes a slice again.", ""])
 
 
