@@ -10,6 +10,8 @@ from evalkit.estimators.sample import drop_with_sets
 
 def run(context: Context) -> CheckResult:
     """The difference in the last four weeks before the start; passes when it is small beside the effect."""
+    if "day_before" in context.estimate.details:
+        return _day_before(context)
     earlier = history(context)
     keys = [key for key in ("student_id", "landmark") if key in earlier.columns]
     last = earlier[earlier["period"] == earlier["period"].max()].set_index(keys)["rate"]
@@ -18,8 +20,10 @@ def run(context: Context) -> CheckResult:
         return not_run("placebo_date", "too few students were enrolled in the weeks before.")
     rows = drop_with_sets(rows, (rows["weight"] <= 0).to_numpy())
     kept = tuple(name for name in context.covariates if not name.startswith("pre_"))
-    again = context.again(rows, outcome="_earlier", covariates=kept,
-                          estimator="regression_adjusted" if kept or context.exact else "difference")
+    design = context.estimate.details.get("again")  # of a threshold: the jump of the earlier weeks, not a difference
+    again = (context.again(rows, outcome="_earlier", **design) if design else
+             context.again(rows, outcome="_earlier", covariates=kept,
+                           estimator="regression_adjusted" if kept or context.exact else "difference"))
     found = known(again)
     if found is None:
         return not_run("placebo_date", again.reason)
@@ -31,3 +35,16 @@ def run(context: Context) -> CheckResult:
             + (" These weeks are part of what students were matched on, so a small gap proves little."
                if matched else ""))
     return CheckResult("placebo_date", verdict, found.value, text, {"ci_low": found.ci_low, "ci_high": found.ci_high})
+
+
+def _day_before(context: Context) -> CheckResult:
+    """Days with a session: nothing can differ on the school day before one unless sessions follow absence."""
+    found = context.estimate.details["day_before"]
+    if found["p_value"] is None:
+        return not_run("placebo_date", "no student has days before a session to look at.")
+    seen, large = found["p_value"] < 0.05, abs(found["value"]) >= abs(context.value) / 2
+    return CheckResult(
+        "placebo_date", "fail" if seen and large else "caution" if seen else "pass", found["value"],
+        f"On the school day before a session absence differs by {context.in_words(found['value'])} "
+        f"(p = {found['p_value']:.2f}), where a session cannot have done anything yet.",
+        {"p_value": found["p_value"]})

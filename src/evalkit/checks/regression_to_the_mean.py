@@ -27,7 +27,9 @@ def run(context: Context) -> CheckResult:
     arm, weight = rows["treated"].to_numpy(), rows["weight"].to_numpy(dtype=float)
     ours, theirs = (float(np.average(change[known & (arm == a)], weights=weight[known & (arm == a)])) for a in (1, 0))
     used = before in context.covariates or any(name in context.covariates for name in _BEFORE)
-    verdict = "pass" if used and context.is_adjusted else "caution" if used or abs(theirs) <= _ONE_DAY else "fail"
+    by_design = context.estimate.estimator in ("randomized", "discontinuity")  # both sides were chosen alike
+    verdict = ("pass" if by_design or (used and context.is_adjusted)
+               else "caution" if used or abs(theirs) <= _ONE_DAY else "fail")
     text = (f"Mentored students changed by {context.in_words(ours)} since the earlier period; comparable students "
             f"without a mentor changed by {context.in_words(theirs)}. A before/after number would count that as "
             "effect; " + ("this estimate does not." if verdict == "pass" else "adjust for the earlier rate."))

@@ -12,7 +12,9 @@ def run(context: Context) -> CheckResult:
     if "school_id" not in rows.columns or rows["school_id"].nunique() < 2:
         return not_run("school_clusters", "there is one school, so the result is for this school.")
     if planned.estimator not in ("regression_adjusted", "difference", "did"):
-        return not_run("school_clusters", "it is made for the linear estimators.")
+        return _counted(context)
+    if _whole_schools(context) and "school_id" not in planned.clustered_by:
+        return _counted(context)
     again = context.again(clustered_by="school_id", standard_errors="CR2")
     wild = context.again(clustered_by="school_id", standard_errors="wild_bootstrap")
     p_value = wild.details.get("wild", {}).get("p_ge")
@@ -26,6 +28,34 @@ def run(context: Context) -> CheckResult:
             + (". The reading stays the same." if same else ". The reading changes: say \"for these schools\"."))
     return CheckResult("school_clusters", "pass" if same else "caution", p_value, text,
                        {"ci_low": cr2.ci_low, "ci_high": cr2.ci_high, "df": cr2.df})
+
+
+_FEW, _TOO_FEW = 10, 4
+"""Schools from which a clustered error is taken as it is, and schools a side below which it says little."""
+
+
+def _whole_schools(context: Context) -> bool:
+    arms = context.rows.groupby("school_id")["treated"].agg(["min", "max"])
+    return bool((arms["min"] == arms["max"]).all())
+
+
+def _counted(context: Context) -> CheckResult:
+    """Where the estimate is not made anew: were whole schools chosen, is the error by school, are schools enough?"""
+    arms = context.rows.groupby("school_id")["treated"].agg(["min", "max"])
+    whole, by_school = _whole_schools(context), "school_id" in context.estimate.clustered_by
+    least = int(min((arms["max"] == 1).sum(), (arms["min"] == 0).sum()))
+    text = f"{len(arms)} schools, {least} on the smaller side. "
+    if whole and not by_school:
+        return CheckResult("school_clusters", "fail", float(least), text + "Whole schools were chosen, but the "
+                           "interval takes students as independent: cluster by school.")
+    if whole and least < _TOO_FEW:
+        return CheckResult("school_clusters", "fail", float(least), text + "That is too few to tell the programme from "
+                           "what these schools did anyway.")
+    if by_school and len(arms) < _FEW:
+        return CheckResult("school_clusters", "caution", float(least), text + "With so few an interval by school is "
+                           "only about right: say \"for these schools\".")
+    return CheckResult("school_clusters", "pass", float(least), text + ("The interval is by school." if by_school else
+                       "Schools hold both groups, so students carry the comparison."))
 
 
 def _side(estimate: Known) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ _PASS = 0.9
 
 def run(context: Context) -> CheckResult:
     """Share of specifications with the planned estimate's sign; details hold each with its interval."""
+    if context.estimate.details.get("staggered_test"):
+        return _two_way(context, context.estimate.details["staggered_test"])
     if context.estimate.estimator not in ("regression_adjusted", "difference", "poisson", "logistic"):
         return not_run("specification_curve", "it is made for estimates with a row per student.")
     curve = specification_curve(context)
@@ -56,3 +58,15 @@ def _specifications(context: Context) -> Iterator[tuple[str, dict[str, Any], pd.
         yield "Poisson for days", {"estimator": "poisson"}, rows
         trimmed = rows[context.rows[context.estimate.outcome].astype(float) < 0.5]
         yield "without students absent half the time", linear if covariates else {"estimator": "difference"}, trimmed
+
+
+def _two_way(context: Context, test: Mapping[str, Any]) -> CheckResult:
+    """Two-way fixed effects beside the two-stage effect of the same rows, which never compares with late starters."""
+    gap, seen = float(test["difference"]), test["p_value"] < 0.05
+    large = abs(gap) > abs(float(test["two_stage"])) / 4
+    verdict = "pass" if not (seen or large) else "fail" if seen and large else "caution"
+    text = (f"Two-way fixed effects differ by {gap:+.3g} from an estimate that never takes mentored students as the "
+            f"comparison ({test['two_stage']:+.3g}; p of the difference {test['p_value']:.2f})"
+            + (": staggered starts make little difference here." if verdict == "pass" else
+               ": effects differ by cohort or grow, so read callaway_santanna instead."))
+    return CheckResult("specification_curve", verdict, gap, text, dict(test))

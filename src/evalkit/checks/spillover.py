@@ -15,6 +15,8 @@ _PASS, _FAIL = 0.05, 0.20
 
 def run(context: Context) -> CheckResult:
     """Share of comparison rows with a mentored household member, and the estimate without them."""
+    if "day_after" in context.estimate.details:
+        return _day_after(context)
     rows = context.rows
     household = _household(context, rows)
     if household is None or household.isna().all():
@@ -28,6 +30,19 @@ def run(context: Context) -> CheckResult:
         if without.value is not None:
             text += f" Without them the estimate is {context.in_words(without.value)}."
     return CheckResult("spillover", verdict, share, text)
+
+
+def _day_after(context: Context) -> CheckResult:
+    """Days with a session: what lasts into the next school day counts among the days it is compared with."""
+    found = context.estimate.details["day_after"]
+    if found["p_value"] is None:
+        return not_run("spillover", "no student has days after a session to look at.")
+    seen, large = found["p_value"] < 0.05, abs(found["value"]) >= abs(context.value) / 4
+    return CheckResult(
+        "spillover", "fail" if seen and large else "caution" if seen or large else "pass", found["value"],
+        f"On the school day after a session absence differs by {context.in_words(found['value'])} "
+        f"(p = {found['p_value']:.2f}); what lasts there makes the effect of the session day look smaller.",
+        {"p_value": found["p_value"]})
 
 
 def _household(context: Context, rows: pd.DataFrame) -> pd.Series | None:

@@ -45,9 +45,8 @@ def encode(column: pd.Series, *, factor: bool = False) -> list[tuple[str, Array]
     """One covariate as named columns of floats; the first level of a factor is the reference."""
     name = str(column.name)
     if factor or is_factor(column):
-        text = column.astype("string").fillna(MISSING)
-        levels = sorted(text.unique())
-        return [(f"{name}={level}", (text == level).to_numpy(dtype=float)) for level in levels[1:]]
+        codes, levels = pd.factorize(column.astype("string").fillna(MISSING), sort=True)
+        return [(f"{name}={level}", (codes == place).astype(float)) for place, level in enumerate(levels) if place]
     if pd.api.types.is_datetime64_any_dtype(column):
         raise UserError("A date cannot be a covariate.", column=name, remedy="Use the number of days, or the month.")
     values = numbers(column)

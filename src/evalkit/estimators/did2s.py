@@ -13,6 +13,7 @@ import pandas as pd
 
 from evalkit.errors import UserError
 from evalkit.estimators.aggregate import cluster_sums
+from evalkit.estimators.leads import lead_test
 from evalkit.estimators.linear import Array
 from evalkit.estimators.panel_data import NEVER, PanelData, make_panel
 from evalkit.estimators.panel_estimate import panel_estimate
@@ -30,8 +31,18 @@ def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
     value, error = _second_stage(data, stage, data.is_on.astype(float)[:, None])
     steps, columns = _event_columns(data)
     study, errors = _second_stage(data, stage, columns)
-    return panel_estimate(data, ask, float(value[0]), float(error[0]), None, details={
-        "event": steps, "event_att": study.tolist(), "event_standard_error": errors.tolist()})
+    groups = len(np.unique(data.clusters))
+    return panel_estimate(data, ask, float(value[0]), float(error[0]), groups - 1.0 if groups < data.n_units else None,
+                          details={"event": steps, "event_att": study.tolist(), "pre_test": lead_test(data),
+                                   "event_standard_error": errors.tolist()})
+
+
+def two_stage(data: PanelData) -> tuple[float, Array]:
+    """The static effect and its influence per row: what two-way fixed effects are compared with."""
+    clean = ~data.is_on
+    _refuse_without_clean(data, clean)
+    value, score = _scores(data, _FirstStage(data, clean), data.is_on.astype(float)[:, None])
+    return float(value[0]), score[:, 0]
 
 
 def _refuse_without_clean(data: PanelData, clean: Array) -> None:
@@ -71,16 +82,21 @@ class _FirstStage:
 
 
 def _second_stage(data: PanelData, stage: _FirstStage, columns: Array) -> tuple[Array, Array]:
-    """Coefficients and errors: score of stage two less what stage one's errors pass on, summed per cluster."""
+    """Coefficients and errors: scores summed per cluster."""
+    coef, score = _scores(data, stage, columns)
+    sums = cluster_sums(score, data.clusters[data.unit])
+    return coef, np.sqrt((sums**2).sum(axis=0))
+
+
+def _scores(data: PanelData, stage: _FirstStage, columns: Array) -> tuple[Array, Array]:
+    """Coefficients, and each row's score of stage two less what stage one's errors pass on."""
     weighted = columns * data.weight[:, None]
     bread = np.linalg.inv(weighted.T @ columns)
     coef = bread @ (weighted.T @ stage.residual)
     left = stage.residual - columns @ coef
     passed = stage.predict(stage.solve(stage.by_unit(columns, data.weight), stage.periods.T @ weighted))
     first_residual = np.where(stage.weight > 0, stage.residual, 0.0)
-    score = (weighted * left[:, None] - passed * (stage.weight * first_residual)[:, None]) @ bread
-    sums = cluster_sums(score, data.clusters[data.unit])
-    return coef, np.sqrt((sums**2).sum(axis=0))
+    return coef, (weighted * left[:, None] - passed * (stage.weight * first_residual)[:, None]) @ bread
 
 
 def _event_columns(data: PanelData) -> tuple[list[int], Array]:

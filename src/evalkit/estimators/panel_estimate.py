@@ -16,13 +16,17 @@ FEW = 20
 
 
 def panel_estimate(data: PanelData, ask: Request, value: float, error: float, df: float | None, *, unit: str = "",
-                   details: dict[str, Any] | None = None, caveats: tuple[str, ...] = ()) -> Estimate:
-    """An Estimate whose interval is value plus or minus t times error (normal where df is None)."""
+                   details: dict[str, Any] | None = None, caveats: tuple[str, ...] = (),
+                   clustered: bool = True) -> Estimate:
+    """An Estimate whose interval is value plus or minus t times error (normal where df is None).
+
+    clustered: whether df comes from clusters, so that few of them are worth a caveat.
+    """
     tail = stats.t(df) if df else stats.norm
     sure = np.isfinite(error) and error > 0
     reach = tail.ppf((1 + ask.level) / 2) * error
-    few = ((f"{int(df) + 1} clusters: too few for this standard error to be trusted to the digit.",)
-           if df and df + 1 < FEW else ())
+    few = ((f"{len(np.unique(data.clusters))} clusters: too few for this standard error to be trusted to the digit.",)
+           if clustered and df and df + 1 < FEW else ())
     return Estimate(
         comparison=ask.comparison, estimator=ask.estimator, estimand=ask.estimand, outcome=ask.outcome,
         unit=unit or unit_of(ask.outcome, ask.unit), value=value if sure else None,

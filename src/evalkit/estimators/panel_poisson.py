@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import UserError
+from evalkit.estimators.leads import lead_test, staggered_test
 from evalkit.estimators.linear import Array
 from evalkit.estimators.panel_data import PanelData, make_panel
 from evalkit.estimators.panel_estimate import panel_estimate
@@ -41,7 +42,19 @@ def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
                           caveats=(*caveats, WARNING) if _is_staggered(data) else caveats)
     edges = {name: None if edge is None else float(np.exp(edge))
              for name, edge in (("ratio_low", made.ci_low), ("ratio_high", made.ci_high))}
-    return replace(made, details={**made.details, "ratio": float(np.exp(value)), **edges})
+    rate = data.y / days
+    return replace(made, details={**made.details, "ratio": float(np.exp(value)), **edges,
+                                  "pre_test": lead_test(data, rate), "staggered_test": _on_the_rate(data, rate)})
+
+
+def _on_the_rate(data: PanelData, rate: Array) -> dict[str, Any] | None:
+    """Whether it matters that late starters stand in for untreated students: tested on the rate, which is linear."""
+    if not _is_staggered(data):
+        return None
+    data = replace(data, y=rate)
+    found = fit_within(data, data.is_on.astype(float)[:, None], ("treated",))
+    influence = found.fit.scores @ (found.fit.bread @ found.fit.unit_contrast("treated"))
+    return staggered_test(data, float(found.coef[0]), influence)
 
 
 def _is_staggered(data: PanelData) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,15 +47,15 @@ class Sample:
     outcome: str
     caveats: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def treated(self) -> Array:
         return self.frame["treated"].to_numpy(dtype=float)
 
-    @property
+    @cached_property
     def weights(self) -> Array:
         return self.frame["weight"].to_numpy(dtype=float)
 
-    @property
+    @cached_property
     def y(self) -> Array:
         return numbers(self.frame[self.outcome])
 
@@ -69,6 +70,8 @@ class Sample:
 
 def numbers(column: pd.Series) -> Array:
     """A column as floats, missing as NaN; text is refused."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb":
+        return column.to_numpy(dtype=float)
     try:
         return pd.to_numeric(column).astype("Float64").to_numpy(dtype=float, na_value=np.nan)
     except (ValueError, TypeError):

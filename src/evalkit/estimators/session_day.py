@@ -7,6 +7,7 @@ doi:10.1016/j.csda.2013.03.024), so a district's daily rows fit in memory.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,38 @@ def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
     keys = [school, date] if school in rows.columns else [date]
     students = pd.factorize(rows[unit], sort=True)[0]
     days = rows.groupby(keys, sort=True).ngroup().to_numpy()
-    return _estimate(rows, students, days, numbers(rows[scheduled]), ask, unit)
+    on = numbers(rows[scheduled])
+    made = _estimate(rows, students, days, on, ask, unit)
+    return replace(made, details={**made.details, **_around(rows, students, days, on, ask, date)})
+
+
+def _around(rows: pd.DataFrame, students: NDArray[np.int64], days: NDArray[np.int64], on: Array, ask: Request,
+            date: str) -> dict[str, dict[str, float | None]]:
+    """The school day before and after a session, beside the session day: the first is a placebo, the second lasts."""
+    from scipy import stats
+
+    nothing: dict[str, float | None] = {"value": None, "standard_error": None, "p_value": None}
+    order = np.lexsort((rows[date].to_numpy(), students))
+    ordered = pd.Series(on[order]).groupby(students[order])
+    lags = np.column_stack([ordered.shift(1).to_numpy(), ordered.shift(-1).to_numpy()])
+    keep = ~np.isnan(lags).any(axis=1)
+    who, when = (pd.factorize(codes[order][keep])[0].astype(np.int64) for codes in (students, days))
+    if keep.sum() < 10 or len(np.unique(who)) < 2:
+        return {"day_before": nothing, "day_after": nothing}
+    y_and_days = np.column_stack([numbers(rows[ask.outcome])[order], on[order], lags])
+    table = project_out(y_and_days[keep], who, when)
+    y, x = table[:, 0], table[:, 1:]
+    gram = x.T @ x
+    if np.linalg.cond(gram) > 1e10:
+        return {"day_before": nothing, "day_after": nothing}
+    coef = np.linalg.solve(gram, x.T @ y)
+    factor, df = small_sample(len(y), 3 + len(np.unique(when)), who)
+    sums = cluster_sums(x * (y - x @ coef)[:, None], who)
+    bread = np.linalg.inv(gram)
+    error = np.sqrt(np.diag(factor * bread @ (sums.T @ sums) @ bread))
+    return {name: {"value": float(coef[place]), "standard_error": float(error[place]),
+                   "p_value": float(2 * stats.t.sf(abs(coef[place]) / error[place], df))}
+            for name, place in (("day_after", 1), ("day_before", 2))}
 
 
 def _estimate(rows: pd.DataFrame, students: NDArray[np.int64], days: NDArray[np.int64], on: Array, ask: Request,

@@ -12,12 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evalkit.errors import UserError
+from evalkit.estimators.leads import lead_test
 from evalkit.estimators.linear import Array
 from evalkit.estimators.panel_data import PanelData, make_panel
 from evalkit.estimators.panel_estimate import panel_estimate
 from evalkit.estimators.result import Estimate
 from evalkit.estimators.sample import Request
-from evalkit.estimators.within import fit_within
+from evalkit.estimators.within import fit_within, within_error
 
 
 def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
@@ -30,10 +31,16 @@ def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
     found = fit_within(data, columns, tuple(f"cohort {c} event {e}" for c, e in zip(cohort, event, strict=True)))
     size = np.array([data.weight[columns[:, index] > 0].sum() for index in range(columns.shape[1])])
     value, error = _average(found.coef, found.covariance, np.where(event >= 0, size, 0.0))
+    df = found.df
+    if ask.standard_errors == "CR2":
+        contrast = np.zeros(found.fit.rank)
+        contrast[: found.n_shown] = np.where(event >= 0, size, 0.0) / size[event >= 0].sum()
+        error, df = within_error(data, found, contrast, "CR2")
     steps = [int(step) for step in np.unique(event)]
     study = [_average(found.coef, found.covariance, np.where(event == step, size, 0.0)) for step in steps]
-    return panel_estimate(data, ask, value, error, found.df, details={
-        "event": steps, "event_att": [att for att, _ in study], "event_standard_error": [se for _, se in study]})
+    return panel_estimate(data, ask, value, error, df, details={
+        "pre_test": lead_test(data), "event": steps, "event_att": [att for att, _ in study],
+        "event_standard_error": [se for _, se in study]})
 
 
 def _interactions(data: PanelData) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:

@@ -53,6 +53,16 @@ def two_way_error(fit: Fit, contrast: Array, first: NDArray[np.intp], second: ND
     return float(np.sqrt(max(one**2 + two**2 - joint**2, one**2, two**2))), min(df_one, df_two)
 
 
+def adjusted_scores(fit: Fit, contrast: Array, clusters: NDArray[np.intp], kind: str) -> Array:
+    """Each cluster's adjusted score of a contrast, in the order of the cluster numbers (0 where a number is unused)."""
+    direction = fit.design @ (fit.bread @ contrast)
+    scores = np.zeros(int(clusters.max()) + 1)
+    for rows in _blocks(clusters):
+        adjusted = _adjust(fit, contrast, fit.weights[rows] * direction[rows], rows, kind)
+        scores[clusters[rows[:, 0]]] = np.einsum("gi,gi->g", adjusted, fit.residuals[rows])
+    return scores
+
+
 def _scale(fit: Fit, n_clusters: int, kind: str) -> float:
     if kind not in ("CR1", "CR1S"):
         return 1.0

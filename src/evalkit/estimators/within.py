@@ -15,6 +15,7 @@ from evalkit.errors import UserError
 from evalkit.estimators.aggregate import cluster_sums
 from evalkit.estimators.linear import Array, Fit, weighted_least_squares
 from evalkit.estimators.panel_data import PanelData
+from evalkit.estimators.variance import cluster_error
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,17 @@ def fit_within(data: PanelData, columns: Array, names: tuple[str, ...], *, outco
     sums = cluster_sums(fit.scores, clusters)
     covariance = factor * (fit.bread @ (sums.T @ sums) @ fit.bread)[:shown, :shown]
     return WithinFit(fit, shown, covariance, df)
+
+
+def within_error(data: PanelData, found: WithinFit, contrast: Array, kind: str) -> tuple[float, float]:
+    """(standard error, df) of a contrast: CR1S with clusters - 1, or CR2 with Satterthwaite df.
+
+    CR2 on the demeaned rows is right because unit effects are nested in the clusters (Pustejovsky & Tipton 2018).
+    """
+    if kind == "CR2":
+        return cluster_error(found.fit, contrast, data.clusters[data.unit].astype(np.intp), "CR2")
+    shown = contrast[: found.n_shown]
+    return float(np.sqrt(shown @ found.covariance @ shown)), found.df
 
 
 def _nested(data: PanelData) -> bool:
