@@ -3,8 +3,9 @@
 python benchmarks/matching.py [SIZES ...] [--write]   (default 10000 100000; --write updates the page speed.md)
 
 The floor fits the same logit by Newton steps and matches greedily on arrays, with nothing checked, described or
-balanced; its pairs must be ours. MatchIt 4.7.2 is not run: its recorded seconds are printed as recorded, with the
-ratio that was measured beside it on another machine.
+balanced; its pairs must be ours. MatchIt runs beside it on the same rows (matchit and its summary, the balance table)
+where Rscript and the package are at hand, up to --peer-most students; otherwise its recorded ratio is printed, and
+said to be recorded.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from __future__ import annotations
 import argparse
 import ast
 import os
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -28,6 +31,25 @@ COVARIATES = ["prior_absence_rate", "pre_absence_rate", "english_learner", "disa
               "prior_score"]
 RECORDED = {10_000: (0.26, 0.25, 0.01), 100_000: (3.1, 6.9, 0.08)}
 """MatchIt's matchit() and summary() seconds and the numpy floor beside them, as the project recorded them."""
+PEER = """
+suppressMessages(library(MatchIt))
+given <- commandArgs(TRUE)
+d <- read.csv(given[1], colClasses = c(student_id = "character", school_id = "character", grade_level = "character"))
+for (n in c("english_learner", "disability_idea", "econ_disadvantaged")) d[[n]] <- as.integer(d[[n]] == "True")
+d$treated <- as.integer(d$treated == "True")
+rownames(d) <- seq_len(nrow(d)) - 1
+start <- proc.time()
+m <- suppressWarnings(matchit(treated ~ prior_absence_rate + pre_absence_rate + english_learner + disability_idea +
+  econ_disadvantaged + prior_score, data = d, method = "nearest", distance = "glm", link = "linear.logit",
+  caliper = .2, exact = ~ school_id + grade_level, ratio = 3))
+matched <- proc.time()
+balance <- summary(m)
+done <- proc.time()
+mm <- m$match.matrix
+pairs <- data.frame(t = rep(rownames(mm), ncol(mm)), c = as.vector(mm))
+write.csv(pairs[!is.na(pairs$c), ], given[2], row.names = FALSE)
+cat(sum((matched - start)[1:2]), sum((done - matched)[1:2]), as.character(packageVersion("MatchIt")))
+"""
 
 
 def made_students(n: int, seed: int = 20260) -> pd.DataFrame:
@@ -124,48 +146,86 @@ def measure(n: int) -> dict[str, float]:
             "same": len(found & expected), "pairs": len(expected), "peak_gb": peak_gb()}
 
 
-def peak_gb() -> float:
+def measure_peer(n: int) -> dict[str, object] | None:
+    """MatchIt on the same rows in a process of its own; None where it cannot be run."""
+    if shutil.which("Rscript") is None:
+        return None
+    frame = made_students(n)
+    made = ours(frame)
+    mine = set(zip(made.pairs["treated_row"].tolist(), made.pairs["partner_row"].tolist(), strict=True))
+    with tempfile.TemporaryDirectory() as folder:
+        rows, pairs = Path(folder) / "rows.csv", Path(folder) / "pairs.csv"
+        frame.to_csv(rows, index=False)
+        done = subprocess.run(["Rscript", "-e", PEER, str(rows), str(pairs)], capture_output=True, text=True,
+                              check=False)
+        if done.returncode:
+            return None
+        theirs = pd.read_csv(pairs)
+    match, balance, version = done.stdout.split()
+    found = set(zip(theirs["t"].tolist(), theirs["c"].tolist(), strict=True))
+    return {"match": float(match), "balance": float(balance), "version": version, "same": len(mine & found),
+            "pairs": len(found), "peak_gb": peak_gb(children=True)}
+
+
+def peak_gb(*, children: bool = False) -> float:
     try:
         import resource
     except ImportError:  # Windows
         return float("nan")
     scale = 1e9 if sys.platform == "darwin" else 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+    who = resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF
+    return resource.getrusage(who).ru_maxrss / scale
 
 
-def table(rows: list[dict[str, float]]) -> str:
+def table(rows: list[dict[str, float]], peers: dict[int, dict[str, object]]) -> str:
     heads = ("students", "treated", "evalkit, balance included", "numpy floor, no balance", "ratio", "peak memory",
-             "pairs as the floor", "MatchIt 4.7.2 (recorded elsewhere)")
+             "pairs as the floor", "MatchIt")
     lines = [f"| {' | '.join(heads)} |", "|---|---|---|---|---|---|---|---|"]
     for r in rows:
-        stored = RECORDED.get(int(r["n"]))
-        said = (f"{stored[0]} s + {stored[1]} s balance beside a floor of {stored[2]} s" if stored
-                else "not finished in 300 s")
+        said = peer_said(int(r["n"]), r["ours"], peers.get(int(r["n"])))
         lines.append(f"| {r['n']:,} | {r['treated']:,} | {r['ours']:.2f} s | {r['floor']:.2f} s | "
                      f"{r['ours'] / r['floor']:.1f} | {r['peak_gb']:.2f} GB | {r['same']:,} of {r['pairs']:,} | "
                      f"{said} |")
     return "\n".join(lines)
 
 
+def peer_said(n: int, ours_s: float, peer: dict[str, object] | None) -> str:
+    """What MatchIt took in this run, else what was recorded for it."""
+    if peer is None:
+        stored = RECORDED.get(n)
+        return (f"recorded elsewhere: {stored[0]} s + {stored[1]} s balance beside a floor of {stored[2]} s" if stored
+                else "recorded elsewhere: not finished in 300 s")
+    total = float(str(peer["match"])) + float(str(peer["balance"]))
+    return (f"{peer['version']} in this run: {peer['match']:.1f} s + {peer['balance']:.1f} s balance, "
+            f"{total / ours_s:.0f} times evalkit; {peer['peak_gb']:.2f} GB; "
+            f"{peer['same']:,} of {peer['pairs']:,} pairs the same")
+
+
+def alone(n: int, who: str) -> dict:
+    """A process of its own, so that peak memory is of that size alone."""
+    out = subprocess.run([sys.executable, __file__, str(n), "--one", who], capture_output=True, text=True, check=True,
+                         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
+    return ast.literal_eval(out.stdout.strip().splitlines()[-1].replace("nan", "None"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", nargs="*", type=int, default=[10_000, 100_000])
     parser.add_argument("--write", action="store_true")
-    parser.add_argument("--one", action="store_true", help="one size, as a row for the parent process")
+    parser.add_argument("--peer-most", type=int, default=100_000, help="largest size MatchIt is run at")
+    parser.add_argument("--one", choices=["ours", "peer"], help="one size, as a row for the parent process")
     given = parser.parse_args()
     if given.one:
-        print(measure(given.sizes[0]))
+        print((measure if given.one == "ours" else measure_peer)(given.sizes[0]))
         return
-    rows = []
-    for n in given.sizes:  # a process each, so that peak memory is of that size alone
-        out = subprocess.run([sys.executable, __file__, str(n), "--one"], capture_output=True, text=True, check=True,
-                             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
-        rows.append(ast.literal_eval(out.stdout.strip().splitlines()[-1].replace("nan", "None")))
-    print(table(rows))
+    rows = [alone(n, "ours") for n in given.sizes]
+    found = {n: alone(n, "peer") for n in given.sizes if n <= given.peer_most}
+    made = table(rows, {n: peer for n, peer in found.items() if peer})
+    print(made)
     if given.write:
         page = Path(__file__).parents[1] / "docs" / "methods" / "comparison" / "speed.md"
         head = page.read_text(encoding="utf-8").split("<!-- measured -->")[0]
-        write_text(page, head + "<!-- measured -->\n" + table(rows) + "\n")
+        write_text(page, head + "<!-- measured -->\n" + made + "\n")
 
 
 if __name__ == "__main__":

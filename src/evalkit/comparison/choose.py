@@ -13,6 +13,7 @@ from evalkit.comparison import account
 from evalkit.comparison.covariates import (
     Column,
     Design,
+    is_number,
     model_matrix,
     one_armed,
     read_column,
@@ -38,15 +39,15 @@ DEFAULTS: dict[str, Any] = {
     "cutpoints": "sturges", "k2k": False, "k2k_distance": "mahalanobis", "order": None}
 
 
-def choose_comparison(students: pd.DataFrame, *, treated: str, covariates: Sequence[str], method: str = "nearest",
+def choose_comparison(students: pd.DataFrame, *, treated: str, covariates: Sequence[str] | str, method: str = "nearest",
                       distance: str = "propensity", exact: Sequence[str] | str = (), ratio: float = 1,
                       replace: bool = False, caliper: float | Mapping[str, float] | None = None,
                       order: str | None = None, estimand: str = "ATT", seed: int = 20260,
                       std_caliper: bool | Mapping[str, bool] = True, discard: str = "none", reestimate: bool = False,
-                      mahvars: Sequence[str] = (), min_controls: int | None = None, max_controls: int | None = None,
-                      subclasses: int | Sequence[float] = 6, cutpoints: Any = "sturges", k2k: bool = False,
-                      k2k_distance: str | None = "mahalanobis", denominator: str | None = None,
-                      id: str | None = None) -> Comparison:
+                      mahvars: Sequence[str] | str = (), min_controls: int | None = None,
+                      max_controls: int | None = None, subclasses: int | Sequence[float] = 6,
+                      cutpoints: Any = "sturges", k2k: bool = False, k2k_distance: str | None = "mahalanobis",
+                      denominator: str | None = None, id: str | None = None) -> Comparison:
     """Find or weight untreated students so that they are like the treated ones.
 
     students: any DataFrame, one row a student; treated: its true/false or 0/1 column; covariates: columns measured
@@ -58,17 +59,17 @@ def choose_comparison(students: pd.DataFrame, *, treated: str, covariates: Seque
     part unless order is "data". Errors: UserError for data, UsageError for options. Sources: see METHODS.
     """
     frame = _as_pandas(students)
-    plan = {"treated": treated, "covariates": tuple(covariates), "method": method, "distance": distance,
-            "exact": (exact,) if isinstance(exact, str) else tuple(exact or ()), "ratio": ratio, "replace": replace,
+    plan = {"treated": treated, "covariates": _names(covariates), "method": method, "distance": distance,
+            "exact": _names(exact), "ratio": ratio, "replace": replace,
             "caliper": caliper, "order": order, "estimand": str(estimand).upper(), "seed": seed,
-            "std_caliper": std_caliper, "discard": discard, "reestimate": reestimate, "mahvars": tuple(mahvars or ()),
+            "std_caliper": std_caliper, "discard": discard, "reestimate": reestimate, "mahvars": _names(mahvars),
             "min_controls": min_controls, "max_controls": max_controls, "subclasses": subclasses,
             "cutpoints": cutpoints, "k2k": k2k, "k2k_distance": k2k_distance}
     chosen = check_plan(plan)
     plan["order"] = order or default_order(plan)
     id_column = _check_frame(frame, plan, id)
     arms = read_treated(frame, treated)
-    canonical = canonical_order(frame, id_column)
+    canonical = canonical_order(frame, id_column, leave=treated)
     place = np.empty(len(frame), dtype=np.int64)
     place[canonical] = np.arange(len(frame))
     problem, fit = make_problem(frame, arms, canonical, plan, chosen)
@@ -76,6 +77,11 @@ def choose_comparison(students: pd.DataFrame, *, treated: str, covariates: Seque
     weights = normalized(result.weights, problem.treated) if chosen.normalize else result.weights
     return account.build(frame, problem, result, weights, fit=fit, place=place, method=chosen, id_column=id_column,
                          denominator=denominator)
+
+
+def _names(given: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Column names as given; one name alone is one column, not its letters."""
+    return (given,) if isinstance(given, str) else tuple(given or ())
 
 
 def _as_pandas(students: Any) -> pd.DataFrame:
@@ -196,13 +202,25 @@ def read_treated(frame: pd.DataFrame, treated: str) -> np.ndarray:
     return arms.astype(np.int64)
 
 
-def canonical_order(frame: pd.DataFrame, id_column: str) -> np.ndarray:
-    """Row places sorted by id, or by a hash of the row's content: the order of rows then cannot matter."""
+def canonical_order(frame: pd.DataFrame, id_column: str, *, leave: str = "") -> np.ndarray:
+    """Row places sorted by id, or by a hash of the row's content: the order of rows then cannot matter.
+
+    Nor can the order of columns or how a number is stored. `leave`: a column the hash does not read (the arm).
+    """
     if id_column:
         return _by_id(frame[id_column])
-    if not len(frame.columns):
+    names = sorted((name for name in frame.columns if name != leave), key=str)
+    if not names:
         return np.arange(len(frame))
-    return np.argsort(pd.util.hash_pandas_object(frame, index=False).to_numpy(), kind="stable")
+    content = pd.DataFrame({place: _as_stored_alike(frame[name]) for place, name in enumerate(names)})
+    return np.argsort(pd.util.hash_pandas_object(content, index=False).to_numpy(), kind="stable")
+
+
+def _as_stored_alike(values: pd.Series) -> np.ndarray:
+    """Numbers and true/false as floats, everything else as text."""
+    if is_number(values):
+        return values.astype("Float64" if values.dtype == object else values.dtype).to_numpy(float, na_value=np.nan)
+    return values.astype(str).to_numpy(dtype=object)
 
 
 def _by_id(ids: pd.Series) -> np.ndarray:

@@ -14,8 +14,6 @@ from typing import Protocol
 
 import numpy as np
 
-from evalkit.errors import UserError
-
 ORDERS = ("largest", "smallest", "closest", "random", "data")
 
 
@@ -236,15 +234,12 @@ def variable_ratio(scores: np.ndarray, partner_scores: np.ndarray, *, ratio: flo
     """Partners wanted by treated row so that the mean is `ratio`: Ming & Rosenbaum 2000, Biometrics 56, 118-124.
 
     Rows that look most treated have the fewest good partners and get `least`; at most one row gets a number between.
+    (MatchIt 4.7.2 counts the same for least = 1; for a higher one it may give one row fewer than asked for.)
     """
     count = len(scores)
-    wanted = round(ratio * count)
-    full = int((wanted - least * (count - 1)) // (most - least))
-    few = count - full - 1
-    numbers = np.array([least] * few + [wanted - (least * few + most * full)] + [most] * full)[:count]
-    if (numbers < 1).any():
-        raise UserError(f"A mean of {ratio} partners cannot be had with {least} to {most} partners each.",
-                        remedy="Choose ratio between min_controls and max_controls.")
+    spare = round(ratio * count) - least * count  # partners beyond the least that everybody gets
+    full = spare // (most - least)
+    numbers = np.array([least] * (count - full - 1) + [least + spare % (most - least)] + [most] * full)
     rank = np.argsort(-scores if scores.mean() > partner_scores.mean() else scores, kind="stable")
     out = np.empty(count, dtype=np.int64)
     out[rank] = numbers

@@ -1,7 +1,7 @@
 """How much of two distributions does not overlap: cobalt's overlapping-coefficient complement (Franklin et al. 2014).
 
 The density is R's: gaussian kernel on 512 points through a fast Fourier transform of linearly binned weights, bandwidth
-by Scott's variant of the rule of thumb in the smaller arm, integral by QUADPACK as R's integrate().
+by Scott's variant of the rule of thumb in the smaller arm, area by cobalt's midpoint sum of 1,000 parts.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 POINTS = 512
-TOLERANCE = float(np.finfo(float).eps ** 0.25)
-"""R's default tolerance of integrate(), so that stored numbers hold beyond it."""
+PARTS = 1000
 
 
 def overlap_lost(values: np.ndarray, arms: tuple[np.ndarray, np.ndarray], weights: np.ndarray | None) -> float:
@@ -27,14 +26,11 @@ def overlap_lost(values: np.ndarray, arms: tuple[np.ndarray, np.ndarray], weight
     scaled = [(values[rows] - centre) / scale for rows in arms]
     width = bandwidth(scaled[0] if len(first) < len(second) else scaled[1])
     curves = [density(x, weights[rows], width) for x, rows in zip(scaled, arms, strict=True)]
-
-    from scipy import integrate  # slow to import, and not every comparison asks for it
-
-    def shared(z: float) -> float:
-        return min(np.interp(z, x, y, left=0.0, right=0.0) for x, y in curves)
-
     low, high = min(x.min() for x in scaled) - 4 * width, max(x.max() for x in scaled) + 4 * width
-    area = integrate.quad(shared, low, high, epsabs=TOLERANCE, epsrel=TOLERANCE, limit=100)[0]
+    edges = np.linspace(low, high, PARTS + 1)
+    middles = (edges[1:] + edges[:-1]) / 2
+    shared = np.minimum(*(np.interp(middles, x, y, left=0.0, right=0.0) for x, y in curves))
+    area = float(shared.sum()) * (high - low) / PARTS
     return float(min(max(1 - area, 0.0), 1.0))
 
 

@@ -12,8 +12,8 @@ from evalkit.errors import UsageError
 
 def subclass(problem: Problem) -> Result:
     """Cut the score at quantiles of the estimand's group; empty arms of a group are filled from the next group."""
-    usable = problem.usable
-    basis = {"ATT": usable & (problem.treated == 1), "ATC": usable & (problem.treated == 0), "ATE": usable}
+    usable, scored = problem.usable, np.isfinite(problem.score)  # as MatchIt, quantiles include discarded rows
+    basis = {"ATT": scored & (problem.treated == 1), "ATC": scored & (problem.treated == 0), "ATE": scored}
     cuts = np.quantile(problem.score[basis[problem.estimand]], _shares(problem.plan["subclasses"]))
     codes = np.clip(np.searchsorted(cuts, problem.score, side="right") - 1, 0, len(cuts) - 2)
     groups = len(cuts) - 1

@@ -17,9 +17,9 @@ __all__ = ["ESTIMATORS", "Estimate", "Method", "estimate", "estimate_or_reason"]
 
 def estimate(panel: pd.DataFrame | None, comparison: Any = None, *, estimator: str = "regression_adjusted",
              outcome: str = "absence_rate", clustered_by: str | Sequence[str] | None = None,
-             standard_errors: str | None = None, covariates: Sequence[str] | None = None,
-             exact: Sequence[str] | None = None, estimand: str | None = None, name: str | None = None, unit: str = "",
-             level: float = 0.95, missing: str = "refuse", exploratory: bool = False, seed: int = 20260,
+             standard_errors: str | None = None, covariates: Sequence[str] | str | None = None,
+             exact: Sequence[str] | str | None = None, estimand: str | None = None, name: str | None = None,
+             unit: str = "", level: float = 0.95, missing: str = "refuse", exploratory: bool = False, seed: int = 20260,
              **options: Any) -> Estimate:
     """Estimate one effect, treated minus comparison, with its interval.
 
@@ -41,8 +41,8 @@ def estimate(panel: pd.DataFrame | None, comparison: Any = None, *, estimator: s
     ask = Request(
         estimator=estimator, outcome=outcome, standard_errors=kind, unit=unit, level=level, seed=seed, options=options,
         clustered_by=clustered_by if isinstance(clustered_by, str | None) else tuple(clustered_by),
-        covariates=tuple(plan_value(comparison, "covariates", ()) if covariates is None else covariates),
-        exact=tuple(plan_value(comparison, "exact", ()) if exact is None else exact),
+        covariates=_names(plan_value(comparison, "covariates", ()) if covariates is None else covariates),
+        exact=_names(plan_value(comparison, "exact", ()) if exact is None else exact),
         estimand=estimand or plan_value(comparison, "estimand", "ATT"),
         comparison=name if name is not None else str(plan_value(comparison, "comparison", "")))
     data = make_sample(panel, comparison, outcome, missing=missing) if method.shape == "students" else panel
@@ -60,6 +60,11 @@ def estimate_or_reason(panel: pd.DataFrame | None, comparison: Any = None, **opt
                            outcome=str(options.get("outcome", "absence_rate")),
                            comparison=str(options.get("name") or ""), estimand=str(options.get("estimand") or "ATT"),
                            exploratory=bool(options.get("exploratory", False)))
+
+
+def _names(given: Sequence[str] | str) -> tuple[str, ...]:
+    """Column names as given; one name alone is one column, not its letters."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _check_options(method: Method, options: dict[str, Any]) -> None:

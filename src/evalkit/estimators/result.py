@@ -37,6 +37,12 @@ class Estimate:
     caveats: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Numbers are plain floats, whatever library made them."""
+        for name in ("value", "standard_error", "ci_low", "ci_high", "p_value", "df"):
+            found = getattr(self, name)
+            object.__setattr__(self, name, None if found is None else float(found))
+
     def to_dict(self) -> dict[str, Any]:
         """The fields of results.json; `exploratory` only where it is true, `reason` only where a number is missing."""
         names = ("comparison", "estimator", "estimand", "outcome", "unit", "value", "standard_error", "ci_low",

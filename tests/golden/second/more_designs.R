@@ -1,0 +1,86 @@
+# Rscript more_designs.R DIR -> DIR/extra.json, extra_matches.csv, extra_matrix.csv, extra_weights.csv
+# More designs than golden.R: other orders, calipers, discards, estimands, cut points, weights and denominators.
+suppressMessages({library(MatchIt); library(jsonlite)}); ver <- function(p) paste(p, packageVersion(p))
+dir <- commandArgs(TRUE)[1]; out <- list(); pairs <- list(); mats <- list()
+s <- read.csv(file.path(dir, "students.csv"), colClasses=c(student_id="character", school="character", mentor_id="character"))
+s$treat <- as.integer(!is.na(s$match_month)); s$prior_rate <- s$prior_days_absent/s$prior_days_enrolled; s$pre_rate <- s$pre_days_absent/s$pre_days_enrolled
+s$y <- s$post_days_absent/s$post_days_enrolled; s$school <- factor(s$school); s$gradef <- factor(s$grade); s$zip <- factor(s$zip)
+d <- s[!is.na(s$prior_rate), ]; rownames(d) <- d$student_id
+f <- treat ~ school + gradef + ell + sped + frl + female + prior_rate + pre_rate + prior_score
+g <- treat ~ prior_rate + pre_rate + prior_score + ell + sped + frl + female
+h <- treat ~ school + gradef + prior_rate + pre_rate + sped
+k <- treat ~ school + prior_rate + prior_score
+lin <- list(distance="glm", link="linear.logit")
+bal <- function(m) { z <- summary(m, un=TRUE, improvement=FALSE); cn <- colnames(z$sum.all); tab <- function(a) if(is.null(a)) NULL else { r <- lapply(seq_len(nrow(a)), function(i) as.list(setNames(as.numeric(a[i,]), cn))); setNames(r, rownames(a)) }; list(unmatched=tab(z$sum.all), matched=tab(z$sum.matched)) }
+run <- function(id, ...) {
+  m <- tryCatch(suppressWarnings(matchit(..., data=d)), error=function(e) {cat("FAIL", id, conditionMessage(e), "\n"); NULL}); if(is.null(m)) return(invisible())
+  v <- tryCatch(bal(m), error=function(e) list()); out[[id]] <<- c(v, list(n1=sum(m$weights[d$treat==1]>0), n0=sum(m$weights[d$treat==0]>0)))
+  cat(id, out[[id]]$n1, out[[id]]$n0, "\n")
+  w <- data.frame(id=id, student_id=d$student_id, weight=m$weights, subclass=if(is.null(m$subclass)) NA else as.character(m$subclass)); pairs[[length(pairs)+1]] <<- w[w$weight>0,]
+  if(!is.null(m$match.matrix)) { mm <- m$match.matrix; mmv <- data.frame(t=rep(rownames(mm), ncol(mm)), k=rep(seq_len(ncol(mm)), each=nrow(mm)), c=as.vector(mm)); mmv <- mmv[!is.na(mmv$c),]; if(nrow(mmv)) mats[[id]] <<- mmv[order(mmv$t,mmv$k),] }
+  invisible(m) }
+L <- function(id, ff, ...) do.call(run, c(list(id, ff, method="nearest"), lin, list(...)))
+run("nn.atc", f, method="nearest", distance="glm", estimand="ATC")
+L("nn.atc.lin.cal", f, estimand="ATC", caliper=.3)
+L("nn12.closest", f, ratio=2, m.order="closest")
+L("nn13.smallest", f, ratio=3, m.order="smallest")
+L("nn13.data.exact", f, ratio=3, m.order="data", exact=~school)
+run("nn.ps.rawcal", f, method="nearest", distance="glm", caliper=.03, std.caliper=FALSE)
+L("nn.twocal.sd", f, caliper=c(.5, pre_rate=.5, prior_score=.7))
+L("nn.covcal.only", f, caliper=c(pre_rate=.01, prior_score=15), std.caliper=FALSE)
+L("nn.negcal", f, caliper=c(pre_rate=-.01), std.caliper=FALSE)
+run("nn.discard_treated", f, method="nearest", distance="glm", discard="treated")
+run("nn.discard_control.cal", f, method="nearest", distance="glm", link="linear.logit", discard="control", caliper=.1)
+run("nn.discard_both.reest.cal", f, method="nearest", distance="glm", link="linear.logit", discard="both", reestimate=TRUE, caliper=.1)
+L("nn.replace.atc", f, replace=TRUE, estimand="ATC")
+L("nn12.replace.exact", f, replace=TRUE, ratio=2, exact=~school+gradef)
+L("nn.replace.twocal", f, replace=TRUE, ratio=2, caliper=c(.3, prior_score=20), std.caliper=c(TRUE,FALSE))
+L("nn.var3", f, ratio=3, min.controls=2, max.controls=5)
+L("nn.var2.nomin", f, ratio=2, max.controls=4)
+L("nn.var2.cal", f, ratio=2, min.controls=1, max.controls=3, caliper=.2)
+run("maha.closest", g, method="nearest", distance="mahalanobis", m.order="closest")
+run("maha12", g, method="nearest", distance="mahalanobis", ratio=2)
+run("maha12.closest", g, method="nearest", distance="mahalanobis", ratio=2, m.order="closest", exact=~school)
+run("maha.replace12", g, method="nearest", distance="mahalanobis", ratio=2, replace=TRUE)
+run("maha.atc.exact", g, method="nearest", distance="mahalanobis", estimand="ATC", exact=~school)
+run("maha.flags", g, method="nearest", distance="mahalanobis")
+run("maha.covcal", g, method="nearest", distance="mahalanobis", caliper=c(pre_rate=.03), std.caliper=FALSE)
+run("rmaha.factors.exact", f, method="nearest", distance="robust_mahalanobis", exact=~school)
+run("rmaha12.closest", g, method="nearest", distance="robust_mahalanobis", ratio=2, m.order="closest")
+run("seuc.factors", f, method="nearest", distance="scaled_euclidean")
+run("seuc12.exact", g, method="nearest", distance="scaled_euclidean", ratio=2, exact=~school)
+L("mahvars.12", f, mahvars=~pre_rate+prior_score, ratio=2, caliper=.25)
+L("mahvars.closest", f, mahvars=~prior_rate+pre_rate+prior_score, caliper=.3, m.order="closest")
+L("mahvars.replace", f, mahvars=~prior_rate+prior_score+sped, caliper=.3, replace=TRUE, ratio=2)
+L("mahvars.discard", f, mahvars=~prior_rate+pre_rate+prior_score, caliper=.2, discard="both")
+run("probit.cal", f, method="nearest", distance="glm", link="probit", caliper=.2, ratio=2)
+run("sub.atc4", f, method="subclass", distance="glm", subclass=4, estimand="ATC")
+run("sub.att10", f, method="subclass", distance="glm", subclass=10)
+run("sub.quant", f, method="subclass", distance="glm", subclass=c(.2,.5,.9))
+run("sub.ate8.lin", f, method="subclass", distance="glm", link="linear.logit", subclass=8, estimand="ATE")
+run("sub.discard", f, method="subclass", distance="glm", subclass=5, discard="both")
+cut <- list(prior_rate=c(.05,.1,.2), pre_rate=c(.025,.05,.1,.2)); kcut <- list(prior_rate=c(.05,.1,.2), prior_score=3)
+run("cem.ate", h, method="cem", cutpoints=cut, estimand="ATE")
+run("cem.atc", h, method="cem", cutpoints=cut, estimand="ATC")
+run("cem.ints", h, method="cem", cutpoints=list(prior_rate=4, pre_rate=6))
+run("cem.scott", treat ~ school + prior_rate + pre_rate, method="cem", cutpoints="scott")
+run("cem.fd", treat ~ school + prior_rate + pre_rate, method="cem", cutpoints="fd")
+run("cem.q4", treat ~ school + prior_rate + pre_rate, method="cem", cutpoints="q4")
+run("cem.q5mix", treat ~ school + prior_rate + pre_rate + prior_score, method="cem", cutpoints=list(prior_rate="q5", pre_rate="sturges", prior_score=3))
+run("cem.k2k.maha", k, method="cem", cutpoints=kcut, k2k=TRUE)
+run("cem.k2k.rmaha", k, method="cem", cutpoints=kcut, k2k=TRUE, k2k.method="robust_mahalanobis")
+run("cem.k2k.euclid", k, method="cem", cutpoints=kcut, k2k=TRUE, k2k.method="scaled_euclidean")
+run("cem.k2k.closest", k, method="cem", cutpoints=kcut, k2k=TRUE, m.order="closest")
+run("cem.k2k.atc", k, method="cem", cutpoints=kcut, k2k=TRUE, estimand="ATC")
+run("exact.ate", treat ~ school + gradef + sped, method="exact", estimand="ATE")
+run("exact.atc", treat ~ school + gradef + sped + frl, method="exact", estimand="ATC")
+out[["versions"]] <- list(R=R.version.string, MatchIt=ver("MatchIt"), cobalt=ver("cobalt"), WeightIt=ver("WeightIt"))
+W <- data.frame(student_id=d$student_id)
+if(requireNamespace("WeightIt", quietly=TRUE)) for(mt in c("glm","ebal","cbps")) for(es in c("ATT","ATC","ATE","ATO","ATM")) { w <- tryCatch(suppressWarnings(WeightIt::weightit(f, data=d, method=mt, estimand=es)), error=function(e) {cat("W FAIL",mt,es,conditionMessage(e),"\n"); NULL}); if(!is.null(w)) { W[[paste(mt,es,sep="_")]] <- w$weights
+  if(mt=="glm" && es %in% c("ATC","ATE","ATO") && requireNamespace("cobalt", quietly=TRUE)) for(sdn in c("control","all")) { b <- cobalt::bal.tab(w, un=TRUE, stats=c("m","v","ks","ovl"), s.d.denom=sdn, binary="std", continuous="std"); a <- b$Balance; out[[paste("cobalt.weightit",es,sdn,sep=".")]] <- setNames(lapply(seq_len(nrow(a)), function(i) Filter(function(z) is.numeric(z) && !is.na(z), as.list(a[i,]))), rownames(a)) } } }
+if(requireNamespace("cobalt", quietly=TRUE)) { m <- matchit(f, data=d, method="nearest", distance="glm", estimand="ATC"); b <- cobalt::bal.tab(m, un=TRUE, stats=c("m","v","ks","ovl"), binary="std", continuous="std"); a <- b$Balance; out[["cobalt.default.nn.atc"]] <- setNames(lapply(seq_len(nrow(a)), function(i) Filter(function(z) is.numeric(z) && !is.na(z), as.list(a[i,]))), rownames(a))
+ m <- matchit(treat ~ school + gradef + sped, data=d, method="exact", estimand="ATE"); b <- cobalt::bal.tab(m, un=TRUE, stats=c("m","v","ks","ovl"), binary="std", continuous="std"); a <- b$Balance; out[["cobalt.default.exact.ate"]] <- setNames(lapply(seq_len(nrow(a)), function(i) Filter(function(z) is.numeric(z) && !is.na(z), as.list(a[i,]))), rownames(a)) }
+write.csv(W, file.path(dir,"extra_weights.csv"), row.names=FALSE)
+P <- do.call(rbind, pairs); write.csv(P, file.path(dir,"extra_matches.csv"), row.names=FALSE, quote=FALSE)
+MM <- do.call(rbind, lapply(names(mats), function(i) cbind(id=i, mats[[i]]))); write.csv(MM, file.path(dir,"extra_matrix.csv"), row.names=FALSE, quote=FALSE)
+writeLines(toJSON(out, auto_unbox=TRUE, digits=NA, null="null", na="null"), file.path(dir,"extra.json"))
