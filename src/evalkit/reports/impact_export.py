@@ -16,13 +16,14 @@ from typing import Any
 import pandas as pd
 
 from evalkit import files
-from evalkit.comparison import Comparison, landmark_comparison
+from evalkit.comparison import Comparison
 from evalkit.config import AnalysisPlan
 from evalkit.errors import UserError, must_be_one_of
-from evalkit.estimators import Estimate, estimate
+from evalkit.estimators import Estimate
 from evalkit.estimators.design import landmark_month
 from evalkit.render.sheets import csv_text
-from evalkit.reports.impact_run import must_bear, plain_plan
+from evalkit.reports.impact_plan import check_plan, plain_plan, plan_faults, planned_comparison, planned_estimate
+from evalkit.reports.impact_run import must_bear
 
 MARK = "export.json"
 PSEUDONYM_LENGTH = 12
@@ -57,13 +58,14 @@ def export_analysis(study: Any, analysis: str, out: Path | str) -> Path:
     for an unknown analysis, a study that bears no comparison, a key others can read, or a folder with other files.
     """
     plans = {plan.id: plan for plan in study.config.analyses}
-    must_be_one_of("--analysis", analysis, list(plans), error=UserError)
+    must_be_one_of("--analysis", analysis, list(plans))
     must_bear(study)
     plan = plans[analysis]
+    check_plan(study, plan)
     key = read_key(key_path(study), study.folder)
-    comparison = landmark_comparison(study, plan)
-    found = estimate(None, comparison, estimator=plan.estimator, outcome=plan.outcome, seed=plan.seed,
-                     clustered_by=plan.clustered_by or None, standard_errors=plan.standard_errors)
+    comparison = planned_comparison(study, plan)
+    with plan_faults(plan):
+        found = planned_estimate(comparison, plan)
     target = files.locate(out).absolute()
     _must_be_ours(target)
     with files.whole_folder(target) as folder:

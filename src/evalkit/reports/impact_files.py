@@ -13,7 +13,8 @@ from evalkit import tables
 from evalkit.disclosure.types import HIDDEN, Released
 from evalkit.render.blocks import Column, Table
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_run import Analysis, plain_plan
+from evalkit.reports.impact_plan import plain_plan
+from evalkit.reports.impact_run import Analysis
 
 LIBRARIES = ("numpy", "scipy", "pandas", "statsmodels", "duckdb", "narwhals")
 _ESCAPES = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",

@@ -70,7 +70,7 @@ def _estimate(part: pd.DataFrame, plan: AnalysisPlan) -> Estimate:
     has_sets = part["subclass"].notna().all()
     return estimate_or_reason(None, part, estimator=plan.estimator, outcome=plan.outcome, exploratory=True,
                               clustered_by="subclass" if has_sets else None, standard_errors="CR2",
-                              covariates=_usable(part, plan), exact=(), estimand="ATT")
+                              covariates=_usable(part, plan), exact=(), estimand="ATT", missing="drop")
 
 
 def _with_interaction(frame: pd.DataFrame) -> pd.DataFrame:
