@@ -64,7 +64,8 @@ class Context:
 
     @property
     def exact(self) -> tuple[str, ...]:
-        return tuple(self.setting("exact", ()))
+        """The strata that the comparison held fixed, else the plan's."""
+        return tuple(plan_value(self.comparison, "exact", ()) or self.setting("exact", ()))
 
     @property
     def clustered_by(self) -> Any:

@@ -96,8 +96,8 @@ def analysis_frame(comparison: Comparison, plan: AnalysisPlan, key: bytes) -> pd
     if rows["landmark"].nunique() > 1:
         rows = rows[rows["weight"] > 0]
     order = {date: place for place, date in enumerate(sorted(rows["landmark"].unique()), start=1)}
-    wanted = [*IDS, *plan.exact, *plan.covariates, "research_consent", plan.outcome, "n_days", "treated", "weight",
-              "subclass", "distance"]
+    wanted = [*IDS, *comparison.plan["exact"], *plan.covariates, "research_consent", plan.outcome, "n_days", "treated",
+              "weight", "subclass", "distance"]
     kept = [name for name in dict.fromkeys(wanted) if name in rows]
     months = landmark_month(rows)
     frame = rows[kept].assign(landmark=rows["landmark"].map(order).astype("int64"))
@@ -182,7 +182,8 @@ def _values(column: pd.Series) -> str:
 def plan_frame(plan: AnalysisPlan, found: Estimate, comparison: Comparison) -> pd.DataFrame:
     """The plan as name and value, lists joined by a semicolon; clusters as used; the mentored matched at first."""
     matched = comparison.flow.loc[comparison.flow["step"] == "matched", "treated"]
-    settings = {**plain_plan(plan), "clustered_by": found.clustered_by, "standard_errors": found.standard_errors,
+    settings = {**plain_plan(plan), "exact": list(comparison.plan["exact"]), "clustered_by": found.clustered_by,
+                "standard_errors": found.standard_errors,
                 "order": plan.order or comparison.plan.get("order") or "largest",
                 "n_matched": int(matched.iloc[0]) if len(matched) else ""}
     return pd.DataFrame({"name": list(settings), "value": [_text(value) for value in settings.values()]})

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
-from evalkit.comparison import Comparison, landmark_comparison
+from evalkit.comparison import METHODS, Comparison, landmark_comparison
 from evalkit.comparison.landmark import plan_options
 from evalkit.config import FILE, AnalysisPlan
 from evalkit.errors import UsageError, UserError, must_be_one_of
@@ -33,6 +33,7 @@ def check_plan(study: Any, plan: AnalysisPlan) -> None:
         _check_estimator(plan)
         _check_outcome(study, plan)
         plan_options(plan)
+        _check_strata(plan)
 
 
 @contextlib.contextmanager
@@ -62,6 +63,17 @@ def _check_estimator(plan: AnalysisPlan) -> None:
     must_be_one_of(f'standard_errors with estimator "{name}"', plan.standard_errors, ESTIMATORS[name].standard_errors)
 
 
+def _check_strata(plan: AnalysisPlan) -> None:
+    """What must be equal (the school within schools, the exact columns) has to be held somewhere: by sets, or by the
+    regression where everybody is weighted."""
+    inside = plan.comparison in ("within_school", "prior_cohort") or plan.exact
+    weights = "exact" not in METHODS[plan.method].takes
+    if inside and weights and plan.method != "subclass" and plan.estimator == "difference":
+        raise UsageError(f'method "{plan.method}" weights students over all schools, and estimator "difference" does '
+                         "not hold the school or the exact columns fixed.",
+                         remedy='Use estimator = "regression_adjusted", or method = "nearest".')
+
+
 def _check_outcome(study: Any, plan: AnalysisPlan) -> None:
     measured = sorted(study.table("outcome")["measure"].dropna().unique())
     must_be_one_of("outcome", plan.outcome, (*OUTCOMES, *measured))
@@ -82,6 +94,8 @@ def planned_estimate(comparison: Comparison, plan: AnalysisPlan, **changes: Any)
     """The planned number on a comparison; changes: estimator, outcome, clustered_by, standard_errors of another run."""
     wanted = {"estimator": plan.estimator, "outcome": plan.outcome, "clustered_by": plan.clustered_by or None,
               "standard_errors": plan.standard_errors, "seed": plan.seed, **changes}
+    if wanted["standard_errors"] == "wild_bootstrap" and not wanted["clustered_by"]:
+        wanted["clustered_by"] = "school_id"  # it is made for few clusters, and takes one clustering
     return estimate(None, comparison, **wanted, missing="refuse" if wanted["outcome"] in OUTCOMES else "drop")
 
 
