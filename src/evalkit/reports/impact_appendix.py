@@ -8,11 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from evalkit import figures
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_answer import YEAR, arms
-from evalkit.reports.impact_groups import strategy_estimates
 from evalkit.reports.impact_run import Analysis
 from evalkit.reports.impact_who import balance_frame
 from evalkit.reports.impact_words import check_title, column_word, worded
@@ -201,36 +199,19 @@ def dose_table(analysis: Analysis, gate: Gate) -> Table | None:
                  note=gate.fixed(note), key=f"dose_{analysis.plan.id}")
 
 
-def strategies(study: Any, gate: Gate) -> Figure | Callout:
-    """Each service on its own session days; a sentence where none can be judged."""
-    frame, why = strategy_estimates(study)
-    title = "Days with a planned session, by service"
-    if frame.empty:
-        return Callout(gate.fixed(title), (gate.fixed(why),), tone="answer")
-    labels = [str(code).replace("_", " ").capitalize() for code in frame["strategy"]]
-    points = pd.DataFrame({"label": labels, "n": frame["n"], "n_sessions": frame["n_sessions"],
-                           **{to: -100 * frame[name].astype(float) for to, name in
-                              (("value", "value"), ("ci_low", "ci_high"), ("ci_high", "ci_low"))}})
-    released = gate.table("strategies", points, keys=("label",), counts=("n", "n_sessions"),
-                          plain=dict.fromkeys(("value", "ci_low", "ci_high"), "n"))
-    shown = released.frame.astype(dict.fromkeys(("value", "ci_low", "ci_high"), "float64"))
-    columns = (Column("label", "Service"), Column("n", "Students", "integer"),
-               Column("n_sessions", "Sessions", "integer"), Column("value", "Difference", "signed1", "points"),
-               Column("ci_low", "From", "signed1"), Column("ci_high", "To", "signed1"))
-    alt = " ".join(f"{row.label}: {number(row.value, 1)} points, from {number(row.ci_low, 1)} to "
-                   f"{number(row.ci_high, 1)}." for row in shown.itertuples() if pd.notna(row.value))
-    return Figure(gate.fixed(title), gate.fixed("Share of the day in school, session days minus the same student’s "
-                                                "other days, in points, with number of students and 95% interval"),
-                  figures.interval_forest(shown), gate.fixed(alt), released, columns, key="strategies",
-                  note=gate.fixed("Exploratory. It is about session days only; services are not compared with each "
-                                  "other."))
-
-
 def main_tables(blocks: Sequence[Any]) -> dict[str, Table]:
     """The tables of the appendix by the name of their file, rows walked."""
     walked = [inner for block in blocks for inner in
               ((b for cell in block.cells for b in cell) if isinstance(block, Row) else (block,))]
-    return {block.key: block for block in walked if isinstance(block, Table) and block.key}
+    found = {block.key: _as_table(block) for block in walked if isinstance(block, Table | Figure) and block.key}
+    return {key: table for key, table in found.items() if table is not None}
+
+
+def _as_table(block: Table | Figure) -> Table | None:
+    """The numbers behind a figure are a table like any other."""
+    if isinstance(block, Table):
+        return block
+    return Table(block.title, block.measure, block.data, block.columns, note=block.note, key=block.key)
 
 
 def how_it_was_done(analysis: Analysis, gate: Gate) -> Callout:

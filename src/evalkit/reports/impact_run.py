@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from evalkit.checks import CheckResult, run_checks
@@ -50,6 +51,12 @@ class Analysis:
     q_value: float | None = None
     is_default: bool = False
 
+    @property
+    def enrolled_days(self) -> float:
+        """Mean enrolled days from the start on of the mentored students compared."""
+        treated = self.comparison.arm(1)
+        return float(np.average(treated["enrolled_days"].astype(float), weights=treated["weight"].astype(float)))
+
     def to_dict(self) -> dict[str, Any]:
         """The entry of results.json: estimates[0] is the planned one, the others are marked exploratory."""
         return {
@@ -58,6 +65,7 @@ class Analysis:
             "plan_sha256": self.plan.sha256,
             "plan_is_default": self.is_default,
             "q_value": self.q_value,
+            "enrolled_days_treated": self.enrolled_days,
             "estimates": [self.planned.to_dict(), *({**found.to_dict(), "name": name} for name, found in self.beyond)],
             "balance": self.comparison.balance_rows(),
             "n_treated_matched": self.comparison.n_treated_matched,
