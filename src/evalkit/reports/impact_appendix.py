@@ -8,28 +8,19 @@ from typing import Any
 
 import pandas as pd
 
+from evalkit import tables
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_answer import YEAR, arms
+from evalkit.reports.impact_method import method_lines
 from evalkit.reports.impact_run import Analysis
 from evalkit.reports.impact_who import balance_frame
-from evalkit.reports.impact_words import check_title, column_word, worded
+from evalkit.reports.impact_words import check_title, worded
 from evalkit.tables import long_date
-from evalkit.wording import listed, number, plural
+from evalkit.wording import number, plural
 from evalkit.wording.verdicts import CHECK_WORDS
 
 WORST_FIRST = ("fail", "caution", "pass")
-METHODS = {
-    "exact": "grouped exactly",
-    "nearest": "paired with the nearest similar student",
-    "optimal": "paired so that the total distance is smallest",
-    "full": "matched in full sets",
-    "subclass": "grouped by their chance of having a mentor",
-    "cem": "grouped on coarsened measures",
-    "entropy": "weighted until the averages agree",
-    "weighting": "weighted by the chance of having a mentor",
-    "none": "compared without selection",
-}
 BALANCE_WORDS = ((0.05, "alike"), (0.25, "alike after adjustment"))
 
 
@@ -68,13 +59,21 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
         "says why."
     )
     return Table(
-        gate.fixed("The answer, and the same question asked in other ways"),
+        gate.fixed(f"The answer to plan “{analysis.plan.id}”, and the same question asked in other ways"),
         gate.fixed("Mentored minus similar students"),
         released,
         columns,
-        note=gate.fixed(note),
+        note=gate.fixed(note + _several(analysis)),
         key=f"estimates_{analysis.plan.id}",
     )
+
+
+def _several(analysis: Analysis) -> str:
+    """What correcting for several planned analyses does to the planned p."""
+    if analysis.q_value is None:
+        return ""
+    return (f" The planned p is {tables.cell(analysis.q_value, 'p_value')} once corrected for the number of planned "
+            "analyses of attendance (Benjamini-Hochberg).")
 
 
 def _estimate_row(name: str, found) -> dict[str, Any]:
@@ -216,47 +215,10 @@ def _as_table(block: Table | Figure) -> Table | None:
 
 def how_it_was_done(analysis: Analysis, gate: Gate) -> Callout:
     """The method in words, written from the plan that ran."""
-    plan = analysis.plan
-    start = (
-        (
-            "Each mentored student’s start day is the day the comparison begins for the students it is compared with "
-            "too; nothing measured on or after that day was used to choose them."
-        )
-        if plan.baseline == "landmark"
-        else f"The comparison begins on {plan.baseline} for everyone."
-    )
-    exact = (
-        f" within the same {listed([column_word(column) for column in plan.exact])}"
-        if plan.exact
-        else ""
-    )
-    lines = [
-        f"Mentored students were {METHODS[plan.method]}{exact}, by "
-        f"{listed([column_word(name) for name in plan.covariates])}.",
-        start,
-        f"Days missed from that day on were compared with the estimator “{plan.estimator.replace('_', ' ')}”; standard "
-        f"errors {analysis.planned.standard_errors}{_clusters(analysis)}. The result is about {_about(plan.estimand)}.",
-    ]
+    lines = method_lines(analysis)
     lines += [worded(str(remark)) for remark in analysis.comparison.remarks[:3]] if gate.is_team else []
-    return Callout(gate.fixed("How it was done"), tuple(map(gate.fixed, lines)), tone="answer")
-
-
-CLUSTERS = {"subclass": "matched set", "student_id": "student", "school_id": "school", "mentor_id": "mentor"}
-
-
-def _clusters(analysis: Analysis) -> str:
-    by = analysis.planned.clustered_by
-    words = [CLUSTERS.get(name, name.replace("_", " ")) for name in by.split(" and ")] if by else []
-    return f", clustered by {listed(words)}" if words else ""
-
-
-def _about(estimand: str) -> str:
-    return {
-        "ATT": "the mentored students who could be compared (ATT)",
-        "ATE": "all students compared (ATE)",
-        "ATC": "students without a mentor (ATC)",
-        "ATO": "students who might or might not have had a mentor (ATO)",
-    }.get(estimand, estimand)
+    return Callout(gate.fixed(f"How it was done: plan “{analysis.plan.id}”"), tuple(map(gate.fixed, lines)),
+                   tone="answer")
 
 
 def data_and_versions(study, analysis: Analysis, gate: Gate) -> Callout:
