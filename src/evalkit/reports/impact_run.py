@@ -66,6 +66,8 @@ class Analysis:
             "plan_is_default": self.is_default,
             "q_value": self.q_value,
             "enrolled_days_treated": self.enrolled_days,
+            "schools": sorted(map(str, self.comparison.used["school_id"].unique())),
+            "remarks": list(self.comparison.remarks),
             "estimates": [self.planned.to_dict(), *({**found.to_dict(), "name": name} for name, found in self.beyond)],
             "balance": self.comparison.balance_rows(),
             "n_treated_matched": self.comparison.n_treated_matched,
