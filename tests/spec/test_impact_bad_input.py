@@ -26,6 +26,16 @@ def everyone(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([frame, more], ignore_index=True)
 
 
+def complete(prior: pd.DataFrame) -> pd.DataFrame:
+    """Everybody has a rate of its own last year, so that no two students have the same score."""
+    from impact_world import district
+
+    students = pd.read_csv(district() / "student.csv", dtype=str)["student_id"]
+    rows = pd.concat([prior.iloc[[0]]] * len(students), ignore_index=True)
+    absent = [f"{1 + place * 0.1:.1f}" for place in range(len(students))]
+    return rows.assign(student_id=students, days_enrolled="180.0", days_absent=absent)
+
+
 def two_schools_without(school: pd.DataFrame) -> pd.DataFrame:
     """Only two of the schools are marked as without mentors."""
     keep = school.index[school["programme_school"] == "false"][2:]
@@ -45,14 +55,17 @@ def told_apart(student: pd.DataFrame) -> pd.DataFrame:
 
 
 CASES = {
-    "no overlap": ({"covariates": ["econ_disadvantaged", "prior_absence_rate"]}, {"student": told_apart}, 1, "overlap"),
-    "separation without a caliper": ({"covariates": ["econ_disadvantaged"], "caliper": None}, {"student": told_apart}, 1,
-                                     "econ_disadvantaged"),
-    "a caliper that drops everyone": ({"caliper": 1e-14}, {}, 1, "caliper"),
+    "no overlap": ({"exact": ["econ_disadvantaged"], "covariates": ["prior_absence_rate"]}, {"student": told_apart}, 1,
+                   "econ_disadvantaged"),
+    "separation in the logit": ({"covariates": ["econ_disadvantaged", "prior_absence_rate"]}, {"student": told_apart},
+                                1, "without error"),
+    "a caliper that drops everyone": ({"caliper": 1e-14}, {"prior_year": complete}, 1, "caliper"),
     "no unmentored students": ({}, {"assignment": everyone}, 1, "no mentor"),
-    "too few schools": ({"comparison": "comparison_schools"}, {"school": two_schools_without}, 1, "Too few schools"),
+    "too few schools": ({"comparison": "comparison_schools"}, {"school": two_schools_without}, 1,
+                        "Too few schools"),
     "an outcome that never varies": ({}, {"attendance_event": never_absent_after_start}, 1, "same value"),
-    "a covariate that is not there": ({"covariates": ["prior_absense_rate"]}, {}, 1, 'Did you mean "prior_absence_rate"'),
+    "a covariate that is not there": ({"covariates": ["prior_absense_rate"]}, {}, 1,
+                                      'Did you mean "prior_absence_rate"'),
     "an exact column that is not there": ({"exact": ["grade"]}, {}, 1, "grade_level"),
     "a cluster that is not there": ({"clustered_by": "class_id"}, {}, 1, "class_id"),
     "an unknown estimator": ({"estimator": "regresion_adjusted"}, {}, 1, 'Did you mean "regression_adjusted"'),

@@ -12,6 +12,7 @@ from evalkit.evidence import benchmarks as published
 from evalkit.programme import fidelity
 from evalkit.render.blocks import BigNumber, Callout, Column, Figure, Paragraph, Table, Tile, Tiles
 from evalkit.reports.gate import Gate
+from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import Analysis
 from evalkit.reports.impact_words import check_title
 from evalkit.tables import long_date
@@ -298,6 +299,7 @@ def why_not_before_after(gate: Gate) -> Callout:
     )
 
 
+TOO_FEW = f"Too few to judge alone: under {LEAST_PER_ARM} students on a side."
 NO_PLAN = ("The study has no [[analysis]] block, so evalkit’s usual plan ran. Nobody fixed it before the result; "
            "write a plan to make the next study stronger.")
 
@@ -312,7 +314,7 @@ def banners(main: Analysis, gate: Gate) -> list[Callout]:
             gate.fixed(f"{plural(failed, 'check')} of the method did not hold: {names}. The appendix says why.")
         )
     more = (*main.comparison.details.get("banners", ()), banner(dict(main.effect_sizes)),
-            NO_PLAN if main.is_default else "")
+            NO_PLAN if main.is_default else "", TOO_FEW if min(arms(main)) < LEAST_PER_ARM else "")
     lines += [gate.fixed(line) for line in more if line]
     return [Callout(gate.fixed("Read this before you quote the number"), tuple(lines), tone="caution")] if lines else []
 

@@ -1,4 +1,4 @@
-"""For whom, how much and by which service: groups with their interaction, dose, strategies, and change since last year.
+"""For whom, how much and by which service: groups with their interaction, dose, session days, change since last year.
 
 Groups are few and fixed here, before any result. Their differences are tested per grouping (Cochran's Q on the groups'
 estimates), corrected over groupings (Benjamini & Hochberg 1995), and shrunk towards each other (empirical Bayes with
