@@ -206,7 +206,7 @@ Made by evalkit {version("evalkit")}; plan {plan.sha256[:12]}.
 - `analysis.csv`: a row per student and start date; `dictionary.csv` says what each column is.
 - `plan.csv`: the plan as it ran. `expected.csv`: what evalkit found.
 - `replicate.R`: `Rscript replicate.R` redoes the planned estimate. It needs clubSandwich, and uses fixest and MatchIt
-  where they are installed. It ends with AGREES or DIFFERS.
+  where they are installed. It ends with AGREES or DIFFERS (above 1e-8), or NOT REDONE for another estimator.
 
 The ids are pseudonyms made with a secret key that is not here. A pseudonymous file is still about single students:
 share it only under a data agreement, and never with the key.
