@@ -241,7 +241,7 @@ def baseline_g(comparison: Comparison) -> dict[str, float | None]:
         rows = comparison.used
         rows = rows[rows[name].notna()] if name in rows else rows.iloc[:0]
         arms = [rows[rows["treated"] == arm] for arm in (1, 0)]
-        if min(map(len, arms)) < 2:
+        if min(map(len, arms)) < 2 or min(arm["weight"].sum() for arm in arms) <= 0:
             continue
         means = [float((arm[name] * arm["weight"]).sum() / arm["weight"].sum()) for arm in arms]
         spreads = [float(arm[name].std(ddof=1)) for arm in arms]

@@ -110,7 +110,8 @@ def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section
         blocks.append(impact_appendix.results_row(analysis, gate))
         blocks.append(impact_appendix.method_row(study, analysis, gate))
         blocks += [row for row in (impact_appendix.beyond_row(analysis, gate),) if row is not None]
-    blocks += [strategy, sessions, *(impact_appendix.checks_table(analysis, gate) for analysis in found)]
+    blocks.append(Row(((strategy,), (sessions,)), (6, 6)))
+    blocks += [impact_appendix.checks_table(analysis, gate) for analysis in found]
     return Section(
         _context(study, params),
         "method_appendix",

@@ -238,7 +238,8 @@ def cost(study, main: Analysis, gate: Gate) -> Table | Callout:
     if found and found.low > 0:
         per_day = [total / n_mentored / (days * main.enrolled_days / YEAR)
                    for days in (found.value, found.high, found.low)]
-        how = f"Over {number(main.enrolled_days)} days enrolled from the start; the ends of the interval"
+        how = (f"From {number(per_day[1])} to {number(per_day[2])}, the ends of the interval; over "
+               f"{number(main.enrolled_days)} days enrolled from the start")
         rows.append(("Per added day", *per_day, how))
     frame = pd.DataFrame(rows, columns=["item", "amount", "low", "high", "how"]).assign(n=n_mentored)
     frame = frame.astype(dict.fromkeys(("amount", "low", "high"), "float64"))
@@ -254,8 +255,6 @@ def cost(study, main: Analysis, gate: Gate) -> Table | Callout:
         (
             Column("item", "Cost"),
             Column("amount", "Amount", "integer", _currency(table)),
-            Column("low", "From", "integer"),
-            Column("high", "To", "integer"),
             Column("how", "How it was counted"),
         ),
         note=gate.fixed(note),
