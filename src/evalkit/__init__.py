@@ -15,7 +15,7 @@ _HOMES = {
     "choose_comparison": "comparison", "landmark_comparison": "comparison", "Comparison": "comparison",
     "estimate": "estimators", "Estimate": "estimators", "run_checks": "checks", "CheckResult": "checks",
     "publish": "render.publish", "Section": "render.blocks", "Released": "disclosure", "release_table": "disclosure",
-    "run_report": "run", "UserError": "errors",
+    "run_report": "run", "students_needed": "checks.power", "UserError": "errors",
 }
 __all__ = ["__version__", *sorted(_HOMES)]
 

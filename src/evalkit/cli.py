@@ -175,6 +175,30 @@ def export(study: StudyArg,
 
 
 @app.command()
+def plan(study: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="Its last year gives the spread.")] = None,
+         effect_days: Annotated[list[float] | None, typer.Option(help="Days a year you hope for; repeatable.")] = None,
+         sd_days: Annotated[float, typer.Option(help="SD of days absent a year, without a study.")] = 0.0,
+         who: Annotated[str, typer.Option(help="Whose spread: prior_chronic or all.")] = "prior_chronic",
+         share: Annotated[float, typer.Option(help="Part of the students who get a mentor.")] = 0.5,
+         r2: Annotated[float, typer.Option(help="What earlier attendance explains of it, 0 to 1.")] = 0.5,
+         per_mentor: Annotated[float, typer.Option(help="Students of one mentor.")] = 15.0,
+         icc: Annotated[float, typer.Option(help="How alike one mentor's students are, 0 to 1.")] = 0.0,
+         power: Annotated[float, typer.Option(help="Chance to see the effect, if it is there.")] = 0.80) -> None:
+    """How many students do you need? Before any outcome is there."""
+    from evalkit.checks.planning import planning_lines
+    from evalkit.study import open_study
+
+    if not sd_days and study is None:
+        raise UsageError("Planning needs the spread of days absent.",
+                         remedy="Name a study with last year's attendance, or give --sd-days 12.")
+    with _progress("Reading last year's attendance"):
+        opened = None if study is None else open_study(study)
+    for line in planning_lines(opened, sd_days=sd_days, effects=effect_days, who=who, share=share, r2=r2,
+                               per_mentor=per_mentor, icc=icc, power=power):
+        say(line)
+
+
+@app.command()
 def pool(effects: Annotated[list[Path], typer.Argument(metavar="EFFECTS...", help="Sites' effects.json files.")],
          outcome: Annotated[str, typer.Option(help="The outcome to pool; the one most sites give when blank.")] = "",
          out: OutOption = Path("reports")) -> None:

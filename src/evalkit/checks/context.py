@@ -64,7 +64,8 @@ class Context:
 
     @property
     def exact(self) -> tuple[str, ...]:
-        return tuple(self.setting("exact", ()))
+        """The strata that the comparison held fixed, else the plan's."""
+        return tuple(plan_value(self.comparison, "exact", ()) or self.setting("exact", ()))
 
     @property
     def clustered_by(self) -> Any:
@@ -100,6 +101,9 @@ class Context:
 
     def in_words(self, value: float) -> str:
         """A difference in the reader's unit: days of a 180-day year for a rate, points for another share."""
-        if "rate" in self.estimate.outcome and self.estimate.unit == "share":
+        outcome, unit = self.estimate.outcome, self.estimate.unit
+        if unit == "share" and ("rate" in outcome or outcome.endswith("_days")):
             return f"{value * DAYS:+.1f} days a year"
+        if unit == "days":
+            return f"{value:+.1f} days"
         return f"{value * 100:+.1f} percentage points" if self.estimate.unit == "share" else f"{value:+.3g}"

@@ -33,7 +33,7 @@ def run(context: Context) -> CheckResult:
     text = (f"In the four weeks before the start the groups already differed by {context.in_words(found.value)} "
             f"({context.in_words(found.ci_low)} to {context.in_words(found.ci_high)})."
             + (" These weeks are part of what students were matched on, so a small gap proves little."
-               if matched else ""))
+               if matched and not clear else ""))
     return CheckResult("placebo_date", verdict, found.value, text, {"ci_low": found.ci_low, "ci_high": found.ci_high})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from evalkit.checks.context import DAYS, Context
 from evalkit.checks.result import CheckResult, not_run
@@ -12,6 +13,11 @@ _BEFORE = ("prior_absence_rate", "prior_rate", "pre_absence_rate", "pre_rate")
 _ONE_DAY = 1 / DAYS
 
 
+def _known_in_both(rows: pd.DataFrame, name: str) -> bool:
+    """Whether some student of either arm has this earlier rate (last year's cohort has none of the year before)."""
+    return name in rows.columns and rows.loc[rows[name].notna(), "treated"].nunique() == 2
+
+
 def run(context: Context) -> CheckResult:
     """The comparison students' own change from before: what a before/after number of the treated would have claimed.
 
@@ -19,7 +25,7 @@ def run(context: Context) -> CheckResult:
     when neither, and the change is more than a day a year.
     """
     rows = context.rows
-    before = context.given.get("before") or next((name for name in _BEFORE if name in rows.columns), None)
+    before = context.given.get("before") or next((name for name in _BEFORE if _known_in_both(rows, name)), None)
     if before is None or "rate" not in context.estimate.outcome:
         return not_run("regression_to_the_mean", "there is no earlier rate of the same measure.")
     change = numbers(rows[context.estimate.outcome]) - numbers(rows[before])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from evalkit.checks.context import Context, Known, known
 from evalkit.checks.result import CheckResult, not_run
 
+_LEVEL = 0.05
+
 
 def run(context: Context) -> CheckResult:
-    """Passes when the school-clustered interval leads to the same reading as the planned one."""
+    """Passes when the school-clustered interval and the wild bootstrap lead to the same reading as the planned one."""
     rows, planned = context.rows, context.estimate
     if "school_id" not in rows.columns or rows["school_id"].nunique() < 2:
         return not_run("school_clusters", "there is one school, so the result is for this school.")
@@ -21,10 +26,12 @@ def run(context: Context) -> CheckResult:
     cr2, ours = known(again), known(planned)
     if cr2 is None or ours is None:
         return CheckResult("school_clusters", "caution", p_value, f"By school: {again.reason or planned.reason}")
-    same = _side(cr2) == _side(ours)
+    unsure = _side(ours) != 0 and p_value is not None and p_value > _LEVEL
+    same = _side(cr2) == _side(ours) and not unsure
     text = (f"With {rows['school_id'].nunique()} schools as the unit the interval is {context.in_words(cr2.ci_low)} to "
             f"{context.in_words(cr2.ci_high)} ({cr2.df:.1f} degrees of freedom)"
             + (f"; the enumerated wild bootstrap gives p = {p_value:.3f}" if p_value is not None else "")
+            + _least(wild.details.get("wild", {}), unsure)
             + (". The reading stays the same." if same else ". The reading changes: say \"for these schools\"."))
     return CheckResult("school_clusters", "pass" if same else "caution", p_value, text,
                        {"ci_low": cr2.ci_low, "ci_high": cr2.ci_high, "df": cr2.df})
@@ -56,6 +63,13 @@ def _counted(context: Context) -> CheckResult:
                            "only about right: say \"for these schools\".")
     return CheckResult("school_clusters", "pass", float(least), text + ("The interval is by school." if by_school else
                        "Schools hold both groups, so students carry the comparison."))
+
+
+def _least(wild: Mapping[str, Any], unsure: bool) -> str:
+    """With few schools even the clearest result has a p above 0.05."""
+    if not unsure or not wild.get("enumerated") or 2 / wild["draws"] <= _LEVEL:
+        return ""
+    return f", and with {wild['n_clusters']} schools it can never be below {2 / wild['draws']:.3f}"
 
 
 def _side(estimate: Known) -> int:

@@ -89,7 +89,7 @@ def reasons_unused(problem: Problem, result: Result, method: Method) -> np.ndarr
     reasons[unused & problem.alone] = ALONE
     left = unused & problem.usable
     if method.name in ("exact", "cem", "subclass", "full") and result.pairs is None:
-        reasons[left] = NO_SET if method.name != "full" else TOO_FAR
+        reasons[left] = {"full": TOO_FAR, "subclass": NO_GROUP}.get(method.name, NO_SET)
         if method.name == "full":
             reasons[left & ~_has_group(problem)] = NO_GROUP
         return reasons

@@ -20,23 +20,24 @@ TOO_SHORT = "fewer than 20 enrolled school days of follow-up"
 WITHOUT_SET = "every partner had fewer than 20 enrolled school days of follow-up"
 
 
-def set_ends(world: World, members: pd.DataFrame) -> np.ndarray:
+def set_ends(world: World, members: pd.DataFrame, *, together: bool = True) -> np.ndarray:
     """Last day of each member's window: the plan's end, or the day before a partner of its set gets a mentor.
 
-    members: set (-1 = none, then the row is its own set), treated, started. Ordinals; NEVER = as far as the data go.
+    members: set, treated, started. together: sets are pairs (one with a few), which share a window; else each row ends
+    the day before its own start. Ordinals; NEVER = as far as the data go.
     """
     planned = NEVER
     if world.plan.follow_up_end:
         planned = int(as_ordinal([pd.Timestamp(world.plan.follow_up_end)])[0])
     own = np.where(members["treated"] == 1, NEVER, members["started"].to_numpy("int64") - 1)
-    if (members["set"] >= 0).all():
+    if together:
         own = pd.Series(own).groupby(members["set"].to_numpy()).transform("min").to_numpy("int64")
     return np.minimum(own, planned)
 
 
-def measure_follow_up(world: World, members: pd.DataFrame) -> pd.DataFrame:
+def measure_follow_up(world: World, members: pd.DataFrame, *, together: bool = True) -> pd.DataFrame:
     """Add the window's end and the outcome columns: enrolled/absent units and days, absence_rate, is_chronic."""
-    ends = set_ends(world, members)
+    ends = set_ends(world, members, together=together)
     out = []
     for arm, book in ((1, world.book), (0, world.pool_book)):
         mine = (members["treated"] == arm).to_numpy()

@@ -9,6 +9,7 @@ matching.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def landmark_comparison(study: Any, plan: Any, *, group_above: int = GROUP_ABOVE
     problem = _problem(risk.rows, options, world.strata, plan)
     result = _match(problem, risk.rows)
     reasons = account.reasons_unused(problem, result, METHODS[plan.method])
-    members = measure_follow_up(world, _members(problem, result, risk.rows))
+    members = measure_follow_up(world, _members(problem, result, risk.rows), together=result.pairs is not None)
     if members.empty:
         raise account.nobody_left(problem, reasons)
     kept, lost = _keep(members, result, problem)
@@ -120,7 +121,8 @@ def _match(problem: Problem, rows: pd.DataFrame) -> Result:
     """Nearest: a student is a partner once in the study. Other methods work on the rows as they are."""
     method = METHODS[str(problem.plan["method"])]
     if method.name != "nearest":
-        return method.make(problem)
+        made = method.make(problem)
+        return made if "exact" in method.takes or made.pairs is not None else _inside_strata(problem, made)
     focal = problem.focal_rows()
     order, wanted = choosing_order(problem, focal), partners_wanted(problem, focal)
     students = pd.factorize(rows["student_id"])[0][problem.data_place]
@@ -132,6 +134,18 @@ def _match(problem: Problem, rows: pd.DataFrame) -> Result:
     weights = np.zeros(len(problem.treated))
     weights[pairs.treated], weights[pairs.partner] = 1.0, 1.0
     return Result(weights, np.full(len(weights), -1), pairs)
+
+
+def _inside_strata(problem: Problem, made: Result) -> Result:
+    """Groups of similar score cut again by start date and strata: a set never mixes them. Weights stay as they are."""
+    if not (made.subclass >= 0).any():
+        return made
+    codes = np.where(made.subclass >= 0, made.subclass * (problem.strata.max() + 1) + problem.strata, -1)
+    for arm in (0, 1):
+        there = np.unique(codes[(problem.treated == arm) & (codes >= 0)])
+        codes = np.where(np.isin(codes, there), codes, -1)
+    sets = np.where(codes >= 0, np.searchsorted(np.unique(codes[codes >= 0]), codes), -1)
+    return replace(made, subclass=sets, weights=weights_of_subclasses(sets, problem.treated, "ATT"))
 
 
 def _finder(problem: Problem, focal: np.ndarray, students: np.ndarray, replace: bool) -> tuple[Any, np.ndarray]:
@@ -190,13 +204,14 @@ def _build(world: World, risk: Risk, problem: Problem, result: Result, members: 
                "banners": tuple(b for key, b in BANNERS.items() if key == world.plan.comparison)}
     remarks = (*details["banners"], *risk.remarks, *problem.design.remarks, *result.remarks)
     dropped = _dropped(risk, problem, members, lost, reasons, kept)
-    return Comparison(students, dropped, _flow(world, risk, members, kept), _plan_dict(world.plan),
+    return Comparison(students, dropped, _flow(world, risk, members, kept), _plan_dict(world),
                       _pairs(students), remarks, details)
 
 
-def _plan_dict(plan: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-    return asdict(plan)
+def _plan_dict(world: World) -> dict[str, Any]:
+    """The plan as it acted: weights know no strata, so what must be equal is held fixed in the regression instead."""
+    exact = tuple(world.strata) if "exact" not in METHODS[world.plan.method].takes else tuple(world.plan.exact)
+    return asdict(world.plan) | {"exact": exact}
 
 
 def _students(world: World, risk: Risk, problem: Problem, kept: pd.DataFrame, shown: np.ndarray | None) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from evalkit.comparison.starts import (
     Starts,
     as_dates,
     common_landmark,
+    drawn_by_lot,
     measure,
     place_starts,
     read_starts,
@@ -87,6 +88,7 @@ def open_world(study: Any, plan: Any) -> World:
     if starts.treated.empty:
         raise UserError("No student was given a mentor in this school year.",
                         remedy="Check the dates of the table assignment and the study's school_year.")
+    starts = drawn_by_lot(starts) if plan.comparison == "randomized" else starts
     pool_book = open_days(study, school_year=study.school_year - 1) if plan.comparison == "prior_cohort" else book
     world = World(study, plan, book, pool_book, Calendars.of(book), Calendars.of(pool_book), starts, pd.DataFrame(),
                   starts.remarks)

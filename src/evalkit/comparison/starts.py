@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from evalkit import panel
+from evalkit.errors import UserError
 from evalkit.panel import DayBook
 from evalkit.panel.calendar import as_ordinal, year_bounds
 
@@ -46,6 +47,28 @@ def read_starts(study: Any, *, clock: str) -> Starts:
     this_year = rows[rows["_begin"].between(first, last)].drop_duplicates("student_id")
     treated = this_year[["student_id", "start"]].sort_values("student_id", ignore_index=True)
     return Starts(treated, rows.groupby("student_id")["start"].min(), rows, tuple(remarks))
+
+
+def drawn_by_lot(starts: Starts) -> Starts:
+    """The starts that chance decided (assigned_by = randomized), for a comparison called randomized.
+
+    Refused where assignments say how they were made and none was drawn. Where nothing is said the plan is believed, and
+    a remark says so.
+    """
+    table = starts.table
+    how = table["assigned_by"] if "assigned_by" in table else pd.Series(dtype="str")
+    if not how.notna().any():
+        said = "The table assignment does not say how students were assigned; the plan calls it a lottery."
+        return replace(starts, remarks=(*starts.remarks, said))
+    drawn = set(table.loc[how.eq("randomized").fillna(False), "student_id"])
+    chosen = starts.treated[starts.treated["student_id"].isin(drawn)]
+    if chosen.empty:
+        raise UserError("The plan calls the comparison randomized, but no assignment was made by lottery.",
+                        column="assigned_by", file="assignment",
+                        remedy='Write assigned_by = randomized where chance decided, or plan another comparison.')
+    others = len(starts.treated) - len(chosen)
+    said = (f"{others} students got a mentor in another way than by the lottery; they count only until that day.",)
+    return replace(starts, treated=chosen.reset_index(drop=True), remarks=(*starts.remarks, *(said if others else ())))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from evalkit.estimators.wild import wild_cluster_test
 
 STANDARD_ERRORS = ("CR0", "CR1", "CR1S", "CR2", "CR3", "wild_bootstrap", "robust", *HC_KINDS)
 ENOUGH_SCHOOLS = 10
+LEAST_SCHOOLS = 4
+WHOLE_SCHOOLS = "comparison_schools"
 _LEAST_DF = 1.5
 """Below it a t interval has no use (the 95 % multiplier is above 6, at one degree of freedom 12.7): two clusters never
 give a number."""
@@ -39,22 +41,41 @@ class Uncertainty:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def choose_clusters(sample: Sample, asked: str | tuple[str, ...] | None, *,
-                    school: str = "school_id") -> tuple[str, ...]:
-    """The columns to cluster by: those asked for, else schools when ten hold both arms, else the matched set."""
+def choose_clusters(sample: Sample, asked: str | tuple[str, ...] | None, *, school: str = "school_id",
+                    design: str = "") -> tuple[str, ...]:
+    """The columns to cluster by: those asked for; schools where whole schools were chosen, or when ten hold both arms;
+    else the matched set, or the student where sets are strata of many or nobody is in a set."""
+    frame = sample.frame
+    if design == WHOLE_SCHOOLS and school in frame.columns:
+        _refuse_few_schools(frame, school)
     if asked:
         columns = (asked,) if isinstance(asked, str) else tuple(asked)
-        need_columns(sample.frame, columns, what="clustered_by")
+        need_columns(frame, columns, what="clustered_by")
         return columns
-    frame = sample.frame
     if school in frame.columns:
         arms = frame.groupby(school)["treated"].nunique()
-        if int((arms == 2).sum()) >= ENOUGH_SCHOOLS:
+        if design == WHOLE_SCHOOLS or int((arms == 2).sum()) >= ENOUGH_SCHOOLS:
             return (school,)
+    repeated = ("student_id",) if "student_id" in frame.columns and frame["student_id"].duplicated().any() else ()
+    return ("subclass", *repeated) if _has_sets(frame) else repeated
+
+
+def _has_sets(frame: pd.DataFrame) -> bool:
+    """Whether every set is one student with one or more of the other arm; strata of many are no clusters (MatchIt)."""
     if "subclass" not in frame.columns or frame["subclass"].isna().all():
-        return ()
-    repeated = "student_id" in frame.columns and frame["student_id"].duplicated().any()
-    return ("subclass", "student_id") if repeated else ("subclass",)
+        return False
+    treated = frame.groupby("subclass")["treated"].agg(["sum", "size"])
+    return bool(((treated["sum"] <= 1) | (treated["size"] - treated["sum"] <= 1)).all())
+
+
+def _refuse_few_schools(frame: pd.DataFrame, school: str) -> None:
+    """Whole schools were chosen: below four a side the program cannot be told from the schools (methods.md)."""
+    with_mentors, without = (frame.loc[frame["treated"] == arm, school].nunique() for arm in (1, 0))
+    if min(with_mentors, without) < LEAST_SCHOOLS:
+        raise UserError(f"Too few schools: whole schools were chosen, {with_mentors} with mentors and {without} "
+                        f"without, and below {LEAST_SCHOOLS} a side the program cannot be told from the schools.",
+                        remedy='Compare inside schools (comparison = "within_school"), add schools, or pool sites '
+                               "(evalkit pool).")
 
 
 def infer(fit: Fit, contrast: Array, sample: Sample, ask: Request, *, value: float | None = None) -> Uncertainty:
@@ -62,7 +83,7 @@ def infer(fit: Fit, contrast: Array, sample: Sample, ask: Request, *, value: flo
     value = float(contrast @ fit.coef) if value is None else value
     must_be_one_of("standard_errors", ask.standard_errors, STANDARD_ERRORS, error=UserError)
     kind = "HC1" if ask.standard_errors == "robust" else ask.standard_errors
-    columns = choose_clusters(sample, ask.clustered_by)
+    columns = choose_clusters(sample, ask.clustered_by, design=ask.comparison)
     if kind in HC_KINDS:
         note = (f"Standard errors take each row alone ({kind}); clustered_by is not used with them.",)
         return _t_interval(value, robust_error(fit, contrast, kind), ask, "", kind,

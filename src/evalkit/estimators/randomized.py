@@ -5,6 +5,7 @@ Fisher 1935; Lin 2013, doi:10.1214/12-AOAS583 (adjusting in experiments); p by r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +25,8 @@ _CHUNK = 250
 def run(sample: Sample, ask: Request) -> Estimate:
     """Regression on treated, blocks and covariates; p_value is the randomisation p, the model's p is in details.
 
-    Options: block (column within which chance decided), draws. With clustered_by, whole clusters are redrawn.
+    Options: block (column within which chance decided; the exact strata where none is named), draws. With
+    clustered_by, whole clusters are redrawn.
     """
     block = ask.option("block")
     strata = (*ask.exact, *((block,) if block and block not in ask.exact else ()))
@@ -33,12 +35,28 @@ def run(sample: Sample, ask: Request) -> Estimate:
     made = from_fit(fit, sample, replace(ask, estimand="ITT"))
     if made.value is None:
         return made
-    blocks = _codes(sample, block)
+    _refuse_repeats(sample)
+    blocks = _codes(sample, block) if block else _strata(sample, ask.exact)
     clusters = _codes(sample, ask.clustered_by if isinstance(ask.clustered_by, str) else None, alone=True)
     p_value, draws = randomization_p(design[:, :-1], sample.treated, sample.y, sample.weights, blocks, clusters,
                                      draws=int(ask.option("draws", 1999)), seed=ask.seed)
     details = {**made.details, "model_p_value": made.p_value, "randomization_draws": draws, "block": block}
     return replace(made, p_value=p_value, details=details)
+
+
+def _refuse_repeats(sample: Sample) -> None:
+    """A student compared at several start dates was drawn once: redrawing its rows apart would be another lottery."""
+    if "student_id" in sample.frame.columns and sample.frame["student_id"].duplicated().any():
+        raise UserError("Some students are in the comparison at several start dates, but the lottery drew each once.",
+                        remedy="Give the date of the lottery as baseline (or a lottery per school in exact).")
+
+
+def _strata(sample: Sample, columns: Sequence[str]) -> NDArray[np.intp]:
+    """Blocks made of the exact columns together; one block where there are none."""
+    if not columns:
+        return np.zeros(len(sample.frame), dtype=np.intp)
+    need_columns(sample.frame, columns, what="The randomisation")
+    return sample.frame.groupby(list(columns), dropna=False, sort=True).ngroup().to_numpy(dtype=np.intp)
 
 
 def _codes(sample: Sample, column: str | None, *, alone: bool = False) -> NDArray[np.intp]:

@@ -61,11 +61,16 @@ class Sample:
 
     @property
     def n_treated(self) -> int:
-        return int((self.treated == 1).sum())
+        return self._count(1)
 
     @property
     def n_comparison(self) -> int:
-        return int((self.treated == 0).sum())
+        return self._count(0)
+
+    def _count(self, arm: int) -> int:
+        """Students of an arm, each once however many start dates it is compared at; rows where nobody has an id."""
+        rows = self.frame[self.treated == arm]
+        return int(rows["student_id"].nunique()) if "student_id" in rows.columns else len(rows)
 
 
 def numbers(column: pd.Series) -> Array:

@@ -33,7 +33,8 @@ _PANEL = ("unit_id", "time", "first_treated")
 
 _ROWS = (
     Method("regression_adjusted", "Regression-adjusted difference", "regression_adjusted",
-           "Ho, Imai, King & Stuart 2007, doi:10.1093/pan/mpl013", standard_errors=_LINEAR),
+           "Ho, Imai, King & Stuart 2007, doi:10.1093/pan/mpl013", options=("interacted",),
+           standard_errors=_LINEAR),
     Method("difference", "Difference in means", "difference", "Ho, Imai, King & Stuart 2007, doi:10.1093/pan/mpl013",
            standard_errors=_LINEAR),
     Method("did", "Difference-in-differences, two periods", "did", "Daw & Hatfield 2018, doi:10.1111/1475-6773.12993",

@@ -114,12 +114,17 @@ def effect_sizes(estimate: Any) -> dict[str, float | None]:
     if arms and arms.get("is_binary"):
         found["cox_index"] = cox_index(arms["mean_treated"], arms["mean_comparison"],
                                        estimate.n_treated + estimate.n_comparison)
-    elif arms:
+    elif arms and _same_unit(estimate):
         found["hedges_g"] = hedges_g(estimate.value, arms["sd_treated"], arms["sd_comparison"], estimate.n_treated,
                                      estimate.n_comparison)
     size = found["hedges_g"] if found["hedges_g"] is not None else found["cox_index"]
     if size is not None and isfinite(size):
         found["improvement_index"] = improvement_index(size)
-    if estimate.unit == "share" and "rate" in estimate.outcome:
+    if estimate.unit == "share" and ("rate" in estimate.outcome or estimate.outcome.endswith("_days")):
         found["days_per_180"] = days_per_180(estimate.value)
     return found
+
+
+def _same_unit(estimate: Any) -> bool:
+    """Whether the effect is in the unit of the outcome's spread (a Poisson model of days speaks in shares)."""
+    return not (estimate.unit == "share" and estimate.outcome.endswith("_days"))

@@ -247,6 +247,7 @@ class Context:
 
     as_of, last_day: YYYY-MM-DD, shown in the report's language. period: YYYY-MM or the as-of date. folder: the study
     folder's name. definitions: a line per definition, each may open with **its term**.
+    plans: analysis plan -> its sha256.
     """
 
     report: str
@@ -266,6 +267,7 @@ class Context:
     row_account: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     folder: str = ""
+    plans: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

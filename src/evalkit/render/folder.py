@@ -152,7 +152,8 @@ def manifest(folder: Path, params: Any, context: Context) -> dict[str, Any]:
         "evalkit": _version("evalkit"), "libraries": {name: _version(name) for name in _LIBRARIES if _version(name)},
         "report": context.report, "parameters": parameters(params), "audience": context.audience,
         "study": context.study, "as_of": context.as_of, "period": context.period, "rules": dict(context.rules),
-        "seed": context.seed, "inputs": dict(context.inputs), "outputs": outputs(folder)})
+        "seed": context.seed, **({"plans": dict(context.plans)} if context.plans else {}),
+        "inputs": dict(context.inputs), "outputs": outputs(folder)})
 
 
 def parameters(params: Any) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from evalkit.evidence import benchmarks as published
 from evalkit.programme import fidelity
 from evalkit.render.blocks import BigNumber, Callout, Column, Figure, Paragraph, Table, Tile, Tiles
 from evalkit.reports.gate import Gate
+from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import Analysis
 from evalkit.reports.impact_words import check_title
+from evalkit.tables import long_date
 from evalkit.wording import between, count_words, gain_of, listed, number, percent, plural
 from evalkit.wording.verdicts import Gain, gain_title
 
@@ -28,10 +30,25 @@ ELEMENT_LABELS = {
 
 def gain(main: Analysis) -> Gain | None:
     """The planned answer in days more in school per 180-day year; None where it is not in days or has no interval."""
-    found = main.planned
+    return _in_days(main, main.planned)
+
+
+def _in_days(main: Analysis, found: Any) -> Gain | None:
     if found.outcome not in ("absence_rate", "absent_days") or None in (found.value, found.ci_low, found.ci_high):
         return None
-    return gain_of(found, year_days=YEAR)
+    told = gain_of(found, year_days=YEAR)
+    if found.unit != "days":
+        return told
+    scale = YEAR / main.enrolled_days  # days from the start on, as days of a whole year
+    return Gain(told.value * scale, told.low * scale, told.high * scale)
+
+
+def any_gain(main: Analysis) -> tuple[Gain | None, bool]:
+    """The answer in days, and whether it was planned; else the exploratory run on the share of days missed."""
+    if (planned := gain(main)) is not None:
+        return planned, True
+    others = [_in_days(main, found) for _, found in main.beyond if found.outcome == "absence_rate"]
+    return next((found for found in others if found is not None), None), False
 
 
 def arms(main: Analysis) -> list[int]:
@@ -42,22 +59,49 @@ def arms(main: Analysis) -> list[int]:
 def opening(study, main: Analysis, gate: Gate) -> tuple[str, str]:
     """The message as title, and the uncertainty in words."""
     found = gain(main)
-    n_schools = main.comparison.arm(1)["school_id"].nunique()
-    schools = f"{count_words(n_schools)} school{'' if n_schools == 1 else 's'}"
     shown = gate.numbers("gain", value=(found.value if found else None, arms(main)))["value"]
     if found is None or shown is None:
-        lead = gate.text(
-            "{n:,} mentored students are compared with {m:,} similar students.",
-            n=(main.planned.n_treated,) * 2,
-            m=(main.planned.n_comparison,) * 2,
-        )
-        return gate.fixed("Mentored and similar students, compared"), lead
+        return gate.fixed("Mentored and similar students, compared"), _other_lead(main, gate)
+    n_schools = main.comparison.arm(1)["school_id"].nunique()
+    schools = f"{count_words(n_schools)} school{'' if n_schools == 1 else 's'}"
     lead = gate.text(
         "{n:,} students in {schools} had a mentor and could be compared. {ends} {sure}",
         n=(main.planned.n_treated,) * 2,
         words={"schools": schools, "ends": _ends(found), "sure": _sure(found, n_failed(main))},
     )
     return gate.fixed(gain_title(found)), lead
+
+
+def _other_lead(main: Analysis, gate: Gate) -> str:
+    """The lead of an outcome that is not in days: who is compared, and the difference with its interval."""
+    about, low, high = arms(main), *_ends_of(main.planned)
+    counts = {"n": (main.planned.n_treated,) * 2, "m": (main.planned.n_comparison,) * 2}
+    text = "{n:,} mentored students are compared with {m:,} similar students."
+    if main.planned.value is None or low is None or high is None:
+        return gate.text(text, **counts)
+    scale, unit = scale_of(main.planned)
+    return gate.text(
+        text + " {what} differ by {v} {unit}; the true figure most likely lies between {a} and {b}.",
+        **counts, v=(_signed(main.planned.value * scale), about), a=(number(low * scale, 1), about),
+        b=(number(high * scale, 1), about), words={"what": outcome_words(main.planned.outcome), "unit": unit})
+
+
+def _ends_of(found: Any) -> tuple[float | None, float | None]:
+    return found.ci_low, found.ci_high
+
+
+OUTCOMES = {"is_chronic": "Shares who missed 10% or more", "absence_rate": "Shares of days missed",
+            "absent_days": "Days missed"}
+
+
+def outcome_words(outcome: str) -> str:
+    """An outcome at the head of a sentence, in the plural."""
+    return OUTCOMES.get(outcome, outcome.replace("_", " ").capitalize())
+
+
+def scale_of(found: Any) -> tuple[float, str]:
+    """(factor, unit) that a difference not told in days is shown in."""
+    return (100.0, "points") if found.unit == "share" else (1.0, "on the measure’s own scale")
 
 
 def _ends(found: Gain) -> str:
@@ -89,44 +133,41 @@ def _sure(found: Gain, failed: int) -> str:
 
 def big_number(main: Analysis, gate: Gate) -> BigNumber | Callout:
     """The one number, its interval, and further readings of it."""
-    found, sizes = gain(main), main.effect_sizes
-    label = gate.fixed("Difference in days in school per 180-day year")
+    found, about = gain(main), arms(main)
     if found is None:
-        return Callout(
-            gate.fixed("No number in days"),
-            (gate.fixed(main.planned.reason or "The planned outcome is not counted in days."),),
-            tone="caution",
-        )
-    about = arms(main)
-    also = [
-        (
-            gate.fixed("As a share of days"),
-            gate.text(
-                "{v} points ({a} to {b})",
-                v=(_signed(found.value / YEAR * 100), about),
-                a=(number(found.low / YEAR * 100, 1), about),
-                b=(number(found.high / YEAR * 100, 1), about),
-            ),
-        )
-    ]
-    if sizes.get("hedges_g") is not None:
-        also.append(
-            (gate.fixed("Effect size (Hedges’ g)"), gate.text("{g}", g=(_signed(-sizes["hedges_g"], 2), about)))
-        )
-    if sizes.get("improvement_index") is not None:
-        also.append(
-            (
-                gate.fixed("Improvement index"),
-                gate.text("{i} points", i=(_signed(-sizes["improvement_index"], 0), about)),
-            )
-        )
+        return _other_number(main, gate)
+    share = gate.text("{v} points ({a} to {b})", v=(_signed(found.value / YEAR * 100), about),
+                      a=(number(found.low / YEAR * 100, 1), about), b=(number(found.high / YEAR * 100, 1), about))
     return BigNumber(
-        label,
+        gate.fixed("Difference in days in school per 180-day year"),
         gate.text("{v}", v=(_signed(found.value), about)),
         gate.fixed("days"),
         gate.text("95% interval: {a} to {b} days", a=(number(found.low, 1), about), b=(number(found.high, 1), about)),
-        tuple(also),
+        ((gate.fixed("As a share of days"), share), *_sizes(main, gate, sign=-1)),
     )
+
+
+def _other_number(main: Analysis, gate: Gate) -> BigNumber | Callout:
+    """The planned number of an outcome that is not in days; a sentence where it has none, or no interval."""
+    found, about = main.planned, arms(main)
+    if found.value is None or found.ci_low is None or found.ci_high is None:
+        why = found.reason or "The planned outcome has no interval, so no number is shown."
+        return Callout(gate.fixed("No number to show"), (gate.fixed(why),), tone="caution")
+    scale, unit = scale_of(found)
+    return BigNumber(
+        gate.fixed(f"{outcome_words(found.outcome)}: mentored minus similar"),
+        gate.text("{v}", v=(_signed(found.value * scale), about)), gate.fixed(unit),
+        gate.text("95% interval: {a} to {b}", a=(number(found.ci_low * scale, 1), about),
+                  b=(number(found.ci_high * scale, 1), about)), _sizes(main, gate, sign=1))
+
+
+def _sizes(main: Analysis, gate: Gate, *, sign: int) -> tuple[tuple[str, str], ...]:
+    """Effect sizes as (label, value): for absences turned so that more is better."""
+    sizes, about = main.effect_sizes, arms(main)
+    labels = (("hedges_g", "Effect size (Hedges’ g)", 2, ""), ("cox_index", "Effect size (Cox index)", 2, ""),
+              ("improvement_index", "Improvement index", 0, " points"))
+    return tuple((gate.fixed(label), gate.text("{v}" + unit, v=(_signed(sign * float(sizes[key]), digits), about)))
+                 for key, label, digits, unit in labels if sizes.get(key) is not None)
 
 
 def _signed(value: float, digits: int = 1) -> str:
@@ -154,11 +195,12 @@ DESIGNS = {
 
 def benchmarks(main: Analysis, gate: Gate) -> Figure | Table:
     """This program beside published studies, each with how it was studied."""
-    found = gain(main)
+    found, was_planned = any_gain(main)
+    beyond = "" if was_planned else "; beyond the plan, which has another outcome"
     rows = [
         {
             "label": "This program",
-            "detail": DESIGNS[main.plan.comparison],
+            "detail": DESIGNS[main.plan.comparison] + beyond,
             "marker": "program",
             "n": min(arms(main)),
             "value": found.value if found else None,
@@ -218,23 +260,28 @@ def _published() -> list[dict[str, Any]]:
     return table[table["days"].notna() & table["label"].notna()].to_dict("records")
 
 
+WHERE = {
+    "within_school": "of the same schools",
+    "comparison_schools": "of comparison schools",
+    "waitlist": "still waiting for a mentor",
+    "prior_cohort": "of the year before",
+    "randomized": "who drew no place in the lottery",
+}
+
+
 def design(main: Analysis, gate: Gate) -> Callout:
     """Who was compared with whom, in one sentence."""
     plan = main.plan
-    where = {
-        "within_school": "of the same schools",
-        "comparison_schools": "of comparison schools",
-        "waitlist": "still waiting for a mentor",
-        "prior_cohort": "of the year before",
-        "randomized": "who drew no place in the lottery",
-    }[plan.comparison]
+    day = "the day the mentor began" if plan.baseline == "landmark" else long_date(plan.baseline)
+    alike = ("" if plan.method == "none" else
+             f", weighted to be alike on {day}" if plan.method in ("weighting", "entropy", "cbps") else
+             f" who were most alike on {day}")
     adjusted = ", and adjusted for the gaps that stayed" if plan.estimator != "difference" else ""
     text = gate.text(
-        "We compared {n:,} mentored students with {m:,} students {where} who were most alike on the day the mentor "
-        "began{adjusted}.",
+        "We compared {n:,} mentored students with {m:,} students {where}{alike}{adjusted}.",
         n=(main.planned.n_treated,) * 2,
         m=(main.planned.n_comparison,) * 2,
-        words={"where": where, "adjusted": adjusted},
+        words={"where": WHERE[plan.comparison], "alike": alike, "adjusted": adjusted},
     )
     return Callout(gate.fixed("The design, in one sentence"), (text,), tone="answer")
 
@@ -252,6 +299,11 @@ def why_not_before_after(gate: Gate) -> Callout:
     )
 
 
+TOO_FEW = f"Too few to judge alone: under {LEAST_PER_ARM} students on a side."
+NO_PLAN = ("The study has no [[analysis]] block, so evalkit’s usual plan ran. Nobody fixed it before the result; "
+           "write a plan to make the next study stronger.")
+
+
 def banners(main: Analysis, gate: Gate) -> list[Callout]:
     """What to see before quoting the number: failed checks, and a gain larger than any lottery study found."""
     failed = n_failed(main)
@@ -261,25 +313,21 @@ def banners(main: Analysis, gate: Gate) -> list[Callout]:
         lines.append(
             gate.fixed(f"{plural(failed, 'check')} of the method did not hold: {names}. The appendix says why.")
         )
-    warning = banner(dict(main.effect_sizes))
-    lines += [gate.fixed(warning)] if warning else []
+    more = (*main.comparison.details.get("banners", ()), banner(dict(main.effect_sizes)),
+            NO_PLAN if main.is_default else "", TOO_FEW if min(arms(main)) < LEAST_PER_ARM else "")
+    lines += [gate.fixed(line) for line in more if line]
     return [Callout(gate.fixed("Read this before you quote the number"), tuple(lines), tone="caution")] if lines else []
 
 
-def what_mentors_did(study, gate: Gate) -> list[Any]:
-    """Tiles of the role's elements that the mentors' log can show."""
-    tiles = []
-    for element in fidelity(study):
-        if element.of and element.code in ELEMENT_LABELS and len(tiles) < 4:
-            share = gate.text("{s}", s=(percent(element.n / element.of), (element.n, element.of)))
-            tiles.append(
-                Tile(
-                    gate.fixed(ELEMENT_LABELS[element.code]),
-                    share,
-                    gate.text("{n:,} of {of:,}", n=(element.n, (element.n, element.of)), of=(element.of, element.of)),
-                )
-            )
-    return [Paragraph(gate.fixed("**What mentors did**")), Tiles(tuple(tiles))] if tiles else []
+def what_mentors_did(study, gate: Gate) -> tuple[list[Any], list[Any]]:
+    """Tiles of the role's elements that the mentors' log can show, and their counts for results.json."""
+    shown = [element for element in fidelity(study) if element.of and element.code in ELEMENT_LABELS][:4]
+    tiles = tuple(
+        Tile(gate.fixed(ELEMENT_LABELS[one.code]), gate.text("{s}", s=(percent(one.n / one.of), (one.n, one.of))),
+             gate.text("{n:,} of {of:,}", n=(one.n, (one.n, one.of)), of=(one.of, one.of))) for one in shown)
+    counts = [gate.numbers("mentors", element=(one.code, None), n=(one.n, (one.n, one.of)), of=(one.of, one.of),
+                           share=(one.n / one.of, (one.n, one.of))) for one in shown]
+    return ([Paragraph(gate.fixed("**What mentors did**")), Tiles(tiles)] if tiles else []), counts
 
 
 def released_analysis(main: Analysis, gate: Gate) -> dict[str, Any]:
@@ -298,6 +346,7 @@ def released_analysis(main: Analysis, gate: Gate) -> dict[str, Any]:
     entry.update(
         id=main.plan.id,
         plan_sha256=main.plan.sha256,
+        plan_is_default=main.is_default,
         estimates=[_released_row(main.planned.to_dict(), about, gate), *beyond],
         balance=[_released_row(row, about, gate) for row in main.comparison.balance_rows()],
         checks=[{"name": check.name, "verdict": check.verdict, "value": None, "text": ""} for check in main.checks],

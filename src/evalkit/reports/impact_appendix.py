@@ -8,30 +8,19 @@ from typing import Any
 
 import pandas as pd
 
-from evalkit import figures
+from evalkit import tables
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_answer import YEAR, arms
-from evalkit.reports.impact_groups import strategy_estimates
+from evalkit.reports.impact_method import method_lines
 from evalkit.reports.impact_run import Analysis
 from evalkit.reports.impact_who import balance_frame
-from evalkit.reports.impact_words import check_title, column_word, worded
+from evalkit.reports.impact_words import check_title, worded
 from evalkit.tables import long_date
-from evalkit.wording import listed, number, plural
+from evalkit.wording import number, plural
 from evalkit.wording.verdicts import CHECK_WORDS
 
 WORST_FIRST = ("fail", "caution", "pass")
-METHODS = {
-    "exact": "grouped exactly",
-    "nearest": "paired with the nearest similar student",
-    "optimal": "paired so that the total distance is smallest",
-    "full": "matched in full sets",
-    "subclass": "grouped by their chance of having a mentor",
-    "cem": "grouped on coarsened measures",
-    "entropy": "weighted until the averages agree",
-    "weighting": "weighted by the chance of having a mentor",
-    "none": "compared without selection",
-}
 BALANCE_WORDS = ((0.05, "alike"), (0.25, "alike after adjustment"))
 
 
@@ -70,13 +59,21 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
         "says why."
     )
     return Table(
-        gate.fixed("The answer, and the same question asked in other ways"),
+        gate.fixed(f"The answer to plan “{analysis.plan.id}”, and the same question asked in other ways"),
         gate.fixed("Mentored minus similar students"),
         released,
         columns,
-        note=gate.fixed(note),
+        note=gate.fixed(note + _several(analysis)),
         key=f"estimates_{analysis.plan.id}",
     )
+
+
+def _several(analysis: Analysis) -> str:
+    """What correcting for several planned analyses does to the planned p."""
+    if analysis.q_value is None:
+        return ""
+    return (f" The planned p is {tables.cell(analysis.q_value, 'p_value')} once corrected for the number of planned "
+            "analyses of attendance (Benjamini-Hochberg).")
 
 
 def _estimate_row(name: str, found) -> dict[str, Any]:
@@ -201,81 +198,27 @@ def dose_table(analysis: Analysis, gate: Gate) -> Table | None:
                  note=gate.fixed(note), key=f"dose_{analysis.plan.id}")
 
 
-def strategies(study: Any, gate: Gate) -> Figure | Callout:
-    """Each service on its own session days; a sentence where none can be judged."""
-    frame, why = strategy_estimates(study)
-    title = "Days with a planned session, by service"
-    if frame.empty:
-        return Callout(gate.fixed(title), (gate.fixed(why),), tone="answer")
-    labels = [str(code).replace("_", " ").capitalize() for code in frame["strategy"]]
-    points = pd.DataFrame({"label": labels, "n": frame["n"], "n_sessions": frame["n_sessions"],
-                           **{to: -100 * frame[name].astype(float) for to, name in
-                              (("value", "value"), ("ci_low", "ci_high"), ("ci_high", "ci_low"))}})
-    released = gate.table("strategies", points, keys=("label",), counts=("n", "n_sessions"),
-                          plain=dict.fromkeys(("value", "ci_low", "ci_high"), "n"))
-    shown = released.frame.astype(dict.fromkeys(("value", "ci_low", "ci_high"), "float64"))
-    columns = (Column("label", "Service"), Column("n", "Students", "integer"),
-               Column("n_sessions", "Sessions", "integer"), Column("value", "Difference", "signed1", "points"),
-               Column("ci_low", "From", "signed1"), Column("ci_high", "To", "signed1"))
-    alt = " ".join(f"{row.label}: {number(row.value, 1)} points, from {number(row.ci_low, 1)} to "
-                   f"{number(row.ci_high, 1)}." for row in shown.itertuples() if pd.notna(row.value))
-    return Figure(gate.fixed(title), gate.fixed("Share of the day in school, session days minus the same student’s "
-                                                "other days, in points, with number of students and 95% interval"),
-                  figures.interval_forest(shown), gate.fixed(alt), released, columns, key="strategies",
-                  note=gate.fixed("Exploratory. It is about session days only; services are not compared with each "
-                                  "other."))
-
-
 def main_tables(blocks: Sequence[Any]) -> dict[str, Table]:
     """The tables of the appendix by the name of their file, rows walked."""
     walked = [inner for block in blocks for inner in
               ((b for cell in block.cells for b in cell) if isinstance(block, Row) else (block,))]
-    return {block.key: block for block in walked if isinstance(block, Table) and block.key}
+    found = {block.key: _as_table(block) for block in walked if isinstance(block, Table | Figure) and block.key}
+    return {key: table for key, table in found.items() if table is not None}
+
+
+def _as_table(block: Table | Figure) -> Table | None:
+    """The numbers behind a figure are a table like any other."""
+    if isinstance(block, Table):
+        return block
+    return Table(block.title, block.measure, block.data, block.columns, note=block.note, key=block.key)
 
 
 def how_it_was_done(analysis: Analysis, gate: Gate) -> Callout:
     """The method in words, written from the plan that ran."""
-    plan = analysis.plan
-    start = (
-        (
-            "Each mentored student’s start day is the day the comparison begins for the students it is compared with "
-            "too; nothing measured on or after that day was used to choose them."
-        )
-        if plan.baseline == "landmark"
-        else f"The comparison begins on {plan.baseline} for everyone."
-    )
-    exact = (
-        f" within the same {listed([column_word(column) for column in plan.exact])}"
-        if plan.exact
-        else ""
-    )
-    lines = [
-        f"Mentored students were {METHODS[plan.method]}{exact}, by "
-        f"{listed([column_word(name) for name in plan.covariates])}.",
-        start,
-        f"Days missed from that day on were compared with the estimator “{plan.estimator.replace('_', ' ')}”; standard "
-        f"errors {analysis.planned.standard_errors}{_clusters(analysis)}. The result is about {_about(plan.estimand)}.",
-    ]
+    lines = method_lines(analysis)
     lines += [worded(str(remark)) for remark in analysis.comparison.remarks[:3]] if gate.is_team else []
-    return Callout(gate.fixed("How it was done"), tuple(map(gate.fixed, lines)), tone="answer")
-
-
-CLUSTERS = {"subclass": "matched set", "student_id": "student", "school_id": "school", "mentor_id": "mentor"}
-
-
-def _clusters(analysis: Analysis) -> str:
-    by = analysis.planned.clustered_by
-    words = [CLUSTERS.get(name, name.replace("_", " ")) for name in by.split(" and ")] if by else []
-    return f", clustered by {listed(words)}" if words else ""
-
-
-def _about(estimand: str) -> str:
-    return {
-        "ATT": "the mentored students who could be compared (ATT)",
-        "ATE": "all students compared (ATE)",
-        "ATC": "students without a mentor (ATC)",
-        "ATO": "students who might or might not have had a mentor (ATO)",
-    }.get(estimand, estimand)
+    return Callout(gate.fixed(f"How it was done: plan “{analysis.plan.id}”"), tuple(map(gate.fixed, lines)),
+                   tone="answer")
 
 
 def data_and_versions(study, analysis: Analysis, gate: Gate) -> Callout:

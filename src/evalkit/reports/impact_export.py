@@ -16,13 +16,14 @@ from typing import Any
 import pandas as pd
 
 from evalkit import files
-from evalkit.comparison import Comparison, landmark_comparison
+from evalkit.comparison import Comparison
 from evalkit.config import AnalysisPlan
 from evalkit.errors import UserError, must_be_one_of
-from evalkit.estimators import Estimate, estimate
+from evalkit.estimators import Estimate
 from evalkit.estimators.design import landmark_month
 from evalkit.render.sheets import csv_text
-from evalkit.reports.impact_run import must_bear, plain_plan
+from evalkit.reports.impact_plan import check_plan, plain_plan, plan_faults, planned_comparison, planned_estimate
+from evalkit.reports.impact_run import must_bear
 
 MARK = "export.json"
 PSEUDONYM_LENGTH = 12
@@ -57,13 +58,14 @@ def export_analysis(study: Any, analysis: str, out: Path | str) -> Path:
     for an unknown analysis, a study that bears no comparison, a key others can read, or a folder with other files.
     """
     plans = {plan.id: plan for plan in study.config.analyses}
-    must_be_one_of("--analysis", analysis, list(plans), error=UserError)
+    must_be_one_of("--analysis", analysis, list(plans))
     must_bear(study)
     plan = plans[analysis]
+    check_plan(study, plan)
     key = read_key(key_path(study), study.folder)
-    comparison = landmark_comparison(study, plan)
-    found = estimate(None, comparison, estimator=plan.estimator, outcome=plan.outcome, seed=plan.seed,
-                     clustered_by=plan.clustered_by or None, standard_errors=plan.standard_errors)
+    comparison = planned_comparison(study, plan)
+    with plan_faults(plan):
+        found = planned_estimate(comparison, plan)
     target = files.locate(out).absolute()
     _must_be_ours(target)
     with files.whole_folder(target) as folder:
@@ -94,8 +96,8 @@ def analysis_frame(comparison: Comparison, plan: AnalysisPlan, key: bytes) -> pd
     if rows["landmark"].nunique() > 1:
         rows = rows[rows["weight"] > 0]
     order = {date: place for place, date in enumerate(sorted(rows["landmark"].unique()), start=1)}
-    wanted = [*IDS, *plan.exact, *plan.covariates, "research_consent", plan.outcome, "n_days", "treated", "weight",
-              "subclass", "distance"]
+    wanted = [*IDS, *comparison.plan["exact"], *plan.covariates, "research_consent", plan.outcome, "n_days", "treated",
+              "weight", "subclass", "distance"]
     kept = [name for name in dict.fromkeys(wanted) if name in rows]
     months = landmark_month(rows)
     frame = rows[kept].assign(landmark=rows["landmark"].map(order).astype("int64"))
@@ -180,7 +182,8 @@ def _values(column: pd.Series) -> str:
 def plan_frame(plan: AnalysisPlan, found: Estimate, comparison: Comparison) -> pd.DataFrame:
     """The plan as name and value, lists joined by a semicolon; clusters as used; the mentored matched at first."""
     matched = comparison.flow.loc[comparison.flow["step"] == "matched", "treated"]
-    settings = {**plain_plan(plan), "clustered_by": found.clustered_by, "standard_errors": found.standard_errors,
+    settings = {**plain_plan(plan), "exact": list(comparison.plan["exact"]), "clustered_by": found.clustered_by,
+                "standard_errors": found.standard_errors,
                 "order": plan.order or comparison.plan.get("order") or "largest",
                 "n_matched": int(matched.iloc[0]) if len(matched) else ""}
     return pd.DataFrame({"name": list(settings), "value": [_text(value) for value in settings.values()]})
@@ -203,7 +206,7 @@ Made by evalkit {version("evalkit")}; plan {plan.sha256[:12]}.
 - `analysis.csv`: a row per student and start date; `dictionary.csv` says what each column is.
 - `plan.csv`: the plan as it ran. `expected.csv`: what evalkit found.
 - `replicate.R`: `Rscript replicate.R` redoes the planned estimate. It needs clubSandwich, and uses fixest and MatchIt
-  where they are installed. It ends with AGREES or DIFFERS.
+  where they are installed. It ends with AGREES or DIFFERS (above 1e-8), or NOT REDONE for another estimator.
 
 The ids are pseudonyms made with a secret key that is not here. A pseudonymous file is still about single students:
 share it only under a data agreement, and never with the key.

@@ -13,7 +13,8 @@ from evalkit import tables
 from evalkit.disclosure.types import HIDDEN, Released
 from evalkit.render.blocks import Column, Table
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_run import Analysis, plain_plan
+from evalkit.reports.impact_plan import plain_plan
+from evalkit.reports.impact_run import Analysis
 
 LIBRARIES = ("numpy", "scipy", "pandas", "statsmodels", "duckdb", "narwhals")
 _ESCAPES = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
@@ -26,7 +27,7 @@ def replication(study: Any, found: Sequence[Analysis]) -> dict[str, str]:
     plans = "\n".join(plan_toml(analysis) for analysis in found)
     versions = {"evalkit": version("evalkit"), **{name: version(name) for name in LIBRARIES}}
     inputs = {name: dict(known) for name, known in study.inputs.items()}
-    return {"replication/plan.toml": plans, "replication/call.py": call_py(found, f"{study.as_of:%Y-%m-%d}"),
+    return {"replication/plan.toml": plans, "replication/call.py": call_py(study, found),
             "replication/versions.json": _json(versions), "replication/inputs.json": _json(inputs),
             "replication/README.md": _README}
 
@@ -35,7 +36,8 @@ _README = """# Getting these numbers again
 
 1. Install the versions of `versions.json` (the lock file of the repository does that).
 2. Have the study folder whose files carry the fingerprints of `inputs.json`.
-3. Run `python call.py STUDY`. It prints the planned estimate of every analysis; results.json holds the same numbers.
+3. Run `python call.py STUDY`. It prints each plan, its fingerprint, the estimate and its standard error, to the last
+   digit; results.json holds the same numbers.
 
 `plan.toml` holds the plans as they ran, each with its fingerprint. No student's data are here.
 `evalkit export STUDY --analysis ID --out DIR` makes a pseudonymous file and an R script from the study.
@@ -52,22 +54,22 @@ def plan_toml(analysis: Analysis) -> str:
     return "\n".join(lines) + "\n"
 
 
-def call_py(found: Sequence[Analysis], as_of: str) -> str:
-    """The code call, as a script of its own."""
+def call_py(study: Any, found: Sequence[Analysis]) -> str:
+    """The code call, as a script of its own: the same study, date, school and plans."""
     seeds = {analysis.plan.id: analysis.plan.seed for analysis in found}
+    school = f', school="{study.school}"' if study.school else ""
     return f'''"""Redo the planned estimates: python call.py STUDY. study.toml holds the plans. Seeds: {seeds}."""
 
 import sys
 
 import evalkit as ek
-from evalkit.comparison import landmark_comparison
+from evalkit.reports.impact_plan import planned_comparison, planned_estimate
 
-study = ek.open_study(sys.argv[1], as_of="{as_of}")
+study = ek.open_study(sys.argv[1], as_of="{study.as_of:%Y-%m-%d}"{school})
 for plan in study.config.analyses:
-    comparison = landmark_comparison(study, plan)
-    found = ek.estimate(None, comparison, estimator=plan.estimator, outcome=plan.outcome, seed=plan.seed,
-                        clustered_by=plan.clustered_by or None, standard_errors=plan.standard_errors)
-    sys.stdout.write(f"{{plan.id}} {{plan.sha256[:12]}}: {{found.describe()}}\\n")
+    if plan.id in {sorted(seeds)}:
+        found = planned_estimate(planned_comparison(study, plan), plan)
+        sys.stdout.write(f"{{plan.id}} {{plan.sha256}} {{found.value!r}} {{found.standard_error!r}}\\n")
 '''
 
 

@@ -1,4 +1,4 @@
-"""For whom, how much and by which service: groups with their interaction, dose, strategies, and change since last year.
+"""For whom, how much and by which service: groups with their interaction, dose, session days, change since last year.
 
 Groups are few and fixed here, before any result. Their differences are tested per grouping (Cochran's Q on the groups'
 estimates), corrected over groupings (Benjamini & Hochberg 1995), and shrunk towards each other (empirical Bayes with
@@ -70,7 +70,7 @@ def _estimate(part: pd.DataFrame, plan: AnalysisPlan) -> Estimate:
     has_sets = part["subclass"].notna().all()
     return estimate_or_reason(None, part, estimator=plan.estimator, outcome=plan.outcome, exploratory=True,
                               clustered_by="subclass" if has_sets else None, standard_errors="CR2",
-                              covariates=_usable(part, plan), exact=(), estimand="ATT")
+                              covariates=_usable(part, plan), exact=(), estimand="ATT", missing="drop")
 
 
 def _with_interaction(frame: pd.DataFrame) -> pd.DataFrame:

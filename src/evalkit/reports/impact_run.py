@@ -6,23 +6,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from evalkit.checks import CheckResult, run_checks
-from evalkit.comparison import Comparison, landmark_comparison
+from evalkit.comparison import Comparison
 from evalkit.config import AnalysisPlan
 from evalkit.errors import UserError, must_be_one_of
-from evalkit.estimators import Estimate, estimate, estimate_or_reason
-from evalkit.estimators.result import plain
+from evalkit.estimators import Estimate
+from evalkit.estimators.multiple import benjamini_hochberg
+from evalkit.estimators.result import no_estimate, plain
 from evalkit.evidence import StudyFacts, effect_sizes, read_evidence
 from evalkit.reports.impact_groups import change_since_last_year, dose_estimates, group_estimates
+from evalkit.reports.impact_plan import (
+    OUTCOMES,
+    check_plan,
+    is_default,
+    never_mentored_only,
+    plain_plan,
+    plan_faults,
+    planned_comparison,
+    planned_estimate,
+)
 
 
 @dataclass(frozen=True)
 class Analysis:
     """One planned analysis with everything its pages say.
 
-    groups, doses: a row per subgroup or dose with its own estimate. change: last year and now, both arms.
+    groups, doses: a row per subgroup or dose with its own estimate. change: last year and now, both arms. q_value: p
+    corrected for the number of planned analyses, where there are several. is_default: the study wrote no plan.
     """
 
     plan: AnalysisPlan
@@ -35,6 +48,14 @@ class Analysis:
     groups: pd.DataFrame
     doses: pd.DataFrame
     change: pd.DataFrame
+    q_value: float | None = None
+    is_default: bool = False
+
+    @property
+    def enrolled_days(self) -> float:
+        """Mean enrolled days from the start on of the mentored students compared."""
+        treated = self.comparison.arm(1)
+        return float(np.average(treated["enrolled_days"].astype(float), weights=treated["weight"].astype(float)))
 
     def to_dict(self) -> dict[str, Any]:
         """The entry of results.json: estimates[0] is the planned one, the others are marked exploratory."""
@@ -42,6 +63,11 @@ class Analysis:
             "id": self.plan.id,
             "plan": plain_plan(self.plan),
             "plan_sha256": self.plan.sha256,
+            "plan_is_default": self.is_default,
+            "q_value": self.q_value,
+            "enrolled_days_treated": self.enrolled_days,
+            "schools": sorted(map(str, self.comparison.used["school_id"].unique())),
+            "remarks": list(self.comparison.remarks),
             "estimates": [self.planned.to_dict(), *({**found.to_dict(), "name": name} for name, found in self.beyond)],
             "balance": self.comparison.balance_rows(),
             "n_treated_matched": self.comparison.n_treated_matched,
@@ -78,28 +104,32 @@ def left_out(comparison: Comparison) -> list[dict[str, Any]]:
 NOT_AT_RISK = "not enrolled, not eligible or already mentored on every start day"
 
 
-def plain_plan(plan: AnalysisPlan) -> dict[str, Any]:
-    """The plan as JSON can hold it."""
-    from dataclasses import asdict
-
-    return {
-        key: value.isoformat() if hasattr(value, "isoformat") else list(value) if isinstance(value, tuple) else value
-        for key, value in asdict(plan).items()
-    }
-
-
 def run_analyses(study, params) -> tuple[Analysis, ...]:
     """Every `[[analysis]]` of the study (or the one named by params.analysis), as planned.
 
     Refused with the remedy: a study without assignments, without unmentored students, without rates, or with rates on
-    an estimated calendar.
+    an estimated calendar; a plan that asks for what cannot be had (checked for all plans before any is run).
     """
     must_bear(study)
     plans = study.config.analyses
     if params.analysis:
-        must_be_one_of("analysis", params.analysis, [plan.id for plan in plans], error=UserError)
+        must_be_one_of("analysis", params.analysis, [plan.id for plan in plans])
         plans = tuple(plan for plan in plans if plan.id == params.analysis)
-    return tuple(run_analysis(study, plan) for plan in plans)
+    for plan in plans:
+        check_plan(study, plan)
+    return corrected(tuple(run_analysis(study, plan) for plan in plans))
+
+
+def corrected(found: tuple[Analysis, ...]) -> tuple[Analysis, ...]:
+    """Benjamini-Hochberg over the planned estimates of a domain (WWC): all attendance outcomes are one domain."""
+    domain = ["attendance" if one.plan.outcome in OUTCOMES else one.plan.outcome for one in found]
+    q_values: dict[int, float] = {}
+    for name in dict.fromkeys(domain):
+        p_values = {place: one.planned.p_value for place, one in enumerate(found)
+                    if domain[place] == name and one.planned.p_value is not None}
+        if len(p_values) > 1:
+            q_values |= dict(zip(p_values, map(float, benjamini_hochberg(list(p_values.values()))), strict=True))
+    return tuple(replace(one, q_value=q_values.get(place)) for place, one in enumerate(found))
 
 
 def must_bear(study) -> None:
@@ -118,72 +148,57 @@ def must_bear(study) -> None:
 
 def run_analysis(study, plan: AnalysisPlan) -> Analysis:
     """One plan: who is compared with whom, the planned number, then everything else, marked as beyond the plan."""
-    comparison = landmark_comparison(study, plan)
-    planned = estimate(
-        None,
-        comparison,
-        estimator=plan.estimator,
-        outcome=plan.outcome,
-        clustered_by=plan.clustered_by or None,
-        standard_errors=plan.standard_errors,
-        seed=plan.seed,
-    )
-    beyond = tuple(_beyond(study, comparison, plan))
+    check_plan(study, plan)
+    comparison = planned_comparison(study, plan)
+    with plan_faults(plan):
+        planned = planned_estimate(comparison, plan)
     checks = tuple(run_checks(study, comparison, planned, plan))
-    sizes = effect_sizes(planned)
     return Analysis(
         plan,
         comparison,
         planned,
-        beyond,
+        tuple(_beyond(study, comparison, plan)),
         checks,
-        sizes,
+        effect_sizes(planned),
         read_evidence(study_facts(study, comparison, planned, checks, plan)).to_dict(),
         group_estimates(study, comparison, plan),
         dose_estimates(study, comparison, plan),
         change_since_last_year(comparison, plan),
+        is_default=is_default(study, plan),
     )
 
 
 def _beyond(study, comparison: Comparison, plan: AnalysisPlan) -> Sequence[tuple[str, Estimate]]:
     """What a careful reader asks next. Each is exploratory; one that cannot be had says why."""
-    main = {
-        "estimator": plan.estimator,
-        "outcome": plan.outcome,
-        "standard_errors": plan.standard_errors,
-        "clustered_by": plan.clustered_by or None,
-        "exploratory": True,
-        "seed": plan.seed,
-    }
-    rows = [
-        (
-            "Without adjusting for the gaps that stayed",
-            estimate_or_reason(None, comparison, **{**main, "estimator": "difference"}),
-        ),
-        (
-            "Standard errors by school",
-            estimate_or_reason(None, comparison, **{**main, "clustered_by": "school_id", "standard_errors": "CR2"}),
-        ),
-        (
-            "By school, few-schools test (wild bootstrap)",
-            estimate_or_reason(
-                None, comparison, **{**main, "clustered_by": "school_id", "standard_errors": "wild_bootstrap"}
-            ),
-        ),
-        ("Share missing 10% or more", estimate_or_reason(None, comparison, **{**main, "outcome": "is_chronic"})),
+    by_school = {"clustered_by": "school_id"}
+    wanted: list[tuple[str, dict[str, Any]]] = [
+        ("Without adjusting for the gaps that stayed", {"estimator": "difference"}),
+        ("Standard errors by school", {**by_school, "standard_errors": "CR2"}),
+        ("By school, few-schools test (wild bootstrap)", {**by_school, "standard_errors": "wild_bootstrap"}),
+        ("Share of days missed", {"estimator": "regression_adjusted", "outcome": "absence_rate"}),
+        ("Share missing 10% or more", {"estimator": "regression_adjusted", "outcome": "is_chronic"}),
     ]
-    if plan.comparison != "randomized" and plan.later_assigned == "censor":
-        rows.append(("Compared with never-mentored students only", _never_mentored(study, plan, main)))
+    asked = {"estimator": plan.estimator, "outcome": plan.outcome}
+    rows = [(name, _or_reason(study, comparison, plan, **changes)) for name, changes in wanted
+            if any(asked.get(key) != value for key, value in changes.items())]
+    if plan.comparison != "randomized" and plan.later_assigned == "censor" and plan.comparison != "waitlist":
+        rows.append(("Compared with never-mentored students only", _or_reason(study, None, plan)))
     return rows
 
 
-def _never_mentored(study, plan: AnalysisPlan, main: Mapping[str, Any]) -> Estimate:
-    """The sensitivity the landmark design names: it conditions on the future, so it is never the plan."""
+def _or_reason(study, comparison: Comparison | None, plan: AnalysisPlan, **changes: Any) -> Estimate:
+    """The planned estimate with one thing changed, marked exploratory; a refusal becomes its reason.
+
+    comparison None: the never-mentored only, matched anew.
+    """
     try:
-        comparison = landmark_comparison(study, replace(plan, later_assigned="exclude"))
+        if comparison is None:
+            comparison = planned_comparison(study, never_mentored_only(plan))
+        return planned_estimate(comparison, plan, **changes).as_exploratory()
     except UserError as refusal:
-        return estimate_or_reason(None, None, **{**main, "name": f"not available: {refusal.what}"})
-    return estimate_or_reason(None, comparison, **main)
+        return no_estimate(f"{refusal.what} {refusal.remedy}".strip(), exploratory=True, comparison=plan.comparison,
+                           estimator=str(changes.get("estimator", plan.estimator)), estimand=plan.estimand,
+                           outcome=str(changes.get("outcome", plan.outcome)))
 
 
 PRE_MEASURES = ("prior_absence_rate", "pre_absence_rate")
@@ -226,7 +241,7 @@ def baseline_g(comparison: Comparison) -> dict[str, float | None]:
         rows = comparison.used
         rows = rows[rows[name].notna()] if name in rows else rows.iloc[:0]
         arms = [rows[rows["treated"] == arm] for arm in (1, 0)]
-        if min(map(len, arms)) < 2:
+        if min(map(len, arms)) < 2 or min(arm["weight"].sum() for arm in arms) <= 0:
             continue
         means = [float((arm[name] * arm["weight"]).sum() / arm["weight"].sum()) for arm in arms]
         spreads = [float(arm[name].std(ddof=1)) for arm in arms]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from evalkit.disclosure.types import Released
 from evalkit.render.blocks import Callout, Paragraph, Row, Section
-from evalkit.reports import impact_answer, impact_appendix, impact_files, impact_who
+from evalkit.reports import impact_answer, impact_appendix, impact_files, impact_services, impact_who
 from evalkit.reports.gate import gate_of
+from evalkit.reports.impact_groups import strategy_estimates
 from evalkit.reports.impact_run import Analysis, run_analyses
+from evalkit.reports.impact_strategies import strategy_effects
 from evalkit.reports.params import Params as BaseParams
 from evalkit.reports.params import make_context
 
@@ -31,19 +34,23 @@ def analyses(study, params: Params) -> tuple[Analysis, ...]:
 
 
 def _context(study, params: Params):
-    return make_context(study, params, TITLE)
+    """What the pages share; the manifest gets the fingerprint of every plan."""
+    plans = {plan.id: plan.sha256 for plan in study.config.analyses if params.analysis in ("", plan.id)}
+    return replace(make_context(study, params, TITLE), plans=plans)
 
 
 def at_a_glance(study, params: Params, found: Sequence[Analysis]) -> Section:
     """Page 1: the answer in days with its interval, beside published studies; the design; what mentors did."""
     gate, main = gate_of(study, params), found[0]
     title, lead = impact_answer.opening(study, main, gate)
+    mentors, counts = impact_answer.what_mentors_did(study, gate)
+    compared = impact_answer.benchmarks(main, gate)
     top = Row(
-        ((impact_answer.big_number(main, gate), impact_answer.question(gate)), (impact_answer.benchmarks(main, gate),)),
+        ((impact_answer.big_number(main, gate), impact_answer.question(gate)), (compared,)),
         (4, 8),
     )
     design = Row(((impact_answer.design(main, gate),), (impact_answer.why_not_before_after(gate),)), (6, 6))
-    blocks = [top, design, *impact_answer.banners(main, gate), *impact_answer.what_mentors_did(study, gate)]
+    blocks = [top, design, *impact_answer.banners(main, gate), *mentors]
     return Section(
         _context(study, params),
         "at_a_glance",
@@ -51,12 +58,18 @@ def at_a_glance(study, params: Params, found: Sequence[Analysis]) -> Section:
         tuple(blocks),
         lead=lead,
         is_opening=True,
-        numbers=_numbers(study, found, gate),
+        numbers={**_numbers(found, gate), "mentors": counts, "benchmarks": _rows(compared)},
         off=tuple(map(gate.fixed, study.lacks())),
     )
 
 
-def _numbers(study, found: Sequence[Analysis], gate) -> dict[str, Any]:
+def _rows(block: Any) -> Any:
+    """The released rows behind a table or figure, for results.json; none where a sentence stands in."""
+    data = getattr(block, "data", None)
+    return data.numbers["rows"] if isinstance(data, Released) else []
+
+
+def _numbers(found: Sequence[Analysis], gate) -> dict[str, Any]:
     """results.json: the analyses; for partners and the public only what rests on enough students."""
     if gate.is_team:
         return {"analyses": [analysis.to_dict() for analysis in found]}
@@ -66,11 +79,12 @@ def _numbers(study, found: Sequence[Analysis], gate) -> dict[str, Any]:
 def who_took_part(study, params: Params, found: Sequence[Analysis]) -> Section:
     """Page 2: from the roster to the result, groups, balance, cost, limits, how strong the evidence is."""
     gate, main = gate_of(study, params), found[0]
+    money = impact_who.cost(study, main, gate)
     first = Row(((impact_who.flow(main, gate),), (impact_who.groups(main, gate),)), (5, 7))
     second = Row(
         (
             (impact_who.balance(main, gate),),
-            (impact_who.cost(study, main, gate), impact_who.limits(study, main, gate)),
+            (money, impact_who.limits(study, main, gate)),
         ),
         (5, 7),
     )
@@ -81,6 +95,7 @@ def who_took_part(study, params: Params, found: Sequence[Analysis]) -> Section:
         gate.fixed("Who took part, results by group, and cost"),
         (first, second, third),
         starts_page=True,
+        numbers={"cost": _rows(money)},
     )
 
 
@@ -88,13 +103,14 @@ def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section
     """Page 3: for readers who want to check the work: every estimate, balance, checks, how it was done."""
     gate = gate_of(study, params)
     intro = "For readers who want to check the work. Every number here is in results.json or the folder tables."
+    strategy = impact_services.strategies(*strategy_effects(study, found[0].plan), gate)
+    sessions = impact_services.session_days(*strategy_estimates(study), gate)
     blocks: list[Any] = [Paragraph(gate.fixed(intro))]
     for analysis in found:
         blocks.append(impact_appendix.results_row(analysis, gate))
-    blocks.append(impact_appendix.method_row(study, found[0], gate))
-    for analysis in found:
+        blocks.append(impact_appendix.method_row(study, analysis, gate))
         blocks += [row for row in (impact_appendix.beyond_row(analysis, gate),) if row is not None]
-    blocks.append(impact_appendix.strategies(study, gate))
+    blocks.append(Row(((strategy,), (sessions,)), (6, 6)))
     blocks += [impact_appendix.checks_table(analysis, gate) for analysis in found]
     return Section(
         _context(study, params),
@@ -102,6 +118,7 @@ def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section
         gate.fixed("Method appendix"),
         tuple(blocks),
         starts_page=True,
+        numbers={"strategies": _rows(strategy), "session_days": _rows(sessions)},
         files=_files(study, found, gate, blocks),
     )
 

@@ -215,7 +215,10 @@ def _base(name: str) -> str:
 
 
 def cost(study, main: Analysis, gate: Gate) -> Table | Callout:
-    """Money spent, per mentored student and per added day, with the interval carried through."""
+    """Money spent, per mentored student and per added day, with the interval carried through (R63).
+
+    A day is added while a student is followed: the difference per day enrolled, times the days enrolled from the start.
+    """
     table, title = study.table("cost"), "What it cost"
     amounts = (
         pd.to_numeric(table["quantity"]) * pd.to_numeric(table["unit_price"]) if len(table) else pd.Series(dtype=float)
@@ -229,20 +232,19 @@ def cost(study, main: Analysis, gate: Gate) -> Table | Callout:
         )
     total, found = float(amounts.sum()), gain(main)
     rows = [
-        ("Whole program", total, "Every line of the cost table"),
-        ("Per mentored student", total / n_mentored, f"{plural(n_mentored, 'student')}"),
+        ("Whole program", total, None, None, "Every line of the cost table"),
+        ("Per mentored student", total / n_mentored, None, None, f"{plural(n_mentored, 'student')}"),
     ]
     if found and found.low > 0:
-        each = total / n_mentored
-        rows.append(
-            (
-                "Per added day",
-                each / found.value,
-                f"From {number(each / found.high)} to {number(each / found.low)}, the ends of the interval",
-            )
-        )
-    frame = pd.DataFrame(rows, columns=["item", "amount", "how"]).assign(n=n_mentored)
-    released = gate.table("cost", frame, keys=("item", "how"), counts=("n",), plain={"amount": "n"})
+        per_day = [total / n_mentored / (days * main.enrolled_days / YEAR)
+                   for days in (found.value, found.high, found.low)]
+        how = (f"From {number(per_day[1])} to {number(per_day[2])}, the ends of the interval; over "
+               f"{number(main.enrolled_days)} days enrolled from the start")
+        rows.append(("Per added day", *per_day, how))
+    frame = pd.DataFrame(rows, columns=["item", "amount", "low", "high", "how"]).assign(n=n_mentored)
+    frame = frame.astype(dict.fromkeys(("amount", "low", "high"), "float64"))
+    released = gate.table("cost", frame, keys=("item", "how"), counts=("n",),
+                          plain=dict.fromkeys(("amount", "low", "high"), "n"))
     note = (
         "" if found and found.low > 0 else "A cost per added day is shown only when the whole interval lies above zero."
     )
@@ -256,6 +258,7 @@ def cost(study, main: Analysis, gate: Gate) -> Table | Callout:
             Column("how", "How it was counted"),
         ),
         note=gate.fixed(note),
+        key="cost",
     )
 
 

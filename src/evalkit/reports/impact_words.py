@@ -14,6 +14,9 @@ COVARIATES = {
     "homeless": "Housing: moving often",
     "distance": "Chance of having a mentor",
     "school_id": "School",
+    "absence_rate": "Share of days missed",
+    "absent_days": "Days missed",
+    "is_chronic": "Missing 10% or more",
 }
 
 TITLES = {
@@ -51,7 +54,7 @@ def column_word(name: str) -> str:
 
 def worded(text: str) -> str:
     """A sentence of a check with columns in the words of the pages and true minus signs."""
-    for name in sorted(COVARIATES, key=len, reverse=True):
+    for name in sorted(set(COVARIATES) - {"absence_rate", "absent_days", "is_chronic"}, key=len, reverse=True):
         label = column_word(name)
         text = re.sub(rf'"{name}(?:_(?:missing|[A-Z0-9]{{2}}))?"|\b{name}\b', label, text)
     text = text.replace("treated students", "mentored students").replace("Treated students", "Mentored students")

@@ -65,7 +65,9 @@ value <- unname(coef(fit)["Xtreated"])
 
 cat("Planned estimate of", setting("id"), ":", outcome, "by", setting("estimator"), "\n")
 if (!setting("estimator") %in% c("regression_adjusted", "difference")) {
-  cat("This script knows regression_adjusted and difference only: below is the linear difference, not the plan's own.\n")
+  cat(sprintf("This script redoes regression_adjusted and difference; the linear difference here is %.8f.\n", value))
+  cat("NOT REDONE: compare evalkit's own estimate with a model of the plan's kind on these rows.\n")
+  quit(status = 0)
 }
 
 # Standard errors: CR2 with Satterthwaite degrees of freedom, by the plan's clusters (two-way: V1 + V2 - V12, never
@@ -98,7 +100,7 @@ if (kind %in% c("CR0", "CR1", "CR2", "CR3") && length(clustered) && has("clubSan
 both <- merge(result, expected, by = "name", sort = FALSE)
 both$difference <- both$found - both$evalkit
 print(both, digits = 8, row.names = FALSE)
-ok <- all(abs(both$difference) <= 1e-6 * pmax(1, abs(both$evalkit)))
+ok <- all(abs(both$difference) <= 1e-8 * pmax(1, abs(both$evalkit)))  # two ways to the same closed form
 cat(if (ok) "AGREES: R finds what evalkit found.\n" else "DIFFERS: see the last column.\n")
 
 if (has("fixest") && adjusted) {
@@ -147,7 +149,27 @@ if (has("MatchIt") && one_date && setting("method") == "nearest" &&
               max(abs(matched$distance - pool$distance), na.rm = TRUE)))
   if (packageVersion("MatchIt") < "4.7.0" && nzchar(setting("caliper"))) {
     cat("This MatchIt keeps pairs outside the caliper within exact strata; version 4.7 or later is needed for the pairs.\n")
-  } else cat(sprintf("It matches %d of the mentored; evalkit %s before follow-up.\n",
-                     sum(matched$weights > 0 & pool$treated == 1), setting("n_matched")))
+  } else {
+    cat(sprintf("It matches %d of the mentored; evalkit %s before follow-up.\n",
+                sum(matched$weights > 0 & pool$treated == 1), setting("n_matched")))
+    sets <- split(pool[pool$weight > 0, ], pool$subclass[pool$weight > 0])
+    same <- vapply(sets, function(set) {
+      mine <- rownames(set)[set$treated == 0]
+      theirs <- matched$match.matrix[rownames(set)[set$treated == 1], ]
+      all(mine %in% theirs)
+    }, TRUE)
+    # Equal distances are a matter of the students' order, which pseudonyms change.
+    score <- setNames(matched$distance, rownames(pool))
+    tied <- vapply(sets[!same], function(set) {
+      me <- rownames(set)[set$treated == 1]
+      twins <- setdiff(names(score)[abs(score - score[[me]]) < 1e-9 & pool$treated == 1], me)
+      theirs <- c(matched$match.matrix[c(me, twins), ])
+      all(vapply(rownames(set)[set$treated == 0], function(one) {
+        any(abs(score[[one]] - score[theirs[!is.na(theirs)]]) < 1e-9)
+      }, TRUE))
+    }, TRUE)
+    cat(sprintf("Of evalkit's %d sets, %d hold the partners that MatchIt chose, and %d more a student of equal distance.\n",
+                length(same), sum(same), sum(tied)))
+  }
 } else cat("MatchIt: not run (several start dates, another method, or not installed); the sets are taken as they are.\n")
 if (!ok) quit(status = 1)

@@ -54,7 +54,7 @@ def gain_of(estimate, *, year_days: int = 180) -> Gain:
 
     Outcomes as a share of days are multiplied by year_days; outcomes in days stand as they are.
     """
-    scale = 1.0 if estimate.unit == "days" or estimate.outcome == "absent_days" else float(year_days)
+    scale = 1.0 if estimate.unit == "days" else float(year_days)
     return Gain(-estimate.value * scale, -estimate.ci_high * scale, -estimate.ci_low * scale)
 
 

@@ -1,0 +1,254 @@
+"""Every comparison design, method, standard error and option of a plan, run on a small made district: it acts."""
+
+from __future__ import annotations
+
+import dataclasses as dc
+
+import numpy as np
+import pandas as pd
+import pytest
+from impact_world import PLAN, district
+
+import evalkit as ek
+from evalkit.config import AnalysisPlan
+from evalkit.render.blocks import Row
+from evalkit.reports import impact_answer, impact_appendix, impact_method, impact_who
+from evalkit.reports.gate import Gate
+from evalkit.reports.impact_plan import planned_comparison, planned_estimate
+from evalkit.reports.impact_run import corrected, run_analysis
+
+DATE = "2025-11-03"
+NO_PRIOR = ("pre_absence_rate", "econ_disadvantaged")
+
+
+@pytest.fixture(scope="module")
+def study():
+    return ek.open_study(district())
+
+
+def plan_of(**changes) -> AnalysisPlan:
+    return AnalysisPlan(**{key: tuple(v) if isinstance(v, list) else v for key, v in {**PLAN, **changes}.items()})
+
+
+def with_assignments(study, frame: pd.DataFrame):
+    return dc.replace(study, tables={**study.tables, "assignment": frame.reset_index(drop=True)})
+
+
+def lottery(study):
+    """Half of the students of the mentoring schools, drawn at random, from one day on; it has no effect."""
+    rng = np.random.default_rng(3)
+    schools = study.table("school")
+    inside = schools.loc[schools["programme_school"].fillna(False).astype(bool), "school_id"]
+    spans = study.table("enrollment")
+    here = spans[spans["school_id"].isin(inside) & (spans["school_year"].astype(str) == "2026")]
+    ids = np.sort(here["student_id"].unique())
+    drawn = rng.permutation(ids)[: len(ids) // 2]
+    some = study.table("assignment").iloc[[0]]
+    rows = pd.concat([some] * len(drawn), ignore_index=True)
+    return with_assignments(study, rows.assign(student_id=pd.array(np.sort(drawn), dtype=rows["student_id"].dtype),
+                                               begin_date=pd.Timestamp(DATE), assigned_date=pd.Timestamp(DATE),
+                                               assigned_by="randomized"))
+
+
+def waitlisted(study):
+    """Every second mentored student was listed in September and got a mentor in March."""
+    table = study.table("assignment").copy()
+    late = np.arange(len(table)) % 2 == 0
+    table.loc[late, ["begin_date", "assigned_date"]] = pd.Timestamp("2026-03-16"), pd.Timestamp("2025-09-15")
+    table.loc[late, "assigned_by"] = "waitlist"
+    return with_assignments(study, table), set(table.loc[late, "student_id"])
+
+
+def words(block) -> str:
+    """Every word of a block, the rows of its table too."""
+    if isinstance(block, Row):
+        return " ".join(words(inner) for cell in block.cells for inner in cell)
+    data = getattr(block, "data", None)
+    return f"{block} {data.frame.to_csv(index=False) if data is not None else ''}"
+
+
+def pages(study, analysis) -> str:
+    """The words of page 1, page 2 and the methods section, for the team and a partner."""
+    text = []
+    for audience in ("team", "partner"):
+        gate = Gate(study.config.privacy, audience)
+        made = [impact_answer.big_number(analysis, gate), impact_answer.benchmarks(analysis, gate),
+                impact_answer.design(analysis, gate), *impact_answer.banners(analysis, gate),
+                impact_who.flow(analysis, gate), impact_who.groups(analysis, gate), impact_who.balance(analysis, gate),
+                impact_who.limits(study, analysis, gate), impact_who.evidence(analysis, gate),
+                impact_appendix.estimates_table(analysis, gate), impact_appendix.checks_table(analysis, gate)]
+        text += [*impact_answer.opening(study, analysis, gate), *map(words, made)]
+    return " ".join([*text, *impact_method.method_lines(analysis)])
+
+
+@pytest.mark.slow
+def test_within_school_compares_inside_the_school(study):
+    found = run_analysis(study, plan_of())
+    used = found.comparison.used
+    assert (used.groupby("subclass")["school_id"].nunique() == 1).all()
+    assert found.planned.value < 0 and "same schools" in pages(study, found)
+    assert all(estimate.exploratory for _, estimate in found.beyond) and not found.planned.exploratory
+
+
+@pytest.mark.slow
+def test_comparison_schools_cluster_by_school(study):
+    found = run_analysis(study, plan_of(comparison="comparison_schools"))
+    schools = found.comparison.used.groupby("treated")["school_id"].agg(set)
+    assert not schools[0] & schools[1]
+    assert found.planned.clustered_by == "school_id" and found.planned.standard_errors == "CR2"
+    assert "comparison schools" in pages(study, found)
+    named = planned_estimate(found.comparison, plan_of(comparison="comparison_schools", clustered_by="subclass"))
+    assert named.clustered_by == "subclass"  # a plan that names its clusters is obeyed
+
+
+@pytest.mark.slow
+def test_a_waitlist_serves_until_its_own_turn(study):
+    changed, listed = waitlisted(study)
+    found = run_analysis(changed, plan_of(comparison="waitlist", caliper=None))
+    others = found.comparison.arm(0)
+    assert set(others["student_id"]) <= listed and (others["follow_up_end"] < pd.Timestamp("2026-03-16")).all()
+    assert "waiting" in pages(changed, found)
+    assert not any("never-mentored" in name for name, _ in found.beyond)
+
+
+@pytest.mark.slow
+def test_a_prior_cohort_carries_its_banner(study):
+    found = run_analysis(study, plan_of(comparison="prior_cohort", covariates=NO_PRIOR))
+    others = found.comparison.arm(0)
+    assert (others["own_landmark"] < pd.Timestamp("2025-07-01")).all()
+    words = pages(study, found)
+    assert "year before" in words and "confound" in words
+    assert found.evidence["wwc"].startswith("would not meet") and "different school years" in " ".join(
+        found.evidence["reasons"])
+
+
+@pytest.mark.slow
+def test_a_lottery_is_read_as_offered_with_its_draw_done_again(study):
+    changed = lottery(study)
+    plan = plan_of(comparison="randomized", estimator="randomized", method="none", distance="propensity", caliper=None,
+                   baseline=DATE, exact=("school_id",), clock="assigned")
+    found = run_analysis(changed, plan)
+    planned = found.planned
+    assert planned.estimand == "ITT" and planned.details["randomization_draws"] == 1999
+    assert planned.p_value != planned.details["model_p_value"] and 0 < planned.p_value <= 1
+    assert abs(planned.value / planned.standard_error) < 3  # nobody was treated
+    words = pages(changed, found)
+    assert "By lottery" in words and "Mentors were not given by lottery" not in words and "(ITT)" in words
+    again = planned_estimate(found.comparison, dc.replace(plan, seed=1))
+    assert again.value == planned.value and abs(again.p_value - planned.p_value) < 0.05  # other draws, same data
+
+
+def test_a_baseline_date_is_everyones_start(study):
+    used = planned_comparison(study, plan_of(baseline=DATE)).used
+    assert set(used["landmark"].dt.strftime("%Y-%m-%d")) == {DATE}
+    begins = study.table("assignment").groupby("student_id")["begin_date"].min()
+    assert (used.loc[used["treated"] == 1, "student_id"].map(begins) >= pd.Timestamp(DATE)).all()
+
+
+def test_the_assigned_clock_starts_at_the_assignment(study):
+    table = study.table("assignment").sort_values("begin_date").drop_duplicates("student_id").set_index("student_id")
+    for clock, column in (("begin", "begin_date"), ("assigned", "assigned_date")):
+        treated = planned_comparison(study, plan_of(clock=clock)).arm(1)
+        wait = treated["landmark"] - treated["student_id"].map(table[column])
+        assert (wait >= pd.Timedelta(0)).all() and (wait <= pd.Timedelta(days=6)).all(), clock
+    moved = table["begin_date"] != table["assigned_date"]
+    assert moved.any()
+
+
+def test_later_assigned_and_eligible_choose_who_may_serve(study):
+    mentored = set(study.table("assignment")["student_id"])
+    censored = set(planned_comparison(study, plan_of()).arm(0)["student_id"])
+    never = set(planned_comparison(study, plan_of(later_assigned="exclude")).arm(0)["student_id"])
+    assert censored & mentored and not never & mentored
+    chronic = planned_comparison(study, plan_of(eligible="prior_chronic")).arm(0)
+    assert (chronic["prior_absence_rate"] >= 0.10).all()
+    assert len(planned_comparison(study, plan_of(eligible="early_warning")).arm(0)) < len(censored)
+
+
+def test_follow_up_end_ratio_replacement_and_caliper_act(study):
+    usual = planned_comparison(study, plan_of())
+    short = planned_comparison(study, plan_of(follow_up_end="2026-01-30")).used
+    assert short["follow_up_end"].max() <= pd.Timestamp("2026-01-30") < usual.used["follow_up_end"].max()
+    two = planned_comparison(study, plan_of(ratio=2)).used
+    assert (two[two["treated"] == 0].groupby("subclass").size() == 2).any()
+    again = planned_comparison(study, plan_of(replace=True)).used
+    assert again.loc[again["treated"] == 0, "student_id"].duplicated().any()
+    assert usual.n_treated_matched < planned_comparison(study, plan_of(caliper=None)).n_treated_matched
+
+
+@pytest.mark.parametrize(("method", "baseline", "changes"), [
+    ("exact", "landmark", {"covariates": ("econ_disadvantaged",), "distance": "propensity"}),
+    ("nearest", "landmark", {}),
+    ("optimal", DATE, {}), ("full", DATE, {}), ("subclass", "landmark", {}), ("subclass", DATE, {}),
+    ("cem", "landmark", {"distance": "propensity"}), ("entropy", "landmark", {"distance": "propensity"}),
+    ("weighting", "landmark", {}), ("cbps", DATE, {"distance": "propensity"}),
+    ("none", "landmark", {"distance": "propensity"})])
+def test_every_method_holds_the_school_and_the_start_date(study, method, baseline, changes):
+    plan = plan_of(method=method, baseline=baseline, caliper=None, **changes)
+    comparison = planned_comparison(study, plan)
+    found, used = planned_estimate(comparison, plan), comparison.used
+    assert found.value is not None and found.ci_low < found.value < found.ci_high
+    assert found.n_treated == used.loc[used["treated"] == 1, "student_id"].nunique()
+    assert found.n_comparison == used.loc[used["treated"] == 0, "student_id"].nunique()
+    if used["subclass"].notna().any():
+        sets = used.groupby("subclass")
+        assert (sets["landmark"].nunique() == 1).all() and (sets["school_id"].nunique() == 1).all()
+    else:
+        assert comparison.plan["exact"] == ("school_id",)  # held fixed by the regression
+    if used["student_id"].duplicated().any():
+        assert "student_id" in found.clustered_by or found.clustered_by == "school_id"
+    left = comparison.balance.set_index("covariate")["smd_after"].abs().drop("distance", errors="ignore").max()
+    if left > 0.25:  # a selection that does not balance must not look fine on the page
+        assert ek.run_checks(study, comparison, found, which=["balance"])[0].verdict == "fail"
+
+
+def test_every_standard_error_acts(study):
+    comparison = planned_comparison(study, plan_of(ratio=2))
+    errors = {}
+    for kind in ("CR0", "CR1", "CR2", "robust", "wild_bootstrap"):
+        found = planned_estimate(comparison, plan_of(ratio=2, standard_errors=kind))
+        errors[kind] = found.standard_error
+        assert found.standard_errors == {"robust": "HC1"}.get(kind, kind)
+    assert len({round(error, 12) for error in errors.values()}) == 5
+    wild = planned_estimate(comparison, plan_of(ratio=2, standard_errors="wild_bootstrap"))
+    assert wild.clustered_by == "school_id" and wild.p_value is not None
+
+
+def test_poisson_and_a_yes_no_outcome_are_told_in_their_own_unit(study):
+    comparison = planned_comparison(study, plan_of())
+    rate = planned_estimate(comparison, plan_of(estimator="poisson"))
+    days = planned_estimate(comparison, plan_of(estimator="poisson", outcome="absent_days"))
+    assert days.value == pytest.approx(rate.value, rel=1e-9) and days.unit == "share"  # the same model of days
+    chronic = planned_estimate(comparison, plan_of(estimator="logistic", outcome="is_chronic", covariates=()))
+    assert chronic.unit == "share" and -1 < chronic.value < 0
+
+
+@pytest.mark.slow
+def test_outcomes_that_are_not_days_keep_a_number_and_several_plans_are_corrected(study):
+    first = run_analysis(study, plan_of())
+    second = run_analysis(study, plan_of(id="chronic", outcome="is_chronic"))
+    third = run_analysis(study, plan_of(id="days", outcome="absent_days"))
+    assert "points" in pages(study, second) and "beyond the plan" in pages(study, second)
+    assert "days" in str(impact_answer.big_number(third, Gate(study.config.privacy, "team")))
+    both = corrected((first, second))
+    p_values = sorted(one.planned.p_value for one in both)
+    q_values = sorted(one.q_value for one in both)
+    assert q_values == pytest.approx([min(2 * p_values[0], p_values[1]), p_values[1]])  # Benjamini-Hochberg of two
+    assert "Benjamini-Hochberg" in str(impact_appendix.estimates_table(both[0], Gate(study.config.privacy, "team")))
+
+
+def test_a_study_without_a_plan_says_so(study):
+    bare = dc.replace(study, config=dc.replace(study.config, analyses=(AnalysisPlan(),)))
+    found = run_analysis(bare, AnalysisPlan())
+    gate = Gate(bare.config.privacy, "team")
+    assert found.is_default and "no [[analysis]] block" in str(impact_answer.banners(found, gate))
+
+
+def test_whole_schools_below_four_a_side_have_no_number():
+    rows = pd.DataFrame({"treated": [1] * 30 + [0] * 30, "y": np.random.default_rng(1).normal(size=60), "weight": 1.0,
+                         "school_id": [f"t{i % 4}" for i in range(30)] + [f"c{i % 3}" for i in range(30)]})
+    with pytest.raises(ek.UserError, match="Too few schools"):
+        ek.estimate(rows, None, estimator="difference", outcome="y", name="comparison_schools")
+    enough = rows.assign(school_id=[f"t{i % 4}" for i in range(30)] + [f"c{i % 4}" for i in range(30)])
+    found = ek.estimate(enough, None, estimator="difference", outcome="y", name="comparison_schools")
+    assert found.clustered_by == "school_id"
