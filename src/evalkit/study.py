@@ -207,7 +207,7 @@ def _month_end(study: Study, month: str) -> pd.Timestamp:
         calendar["is_instructional"].fillna(False).astype(bool) & calendar["date"].between(first, last), "date"
     ]
     end = days.max() if len(days) else last
-    return min(end, study.as_of) if study.as_of >= first else end
+    return min(end, study.as_of)
 
 
 def _first_day(read: StudyTables) -> pd.Timestamp:
@@ -256,7 +256,7 @@ def complete_through(given: Mapping[str, pd.DataFrame], rules: Rules, year: int)
     """school_id -> last complete day: as ruled, as its school row says, else its last date with any event."""
     schools = _schools(given)
     if rules.complete_through:
-        return dict.fromkeys(sorted(schools), _date(rules.complete_through))
+        return dict.fromkeys(sorted(schools), _ruled_day(given, rules, year))
     last: dict[str, pd.Timestamp] = {}
     for name in ("attendance_event", "attendance_total"):
         if name in given:
@@ -272,6 +272,17 @@ def complete_through(given: Mapping[str, pd.DataFrame], rules: Rules, year: int)
         stated = given["school"].dropna(subset=["complete_through"])
         last |= dict(zip(stated["school_id"], stated["complete_through"], strict=True))
     return {school: last[school] for school in sorted(last) if school in schools}
+
+
+def _ruled_day(given: Mapping[str, pd.DataFrame], rules: Rules, year: int) -> pd.Timestamp:
+    """The day that `[rules] complete_through` names, refused where it lies outside the year's attendance."""
+    day, last = pd.Timestamp(rules.complete_through), pd.Timestamp(year or 9999, 6, 30) if year else pd.Timestamp.max
+    first = min((given[name][HAPPENED[name]].min() for name in ATTENDANCE if name in given), default=day)
+    if first <= day <= last:
+        return day
+    raise UserError("[rules] complete_through lies outside the school year's attendance.", file="study.toml",
+                    remedy=f"Write a day from {first:%Y-%m-%d} to {min(last, pd.Timestamp(2200, 1, 1)):%Y-%m-%d}, or "
+                    "remove the line.")
 
 
 def _not_submitted(known: Mapping[str, pd.DataFrame], through: Mapping[str, pd.Timestamp]) -> tuple[str, ...]:
