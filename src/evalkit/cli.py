@@ -64,12 +64,12 @@ def new(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The new s
 
 
 @app.command()
-def check(study: StudyArg, as_json: JsonOption = False) -> None:
+def check(study: StudyArg, as_json: JsonOption = False, out: OutOption = Path("reports")) -> None:
     """Validate a study and account for every row of its files."""
     from evalkit.study import check_study
 
     with _progress("Reading the study"):
-        outcome = check_study(study, out=Path("reports"))
+        outcome = check_study(study, out=out)
     if as_json:
         sys.stdout.write(json.dumps(outcome.to_dict(), indent=2, ensure_ascii=False) + "\n")
         return

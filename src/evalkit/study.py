@@ -15,11 +15,11 @@ import pandas as pd
 
 from evalkit.config import Config
 from evalkit.errors import UsageError, UserError, nearest
-from evalkit.files import locate, safe_name
+from evalkit.files import locate, must_lie_outside, safe_name
 from evalkit.rules import Rules
 from evalkit.schemas import empty_frame, tables
 from evalkit.sources import StudyTables, read_study
-from evalkit.sources.account import Account
+from evalkit.sources.account import SET_ASIDE, Account
 from evalkit.sources.codes import end_year_of
 from evalkit.sources.known import HAPPENED, of_school, up_to
 
@@ -131,8 +131,8 @@ class CheckOutcome:
     kept: Path | None
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON of `evalkit check --json`."""
-        return self.study.account.to_dict()
+        """The JSON of `evalkit check --json`: the account, and where the set-aside rows are kept (null: none)."""
+        return {**self.study.account.to_dict(), "set_aside": None if self.kept is None else self.kept.as_posix()}
 
 
 def check_study(folder: str | Path, *, out: str | Path | None = None) -> CheckOutcome:
@@ -141,9 +141,8 @@ def check_study(folder: str | Path, *, out: str | Path | None = None) -> CheckOu
     study = open_study(folder)
     if out is None:
         return CheckOutcome(study, None)
-    place = Path(out) / safe_name(study.folder.resolve().name) / "set-aside"
-    if place.resolve().is_relative_to(study.folder.resolve()):
-        raise UserError("Set-aside rows are not kept inside the study.", remedy="Choose another --out folder.")
+    place = locate(out) / safe_name(study.folder.resolve().name) / SET_ASIDE
+    must_lie_outside(place, study.folder)
     try:
         return CheckOutcome(study, study.account.write_set_aside(place))
     except OSError as problem:

@@ -59,7 +59,8 @@ def test_a_wrong_call_is_one_screen_with_its_exit_code(place, capsys, words, cod
 def test_help_and_no_command_name_every_command(capsys):
     for words in (["--help"], []):
         _, out, err = run(*words, capsys=capsys)
-        missing = [n for n in ("demo", "check", "run", "simulate", "list", "new", "batch", "audit", "verify", "pool", "papers", "notes", "export") if n not in out + err]
+        missing = [n for n in ("demo", "new", "check", "run", "batch", "audit", "verify", "pool", "simulate", "papers",
+                               "notes", "export", "list") if n not in out + err]
         assert missing == []
 
 

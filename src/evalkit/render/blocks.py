@@ -266,6 +266,8 @@ class Context:
     row_account: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     folder: str = ""
+    set_aside: Any = field(default=None, repr=False, compare=False)
+    """The account whose set-aside rows a team's run keeps beside it (mode 0600)."""
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ def export_analysis(study: Any, analysis: str, out: Path | str) -> Path:
     found = estimate(None, comparison, estimator=plan.estimator, outcome=plan.outcome, seed=plan.seed,
                      clustered_by=plan.clustered_by or None, standard_errors=plan.standard_errors)
     target = files.locate(out).absolute()
+    files.must_lie_outside(target, study.folder)
     _must_be_ours(target)
     with files.whole_folder(target) as folder:
         for name, text in export_files(comparison, plan, found, key).items():
