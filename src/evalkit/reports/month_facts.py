@@ -10,6 +10,7 @@ import pandas as pd
 
 from evalkit.measures import BANDS, add_rates, band, prior_rates, same_day_last_year, school_measures
 from evalkit.panel import has_days, student_panel
+from evalkit.panel.spans import year_of_span
 from evalkit.programme import Element, book_of, fidelity
 from evalkit.reports.impact_line import Impact, Look, district_look, impact_to_date
 from evalkit.reports.month_lists import LISTS, review_lists
@@ -132,7 +133,9 @@ def _why(study, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schools(study) -> list[str]:
-    ids = study.table("school")["school_id"].dropna().unique()
+    spans = study.table("enrollment")
+    of_year = spans.loc[year_of_span(spans) == study.school_year, "school_id"] if len(spans) else spans["school_id"]
+    ids = {*study.table("school")["school_id"].dropna(), *of_year.dropna()}
     return sorted(str(school) for school in ids if not study.school or school == study.school)
 
 
