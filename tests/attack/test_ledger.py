@@ -104,3 +104,25 @@ def test_a_removed_copy_is_not_forgotten(place):
     folder = run_report("tiny", "data", params={"audience": "partner"}, out="reports")
     shutil.rmtree(folder)
     assert len(read_ledger(place / "reports" / "data")) == 1
+
+
+def test_a_threshold_inside_a_band_leaves_no_small_part_of_it():
+    """Of 50 students at 10 to 20 %, 3 are over a threshold of 15 %: chronic less the bands above it would tell."""
+    from types import SimpleNamespace
+
+    from evalkit.config import Privacy
+    from evalkit.reports.gate import Gate
+    from evalkit.reports.month_release import released_measures
+    from evalkit.rules import Rules
+
+    def row(school, over):
+        bands = {"n_satisfactory": 200, "n_at_risk": 100, "n_moderate": 50, "n_severe": 30, "n_extreme": 20}
+        return {"school_id": school, "n_students": 400, "n_enrolled_days": 9.0, "n_absent_days": 1.0, "ada": 0.9,
+                "n_chronic": 50 + over, **bands}
+
+    for over, is_shown in ((3, False), (25, True), (47, False)):
+        facts = SimpleNamespace(measures=(row("A", over), row(None, over)), whole=(), rules=Rules(threshold=0.15))
+        one = released_measures(facts, Gate(Privacy(), "partner"))[0]
+        told = [one[name] for name in ("n_chronic", "n_severe", "n_extreme")]
+        assert (None not in told) is is_shown, (over, one)
+        assert not set(one) & {"n_cut_over", "n_cut_under"}

@@ -37,3 +37,19 @@ def test_both_minimal_sets_give_every_figure(tmp_path, base):
     rows = measure_rows(opened(tmp_path, base=base))
     assert schools(rows) == ["0042", None]
     assert all(row[name] is not None for row in rows for name in FIGURES)
+
+
+def test_a_study_of_one_school_has_a_partners_copy_of_its_measures(tmp_path):
+    from types import SimpleNamespace
+
+    from evalkit.reports.gate import Gate
+    from evalkit.reports.month_release import hidden_by_school, hidden_overall, released_measures
+
+    study = opened(tmp_path)
+    facts = SimpleNamespace(measures=tuple(measure_rows(study)), whole=(), rules=study.rules)
+    gate = Gate(study.config.privacy, "partner")
+    rows = released_measures(facts, gate)
+    assert schools(rows) == ["0042", None]
+    assert {key: value for key, value in rows[0].items() if key != "school_id"} == {
+        key: value for key, value in rows[1].items() if key != "school_id"}
+    assert hidden_by_school(facts, gate) == {"0042": hidden_overall(facts, gate)}

@@ -2,9 +2,9 @@
 
 Covered, over any number of folders at once: counts of 1 to 9 in sight; a hidden count narrowed by sums, complements,
 shares, other tables, other reports of the same day, the district's copy less its schools' copies, the review before
-(its bands are this review's "last review"), and all students of the year less those on the roll. Not covered: how many students joined between two reviews (totals are
-printed each month; days missed grow for all in between, so a joiner's days do not follow), and groups that are defined
-a little differently in two reports.
+(its bands are this review's "last review"), and all students of the year less those on the roll. Not covered: how many
+have too few days to be judged; how many joined between two reviews (totals are printed each month; days missed grow for
+all in between, so a joiner's days do not follow); other groups that are defined a little differently in two reports.
 """
 
 from __future__ import annotations
@@ -250,10 +250,30 @@ def _read_measures(bounds: Bounds, homes: dict, copy: Copy) -> None:
                 cells[name] = _print(bounds, homes, copy, _measure_key(copy, copy.as_of, school, name), text,
                                      f"results.json, measures, {school or 'all'}, {name}", exact=True)
         if len(cells) == len(names):
-            bounds.tie(cells["n_students"], [cells[f"n_{band}"] for band in BANDS])
-            bounds.tie(cells["n_chronic"], [cells[f"n_{band}"] for band in CHRONIC])
+            where = f"results.json, measures, {school or 'all'}"
+            _tie_bands(bounds, copy, cells, where)
             bounds.left_over(("rest", cells["n_students"], cells["n_chronic"]), cells["n_students"],
                              cells["n_chronic"], f"results.json, measures, {school or 'all'}, not chronic")
+
+
+def _tie_bands(bounds: Bounds, copy: Copy, cells: Mapping[str, int], where: str) -> None:
+    """Bands add up to all students, where none has too few days to judge; the bands over the threshold to those
+    chronically absent, but for the part of a band that the threshold cuts."""
+    rules = copy.results.get("rules") or {}
+    bands = [cells[f"n_{band}"] for band in BANDS]
+    threshold, edges = rules.get("threshold", 0.1), tuple(rules.get("bands", (0.05, 0.1, 0.2, 0.5)))
+    place = sum(edge < threshold for edge in edges)
+    cut = [] if threshold in edges else [_remainder(bounds, ("cut", cells["n_chronic"]), f"{where}, cut band")]
+    if not any(rules.get(name) for name in ("min_days_enrolled", "min_days_present")):
+        bounds.tie(cells["n_students"], bands)
+    bounds.tie(cells["n_chronic"], [*bands[place + 1:], *cut])
+
+
+def _remainder(bounds: Bounds, key: tuple, where: str) -> int:
+    """A count that nobody prints and a reader may have by subtraction."""
+    cell = bounds.count(key)
+    bounds.small.setdefault(cell, where)
+    return cell
 
 
 def _measure_schools(copy: Copy) -> list[str]:

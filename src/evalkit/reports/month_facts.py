@@ -15,6 +15,7 @@ from evalkit.programme import Element, book_of, fidelity
 from evalkit.reports.impact_line import Impact, Look, district_look, impact_to_date
 from evalkit.reports.month_lists import LISTS, review_lists
 from evalkit.reports.month_windows import Window, review_window
+from evalkit.rules import Rules
 from evalkit.study import open_study
 
 NO_DENOMINATOR = (
@@ -39,6 +40,7 @@ class Facts:
     district: Look | None = None
     whole: tuple[Mapping[str, Any], ...] = ()
     """The measures of every school, on which it is decided what any copy for partners hides."""
+    rules: Rules = Rules()
 
     @property
     def overall(self) -> Mapping[str, Any]:
@@ -78,6 +80,7 @@ def _make(study, period: str) -> Facts:
         before=banded(earlier) if earlier is not None else banded(study).iloc[:0],
         last_year=last_year_bands(study),
         measures=tuple(measure_rows(study)),
+        rules=study.rules,
         lists=review_lists(study, window),
         elements=fidelity(study, start=window.start, end=window.end),
         elements_before=elements_before,
