@@ -1,4 +1,4 @@
-"""The command line: check, run, batch, papers, notes, demo, simulate, list. The only place that prints."""
+"""The command line: new, check, run, batch, papers, notes, demo, simulate, list. The only place that prints."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ from evalkit.errors import DISCLOSURE_STOP, INTERNAL_ERROR, WRONG_USAGE, UsageEr
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Did the mentors help, what do we do this month, what do we celebrate.")
 _INTERRUPTED, _STOPPED = 130, "Stopped. Nothing was half-written.\n"
-LATER = {
-    "new": "the intake of exports",
-}
 
 StudyArg = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the row account as JSON.")]
@@ -40,12 +37,40 @@ def demo(out: OutOption = Path("reports")) -> None:
 
 
 @app.command()
-def check(study: StudyArg, as_json: JsonOption = False) -> None:
+def new(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The new study's folder.")],
+        exports: Annotated[Path, typer.Option("--from", metavar="EXPORTS", help="A folder of exports, or a file.")],
+        school_year: Annotated[str, typer.Option(help="The year the school year ends in, if no export says it.")] = "",
+        ) -> None:
+    """Begin a study from exports: guesses the mapping, writes study.toml, says what to confirm."""
+    from evalkit.intake import new_study
+    from evalkit.study import open_study
+
+    with _progress("Reading the exports"):
+        begun = new_study(folder, exports, school_year=school_year)
+    for title, lines in (("Read", begun.read), ("Please confirm", begun.confirm), ("Still needed", begun.needed)):
+        if lines:
+            say(f"{title}:")
+        for line in lines:
+            say(f"  - {line}")
+    say(f"\nWrote {_shown(folder)}: study.toml, CONFIRM.md and the tables. The exports were not changed.")
+    if begun.needed:
+        say(f"Fill in what is still needed, then: evalkit check {_shown(folder)}")
+        return
+    try:
+        open_study(folder)
+        say(f"The study opens. Next: evalkit check {_shown(folder)}")
+    except UserError as problem:
+        say(f"Not ready yet: {problem.what}" + (f" ({problem.where})" if problem.where else ""))
+        say(f"What to do: {problem.remedy}")
+
+
+@app.command()
+def check(study: StudyArg, as_json: JsonOption = False, out: OutOption = Path("reports")) -> None:
     """Validate a study and account for every row of its files."""
     from evalkit.study import check_study
 
     with _progress("Reading the study"):
-        outcome = check_study(study, out=Path("reports"))
+        outcome = check_study(study, out=out)
     if as_json:
         sys.stdout.write(json.dumps(outcome.to_dict(), indent=2, ensure_ascii=False) + "\n")
         return
@@ -264,20 +289,6 @@ def list_(what: Annotated[str, typer.Argument(metavar="[reports|estimators|check
             say(f"{kind}:")
         for name, line in listed(kind):
             say(f"{'' if what else '  '}{name:28} {line}".rstrip())
-
-
-def _add_later(name: str, with_what: str) -> None:
-    """A command that is named but not here yet says so, whatever follows it."""
-
-    @app.command(name, help=f"Comes with {with_what}.",
-                 context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-    def later() -> None:
-        raise UsageError(f"evalkit {name} comes with {with_what}; this version does not have it.",
-                         remedy="See evalkit --help for what there is.")
-
-
-for _name, _with in LATER.items():
-    _add_later(_name, _with)
 
 
 def _run_one(report: str, study: Path, params: dict[str, Any], out: Path) -> None:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,13 @@ def locate(path: str | Path) -> Path:
     return root / path if root is not None and (root / path).exists() else path
 
 
+def must_lie_outside(place: Path, study: Path) -> None:
+    """Refuse an output place inside a study: its inputs are never written to."""
+    if Path(place).resolve().is_relative_to(Path(study).resolve()):
+        raise UserError("The output would lie inside the study's own folder.", file=Path(study).name,
+                        remedy="Choose another --out folder; nothing was changed.")
+
+
 @contextlib.contextmanager
 def whole_folder(target: Path, *, staging: Path | None = None) -> Iterator[Path]:
     """Fill a hidden sibling of `target`; it takes target's place only when the block ends without an error."""
@@ -160,6 +167,13 @@ def sweep(folder: Path) -> None:
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def holds_exactly(folder: Path, texts: Mapping[str, str]) -> bool:
+    """Whether a folder holds these files and nothing else."""
+    there = {path.name: path for path in Path(folder).iterdir()} if Path(folder).is_dir() else {}
+    return there.keys() == texts.keys() and all(
+        path.is_file() and path.read_bytes() == texts[name].encode("utf-8") for name, path in there.items())
 
 
 @contextlib.contextmanager

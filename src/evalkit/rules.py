@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from decimal import Decimal
@@ -101,17 +104,36 @@ def _fitting(rules: Rules, file: str) -> Rules:
 
 def _checked(key: str, value: Any, default: Any, file: str) -> Any:
     """One setting with its type and range checked."""
-    if key == "complete_through" and hasattr(value, "isoformat"):
-        value = value.isoformat()
+    if key == "complete_through":
+        return _day(value, file)
     if isinstance(default, tuple):
         value = tuple(value) if isinstance(value, list | tuple) else value
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     wrong_type = not isinstance(value, type(default)) or (isinstance(value, bool) != isinstance(default, bool))
     if wrong_type or (key in CHOICES and value not in CHOICES[key]) or not _in_range(key, value):
-        wanted = f"one of {', '.join(CHOICES[key])}" if key in CHOICES else f"a value like {default!r}"
+        wanted = f"one of {', '.join(CHOICES[key])}" if key in CHOICES else f"a value like {_in_toml(default)}"
         raise UserError(f"[rules] {key} has a value evalkit cannot use.", file=file, remedy=f"Write {wanted}.")
     return value
+
+
+def _day(value: Any, file: str) -> str:
+    """A date as YYYY-MM-DD, whether written with quotes or without; blank is none."""
+    try:
+        if value == "" or type(value) is dt.date:
+            return str(value)
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+            return dt.date.fromisoformat(value).isoformat()
+    except (TypeError, ValueError):
+        pass
+    raise UserError("[rules] complete_through is not a date evalkit can read.", file=file,
+                    remedy="Write complete_through = 2026-05-29 (year, month, day).")
+
+
+def _in_toml(default: Any) -> str:
+    """A value as it is written in study.toml."""
+    plain = list(default) if isinstance(default, tuple) else default
+    return json.dumps(plain)
 
 
 def _in_range(key: str, value: Any) -> bool:

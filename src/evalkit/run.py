@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ def run_report(report: str, study: str | Path, *, params: Mapping[str, Any] | No
         raise UserError("The study folder was not found.", file=source.name,
                         remedy="Give the path of a study's folder.")
     home = base / files.safe_name(source.resolve().name)
+    files.must_lie_outside(home, source)
     label = "-".join(part for part in (report, *(str(asked[k]) for k in ("month", "as_of", "school", "audience")
                                                  if asked.get(k))) if part)
     with _staging(home, files.safe_name(label)) as staging:
@@ -45,6 +46,8 @@ def run_report(report: str, study: str | Path, *, params: Mapping[str, Any] | No
         target = base / _place(staging, report, source.resolve().name, asked)
         with _refused_when_unwritable(), files.whole_folder(target, staging=staging) as folder:
             _finish(folder, executed, {**asked, "study": source.resolve().name})
+            if asked.get("audience", "team") != "team":
+                _pass_the_auditor(folder, target, home)
     if index:
         _index(base)
     return target
@@ -162,6 +165,23 @@ def _finish(folder: Path, executed: Any, values: Mapping[str, Any]) -> None:
     if wrong:
         raise UserError("The finished folder does not match its manifest.", culprits=wrong,
                         remedy="Run the report again; if it happens twice, please report it.")
+
+
+def _pass_the_auditor(folder: Path, target: Path, home: Path) -> None:
+    """The auditor is the gate: a copy for others is attacked together with every one released before, then noted.
+
+    It is noted just before it appears: a run that dies in between leaves one release too many in the ledger, never one
+    too few.
+    """
+    from evalkit.disclosure.ledger import must_stand_beside, note_releases, read_ledger
+
+    copy = replace(read_copy(folder), name=f"{target.parent.name}/{target.name}")
+    there = [read_copy(path.parent) for path in sorted(home.glob("*/*/MANIFEST.json"))
+             if not any(part.startswith(".") for part in path.relative_to(home).parts)
+             and path.parent.name.endswith(("-partner", "-public"))]
+    note_releases(home, there)
+    must_stand_beside(copy, list(read_ledger(home).values()))
+    note_releases(home, [copy])
 
 
 def strip_notebook(executed: Any, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,11 +15,11 @@ import pandas as pd
 
 from evalkit.config import Config
 from evalkit.errors import UsageError, UserError, nearest
-from evalkit.files import locate, safe_name
+from evalkit.files import locate, must_lie_outside, safe_name
 from evalkit.rules import Rules
 from evalkit.schemas import empty_frame, tables
 from evalkit.sources import StudyTables, read_study
-from evalkit.sources.account import Account
+from evalkit.sources.account import SET_ASIDE, Account
 from evalkit.sources.codes import end_year_of
 from evalkit.sources.known import HAPPENED, of_school, up_to
 
@@ -131,8 +131,8 @@ class CheckOutcome:
     kept: Path | None
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON of `evalkit check --json`."""
-        return self.study.account.to_dict()
+        """The JSON of `evalkit check --json`: the account, and where the set-aside rows are kept (null: none)."""
+        return {**self.study.account.to_dict(), "set_aside": None if self.kept is None else self.kept.as_posix()}
 
 
 def check_study(folder: str | Path, *, out: str | Path | None = None) -> CheckOutcome:
@@ -141,9 +141,8 @@ def check_study(folder: str | Path, *, out: str | Path | None = None) -> CheckOu
     study = open_study(folder)
     if out is None:
         return CheckOutcome(study, None)
-    place = Path(out) / safe_name(study.folder.resolve().name) / "set-aside"
-    if place.resolve().is_relative_to(study.folder.resolve()):
-        raise UserError("Set-aside rows are not kept inside the study.", remedy="Choose another --out folder.")
+    place = locate(out) / safe_name(study.folder.resolve().name) / SET_ASIDE
+    must_lie_outside(place, study.folder)
     try:
         return CheckOutcome(study, study.account.write_set_aside(place))
     except OSError as problem:
@@ -207,7 +206,7 @@ def _month_end(study: Study, month: str) -> pd.Timestamp:
         calendar["is_instructional"].fillna(False).astype(bool) & calendar["date"].between(first, last), "date"
     ]
     end = days.max() if len(days) else last
-    return min(end, study.as_of) if study.as_of >= first else end
+    return min(end, study.as_of)
 
 
 def _first_day(read: StudyTables) -> pd.Timestamp:
@@ -256,7 +255,7 @@ def complete_through(given: Mapping[str, pd.DataFrame], rules: Rules, year: int)
     """school_id -> last complete day: as ruled, as its school row says, else its last date with any event."""
     schools = _schools(given)
     if rules.complete_through:
-        return dict.fromkeys(sorted(schools), _date(rules.complete_through))
+        return dict.fromkeys(sorted(schools), _ruled_day(given, rules, year))
     last: dict[str, pd.Timestamp] = {}
     for name in ("attendance_event", "attendance_total"):
         if name in given:
@@ -272,6 +271,17 @@ def complete_through(given: Mapping[str, pd.DataFrame], rules: Rules, year: int)
         stated = given["school"].dropna(subset=["complete_through"])
         last |= dict(zip(stated["school_id"], stated["complete_through"], strict=True))
     return {school: last[school] for school in sorted(last) if school in schools}
+
+
+def _ruled_day(given: Mapping[str, pd.DataFrame], rules: Rules, year: int) -> pd.Timestamp:
+    """The day that `[rules] complete_through` names, refused where it lies outside the year's attendance."""
+    day, last = pd.Timestamp(rules.complete_through), pd.Timestamp(year or 9999, 6, 30) if year else pd.Timestamp.max
+    first = min((given[name][HAPPENED[name]].min() for name in ATTENDANCE if name in given), default=day)
+    if first <= day <= last:
+        return day
+    raise UserError("[rules] complete_through lies outside the school year's attendance.", file="study.toml",
+                    remedy=f"Write a day from {first:%Y-%m-%d} to {min(last, pd.Timestamp(2200, 1, 1)):%Y-%m-%d}, or "
+                    "remove the line.")
 
 
 def _not_submitted(known: Mapping[str, pd.DataFrame], through: Mapping[str, pd.Timestamp]) -> tuple[str, ...]:

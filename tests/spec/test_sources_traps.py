@@ -529,3 +529,50 @@ def test_a_quote_never_closed_is_named_by_its_row(tmp_path):
 def test_a_study_whose_every_assignment_is_unknown_is_refused_in_words(tmp_path):
     contact = "contact_id,student_id,mentor_id,date,activity\nc1,0001,M1,2024-09-06,a_greet\n"
     refused(tmp_path, {"assignment": BASE["assignment"].replace("0001", "0999"), "contact": contact})
+
+
+def test_a_workbook_is_named_by_its_file_alone(tmp_path):
+    """The account and the manifest name inputs that stand in the folder, so that `verify` finds them again."""
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    folder = write(tmp_path, {"student": None})
+    book = xlsxwriter.Workbook(str(folder / "student.xlsx"))
+    sheet = book.add_worksheet("Roster")
+    for i, line in enumerate(BASE["student"].splitlines()):
+        for j, cell in enumerate(line.split(",")):
+            sheet.write_string(i, j, cell)
+    book.close()
+    study = open_study(folder)
+    assert {entry["file"] for entry in study.account.to_dict()["files"]} >= {"student.xlsx"}
+    assert all((folder / name).is_file() for name in study.inputs)
+
+
+@pytest.mark.parametrize(("rule", "words"), [
+    ('complete_through = "2024-13-01"', "not a date"),
+    ("complete_through = 2024-09-06T10:00:00", "not a date"),
+    ("complete_through = 1999-09-06", "outside"),
+    ("complete_through = 2031-09-06", "outside"),
+])
+def test_a_last_complete_day_that_cannot_be_is_an_input_fault(tmp_path, rule, words):
+    problem = refused(tmp_path, toml=f"[rules]\n{rule}\n")
+    assert words in problem.what and problem.exit_code == 1 and "2024" in problem.remedy or "2026" in problem.remedy
+
+
+def test_a_schools_last_complete_day_outside_the_year_is_its_rows_fault(tmp_path):
+    school = "school_id,name,complete_through\n0042,Otter,2062-06-01\n0043,Elm,2025-06-01\n"
+    study = opened(tmp_path, {"school": school}, toml=LOOSE)
+    assert account(study, "school")["reasons"] == {"complete_through: outside the school year": 1}
+    assert study.as_of < pd.Timestamp("2026-01-01")
+
+
+def test_a_remedy_for_a_list_is_written_as_toml(tmp_path):
+    assert '["W2", "M1", "M2", "2m"]' in refused(tmp_path, toml='[rules]\nearly_warning = "W2"\n').remedy
+
+
+def test_home_and_hospital_codes_follow_the_rule_on_homebound(tmp_path):
+    from evalkit.panel import attendance_panel
+
+    events = BASE["attendance_event"] + "0004,0042,2024-09-04,HH,\n"
+    for place, rule, days in (("out", "exclude", 8), ("in", "include", 9)):
+        toml = f'[rules]\nhomebound = "{rule}"\n[codes]\nHH = "home_hospital"\n'
+        frame = attendance_panel(opened(tmp_path / place, {"attendance_event": events}, toml=toml))
+        assert frame.set_index("student_id")["n_days"]["0004"] == days

@@ -1,10 +1,10 @@
 """Attack finished copies for partners and the public, read from their files alone: what can be deduced?
 
 Covered, over any number of folders at once: counts of 1 to 9 in sight; a hidden count narrowed by sums, complements,
-shares, other tables, other reports of the same day, the district's copy less its schools' copies, and the review before
-(its bands are this review's "last review"). Not covered: how many students joined between two reviews (totals are
-printed each month; days missed grow for all in between, so a joiner's days do not follow), and groups that are defined
-a little differently in two reports.
+shares, other tables, other reports of the same day, the district's copy less its schools' copies, the review before
+(its bands are this review's "last review"), and all students of the year less those on the roll. Not covered: how many
+have too few days to be judged; how many joined between two reviews (totals are printed each month; days missed grow for
+all in between, so a joiner's days do not follow); other groups that are defined a little differently in two reports.
 """
 
 from __future__ import annotations
@@ -62,6 +62,14 @@ class Shape:
     by_school: bool = False
 
 
+GROUPS = ("grade_level", "race_ethnicity", "english_learner", "disability_idea", "econ_disadvantaged", "sex", "zip")
+_SEVERE = {"n_chronic": ("n_severe", "n_moderate"), "n_students": ("n_chronic", "n_at_risk", "n_satisfactory")}
+_BREAKDOWN = Shape(("group",), ("n_severe", "n_moderate", "n_chronic", "n_at_risk", "n_satisfactory", "n_students"),
+                   {"n_chronic": "n_students"}, _SEVERE, total="all",
+                   shares={f"share_{band}": (f"n_{band}", "n_students")
+                           for band in ("severe", "moderate", "chronic", "at_risk", "satisfactory")})
+"""The columns of the DATT: severe holds everyone at 20 % or more."""
+
 SHAPES: Mapping[tuple[str, str], Shape] = {
     ("monthly_review", "bands"): Shape(("when",), (*BANDS, "n", "n_chronic"), {"n_chronic": "n"},
                                        {"n": BANDS, "n_chronic": CHRONIC}),
@@ -87,6 +95,7 @@ SHAPES: Mapping[tuple[str, str], Shape] = {
     ("data_check", "row_account"): Shape(("file",), ("rows_read", "loaded", "repaired", "quarantined", "duplicate"),
                                          sums={"rows_read": ("loaded", "repaired", "quarantined", "duplicate")}),
     ("impact_study", "groups"): Shape(("group", "label"), ("n", "n_comparison")),
+    **{("student_selection", f"by_{name}"): _BREAKDOWN for name in GROUPS},
 }
 STEPS = {("impact_study", "flow"): ("treated", "comparison"), ("monthly_review", "looks"): ("n_treated", "n_comparison")}
 _STUDENTS = re.compile(r"(n|of|n_(students|chronic\w*|before|now|crossed|back_under|stayed_over|joined|treated|comparison"
@@ -114,6 +123,7 @@ def audit(copies: Sequence[Copy], *, least: int = LEAST, width: float = WIDTH) -
         _tie_measures(bounds, copy)
         _tie_recognised(bounds, copy)
         _tie_barriers(bounds, copy)
+        _tie_roll(bounds, homes, copy)
     _tie_schools(bounds, homes, outside)
     return list(dict.fromkeys([*found, *_narrow(bounds, homes, least, width)]))
 
@@ -201,13 +211,15 @@ def _identity(copy: Copy, stem: str, rows: Sequence, place: int, names: tuple[st
             return _measure_key(copy, day, copy.school, column)
     if copy.report == "monthly_review" and stem == "schools":
         return _measure_key(copy, copy.as_of, names[0], column)
+    if copy.report == "student_selection" and names == ("all",):
+        return _key(copy, "roll", names, column)
     school = names[0] if SHAPES[copy.report, stem].keys == ("school",) else None
     return _key(copy, stem, names, column, "" if school else None)
 
 
 def _measure_key(copy: Copy, day: str, school: str, column: str) -> tuple:
-    return copy.study, day, "measures", school, {"n": "n_students"}.get(column, column.removeprefix("n_")
-                                                                     if column not in ("n_students",) else column)
+    column = {"n": "n_students", "n_students": "n_students"}.get(column, column.removeprefix("n_"))
+    return copy.study, day, "measures", school, column
 
 
 def _tie_row(bounds: Bounds, copy: Copy, stem: str, shape: Shape, row: Mapping[str, str], names: tuple[str, ...],
@@ -238,10 +250,30 @@ def _read_measures(bounds: Bounds, homes: dict, copy: Copy) -> None:
                 cells[name] = _print(bounds, homes, copy, _measure_key(copy, copy.as_of, school, name), text,
                                      f"results.json, measures, {school or 'all'}, {name}", exact=True)
         if len(cells) == len(names):
-            bounds.tie(cells["n_students"], [cells[f"n_{band}"] for band in BANDS])
-            bounds.tie(cells["n_chronic"], [cells[f"n_{band}"] for band in CHRONIC])
+            where = f"results.json, measures, {school or 'all'}"
+            _tie_bands(bounds, copy, cells, where)
             bounds.left_over(("rest", cells["n_students"], cells["n_chronic"]), cells["n_students"],
                              cells["n_chronic"], f"results.json, measures, {school or 'all'}, not chronic")
+
+
+def _tie_bands(bounds: Bounds, copy: Copy, cells: Mapping[str, int], where: str) -> None:
+    """Bands add up to all students, where none has too few days to judge; the bands over the threshold to those
+    chronically absent, but for the part of a band that the threshold cuts."""
+    rules = copy.results.get("rules") or {}
+    bands = [cells[f"n_{band}"] for band in BANDS]
+    threshold, edges = rules.get("threshold", 0.1), tuple(rules.get("bands", (0.05, 0.1, 0.2, 0.5)))
+    place = sum(edge < threshold for edge in edges)
+    cut = [] if threshold in edges else [_remainder(bounds, ("cut", cells["n_chronic"]), f"{where}, cut band")]
+    if not any(rules.get(name) for name in ("min_days_enrolled", "min_days_present")):
+        bounds.tie(cells["n_students"], bands)
+    bounds.tie(cells["n_chronic"], [*bands[place + 1:], *cut])
+
+
+def _remainder(bounds: Bounds, key: tuple, where: str) -> int:
+    """A count that nobody prints and a reader may have by subtraction."""
+    cell = bounds.count(key)
+    bounds.small.setdefault(cell, where)
+    return cell
 
 
 def _measure_schools(copy: Copy) -> list[str]:
@@ -284,6 +316,37 @@ def _tie_recognised(bounds: Bounds, copy: Copy) -> None:
             if said is not None:
                 bounds.know(whole, said, said)
             bounds.tie(whole, [cell for cell in cells if cell is not None and cell != whole])
+
+
+_ROLL_OF_YEAR = {"n_students": "n_students", "n_chronic": "chronic", "n_at_risk": "at_risk", "n_severe": "severe_all",
+                 "n_satisfactory": "satisfactory", "n_moderate": "moderate"}
+
+
+def _tie_roll(bounds: Bounds, homes: dict, copy: Copy) -> None:
+    """A breakdown's groups add up to all on the roll; these are part of all who were enrolled in the year."""
+    for stem in (f"by_{name}" for name in GROUPS) if copy.report == "student_selection" else ():
+        rows = copy.tables.get(stem, ())
+        for column in _BREAKDOWN.counts if rows and rows[-1].get("group") == "all" else ():
+            parts = [bounds.numbers.get(_key(copy, stem, (row["group"],), column)) for row in rows[:-1]]
+            whole = bounds.numbers.get(_key(copy, "roll", ("all",), column))
+            if whole is not None and copy.rounded_to < 2:
+                bounds.tie(whole, [cell for cell in parts if cell is not None])
+    _severe_of_year(bounds, copy)
+    for column, year in _ROLL_OF_YEAR.items() if copy.report == "student_selection" else ():
+        roll = bounds.numbers.get(_key(copy, "roll", ("all",), column))
+        enrolled = bounds.numbers.get(_measure_key(copy, copy.as_of, copy.school, year))
+        if roll is not None and enrolled is not None:
+            where = f"all students of the review less those on the roll, {column}"
+            bounds.left_over(("left", enrolled, roll), enrolled, roll, where)
+            homes.setdefault(bounds.numbers.get(("left", enrolled, roll), -1), copy.name)
+
+
+def _severe_of_year(bounds: Bounds, copy: Copy) -> None:
+    """20 % and more in one count, as the DATT has it."""
+    both = [bounds.numbers.get(_measure_key(copy, copy.as_of, copy.school, band)) for band in ("severe", "extreme")]
+    parts = [cell for cell in both if cell is not None]
+    if len(parts) == len(both):
+        bounds.tie(bounds.count(_measure_key(copy, copy.as_of, copy.school, "severe_all")), parts)
 
 
 def _tie_barriers(bounds: Bounds, copy: Copy) -> None:

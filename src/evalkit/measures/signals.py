@@ -49,11 +49,22 @@ def _flags(rows: pd.DataFrame, book: DayBook, wanted: tuple[str, ...]) -> pd.Dat
         if flag in wanted:
             parts.append(_first(_running(rows[number <= last]), days * book.day_units, flag))
     if "2m" in wanted:
-        running = _running(rows)
-        ends = running[(number % SCHOOL_MONTH == 0)]
-        needed = 2 * book.day_units * (number[number % SCHOOL_MONTH == 0] // SCHOOL_MONTH)
+        ends = _month_ends(_running(rows), number, book)
+        needed = 2 * book.day_units * (book.days["day_number"].to_numpy()[ends["day_row"]] // SCHOOL_MONTH)
         parts.append(_first(ends, needed, "2m"))
     return pd.concat(parts, ignore_index=True)
+
+
+def _month_ends(running: pd.DataFrame, number: np.ndarray, book: DayBook) -> pd.DataFrame:
+    """Each student's days missed by the last day of each school month on which the student was still enrolled there.
+
+    The last day itself may be one on which the student was not expected, so it need not be among the rows.
+    """
+    month = -(-number // SCHOOL_MONTH)
+    end_row = running["day_row"].to_numpy("int64") + SCHOOL_MONTH * month - number
+    last_row = book.pieces["row_end"].to_numpy("int64")[running["piece"]] - 1
+    ends = running.assign(day_row=end_row)[end_row <= last_row]
+    return ends.drop_duplicates(["student", "piece", "day_row"], keep="last")
 
 
 def _running(rows: pd.DataFrame) -> pd.DataFrame:

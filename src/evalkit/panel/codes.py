@@ -25,6 +25,7 @@ def read_codes(table: pd.DataFrame, schools: pd.DataFrame, rules: Rules, *, scho
     home = text.str.contains(_HOME) & (rules.homebound == "include")
     enrolled = column_of(rows, "counts_enrolled", "boolean").fillna(True).astype(bool)
     codes["code_out"] = (~enrolled | status.eq("NotExpected")) & ~home
+    codes["code_status"] = status.mask(home & status.eq("NotExpected"), "")
     codes["suspension"] = _suspension(rows, codes, text)
     codes["district_id"] = column_of(rows, "district_id").fillna("")
     return _per_school(codes, schools)

@@ -268,6 +268,8 @@ class Context:
     seed: int = 0
     folder: str = ""
     plans: Mapping[str, str] = field(default_factory=dict)
+    set_aside: Any = field(default=None, repr=False, compare=False)
+    """The account whose set-aside rows a team's run keeps beside it (mode 0600)."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from evalkit import files
 from evalkit.render import folder as run_folder
-from evalkit.render.blocks import Section
+from evalkit.render.blocks import Context, Section
 from evalkit.render.html import fragment_html, page_html
 
 
@@ -41,16 +41,26 @@ def publish(params: Any, sections: Sequence[Section]) -> Published:
     context, staged = found[0].context, run_folder.staging()
     if staged is not None:
         _fill(staged, params, found)
+        _keep_set_aside(context, staged.parent)
         return Published(found, staged, "the run's folder")
     if not (given := str(getattr(params, "out", "") or "")):
         return Published(found)
     out = files.locate(given)
+    if given_study := str(getattr(params, "study", "") or ""):
+        files.must_lie_outside(out / files.safe_name(context.folder), files.locate(given_study))
     target = run_folder.run_path(out, context, month=str(getattr(params, "month", "") or ""),
                                  school=str(getattr(params, "school", "") or ""))
     with files.whole_folder(target) as work:
         _fill(work, params, found)
+    _keep_set_aside(context, target.parent.parent)
     run_folder.write_index(out)
     return Published(found, target, target.relative_to(out).as_posix())
+
+
+def _keep_set_aside(context: Context, home: Path) -> None:
+    """The study's set-aside rows, kept below DIR/<study> for the team alone."""
+    if context.set_aside is not None:
+        context.set_aside.write_set_aside(home / "set-aside")
 
 
 def _fill(folder: Path, params: Any, sections: tuple[Section, ...]) -> None:

@@ -11,6 +11,8 @@ import pandas as pd
 from evalkit.disclosure import TableRequest, plain_text, release_numbers, release_table, release_tables, release_text
 from evalkit.disclosure.cells import to_base
 from evalkit.disclosure.types import Released, ReleasedNumbers, ReleasedText
+from evalkit.files import safe_name
+from evalkit.sources.account import SET_ASIDE
 
 TEAM = "team"
 SCHOOL_BASE = 10
@@ -110,9 +112,13 @@ class Gate:
         return release_tables(requests, privacy=self.rules, audience=self.audience)
 
 
-def gate_of(study, params) -> Gate:
-    """The gate of a run."""
-    return Gate(study.config.privacy, params.audience, bool(study.school))
+def gate_of(study, params, *, nearly: bool = False) -> Gate:
+    """The gate of a run.
+
+    nearly: the report counts nearly the students that another report counts exactly (those on the roll beside all who
+    were enrolled); the few between the two would follow by subtraction, so its counts are rounded to the nearest ten.
+    """
+    return Gate(study.config.privacy, params.audience, bool(study.school) or nearly)
 
 
 def released_account(study, gate: Gate) -> Released:
@@ -132,7 +138,8 @@ def account_for(study, audience: str) -> tuple[Mapping[str, Any], Mapping[str, A
     """(row account, inputs) as results.json and the manifest may hold them for this audience."""
     gate = Gate(study.config.privacy, audience)
     if gate.is_team:
-        return study.account.to_dict(), study.inputs
+        kept = f"{safe_name(study.folder.resolve().name)}/{SET_ASIDE}" if study.account.set_aside else None
+        return {**study.account.to_dict(), "set_aside": kept}, study.inputs
     rows = [{**row, "reasons": []} for row in released_account(study, gate).numbers["rows"]]
     least = study.config.privacy.min_cell
     inputs = {name: {**known, "rows": None if known.get("rows", 0) < least else known["rows"]}

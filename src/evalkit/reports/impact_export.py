@@ -67,6 +67,7 @@ def export_analysis(study: Any, analysis: str, out: Path | str) -> Path:
     with plan_faults(plan):
         found = planned_estimate(comparison, plan)
     target = files.locate(out).absolute()
+    files.must_lie_outside(target, study.folder)
     _must_be_ours(target)
     with files.whole_folder(target) as folder:
         for name, text in export_files(comparison, plan, found, key).items():

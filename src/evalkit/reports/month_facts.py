@@ -10,10 +10,12 @@ import pandas as pd
 
 from evalkit.measures import BANDS, add_rates, band, prior_rates, same_day_last_year, school_measures
 from evalkit.panel import has_days, student_panel
+from evalkit.panel.spans import year_of_span
 from evalkit.programme import Element, book_of, fidelity
 from evalkit.reports.impact_line import Impact, Look, district_look, impact_to_date
 from evalkit.reports.month_lists import LISTS, review_lists
 from evalkit.reports.month_windows import Window, review_window
+from evalkit.rules import Rules
 from evalkit.study import open_study
 
 NO_DENOMINATOR = (
@@ -38,6 +40,7 @@ class Facts:
     district: Look | None = None
     whole: tuple[Mapping[str, Any], ...] = ()
     """The measures of every school, on which it is decided what any copy for partners hides."""
+    rules: Rules = Rules()
 
     @property
     def overall(self) -> Mapping[str, Any]:
@@ -77,6 +80,7 @@ def _make(study, period: str) -> Facts:
         before=banded(earlier) if earlier is not None else banded(study).iloc[:0],
         last_year=last_year_bands(study),
         measures=tuple(measure_rows(study)),
+        rules=study.rules,
         lists=review_lists(study, window),
         elements=fidelity(study, start=window.start, end=window.end),
         elements_before=elements_before,
@@ -132,7 +136,9 @@ def _why(study, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schools(study) -> list[str]:
-    ids = study.table("school")["school_id"].dropna().unique()
+    spans = study.table("enrollment")
+    of_year = spans.loc[year_of_span(spans) == study.school_year, "school_id"] if len(spans) else spans["school_id"]
+    ids = {*study.table("school")["school_id"].dropna(), *of_year.dropna()}
     return sorted(str(school) for school in ids if not study.school or school == study.school)
 
 

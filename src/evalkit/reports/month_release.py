@@ -9,10 +9,11 @@ import pandas as pd
 
 from evalkit.disclosure.types import Released, ReleasedNumbers
 from evalkit.measures import BANDS
-from evalkit.measures import CHRONIC_BANDS as CHRONIC
 from evalkit.reports.gate import Gate
 from evalkit.reports.month_facts import Facts
+from evalkit.rules import Rules
 
+UNPRINTED = ("n_cut_over", "n_cut_under")
 COUNTS = ("n_students", "n_chronic", *(f"n_{name}" for name in BANDS))
 
 
@@ -24,8 +25,10 @@ def released_measures(facts: Facts, gate: Gate) -> list[Any]:
     if (table := _table(facts, gate)) is None:
         return [{"school_id": row["school_id"], "reason": row.get("reason", "")} for row in rows]
     found = {row["school_id"]: row for row in table.numbers["rows"]}
-    one = rows[0]["school_id"] if len(rows) == 2 else None
-    return [ReleasedNumbers({**found[one or row["school_id"]], "school_id": row["school_id"]}) for row in rows]
+    one = rows[0]["school_id"] if len(rows) == 2 and rows[0]["school_id"] in found else None
+    shown = {school: {key: value for key, value in row.items() if key not in UNPRINTED} for school, row in found.items()}
+    of_row = {row["school_id"]: one if len(rows) == 2 else row["school_id"] for row in rows}
+    return [ReleasedNumbers({**shown[of_row[row["school_id"]]], "school_id": row["school_id"]}) for row in rows]
 
 
 def hidden_overall(facts: Facts, gate: Gate) -> Collection[str]:
@@ -44,6 +47,8 @@ def hidden_by_school(facts: Facts, gate: Gate) -> dict[str, Collection[str]]:
     if gate.is_team or (table := _table(facts, gate)) is None:
         return {}
     ids = [row["school_id"] for row in table.numbers["rows"]]
+    if ids == [None]:  # a study of one school: its row is that of all students
+        ids = [row["school_id"] for row in facts.measures if row["school_id"] is not None]
     return {school: {name for name in COUNTS if bool(table.hidden[name].iloc[place])}
             for place, school in enumerate(ids) if school is not None}
 
@@ -55,13 +60,30 @@ def _table(facts: Facts, gate: Gate) -> Released | None:
         return None
     frame = pd.DataFrame(rows).drop(columns=["reason"], errors="ignore")
     frame = frame.iloc[1:] if len(frame) == 2 else frame
+    frame, parts = with_unprinted(frame.reset_index(drop=True), facts.rules)
     return gate.exact.table(
         "measures",
-        frame.reset_index(drop=True),
+        frame,
         keys=("school_id",),
-        counts=COUNTS,
+        counts=(*COUNTS, *(name for name in UNPRINTED if name in frame)),
         plain={"n_enrolled_days": "n_students", "n_absent_days": "n_students", "ada": "n_students"},
-        parts={"n_students": tuple(f"n_{name}" for name in BANDS),
-               "n_chronic": tuple(f"n_{name}" for name in CHRONIC)},
+        parts=parts,
         within={"n_chronic": "n_students"},
     )
+
+
+def with_unprinted(frame: pd.DataFrame, rules: Rules) -> tuple[pd.DataFrame, dict[str, tuple[str, ...]]]:
+    """The measures with the counts that a reader has by subtraction, and which counts add up to which.
+
+    A threshold inside a band cuts it in two. How many students have too few days to be judged is not guarded: that
+    they joined late says nothing of them that a school does not print.
+    """
+    bands = [f"n_{name}" for name in BANDS]
+    parts = {"n_students": tuple(bands)}
+    place = sum(edge < rules.threshold for edge in rules.bands)
+    whole = bands[place + 1:]
+    if rules.threshold in rules.bands:
+        return frame, {**parts, "n_chronic": tuple(whole)}
+    over = frame["n_chronic"] - frame[whole].sum(axis=1)
+    frame = frame.assign(n_cut_over=over, n_cut_under=frame[bands[place]] - over)
+    return frame, {**parts, "n_chronic": (*whole, "n_cut_over"), bands[place]: ("n_cut_over", "n_cut_under")}

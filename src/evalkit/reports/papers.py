@@ -65,6 +65,7 @@ def make_papers(study, *, kinds: Sequence[str] = KINDS, mentor: str = "", month:
     _must_know_mentor(study, mentor)
     people = People(study)
     home = Path(out) / files.safe_name(study.folder.resolve().name) / (month or f"{study.as_of:%Y-%m-%d}") / "papers"
+    files.must_lie_outside(home, study.folder)
     return [_write(study, set_papers(study, kind, people=people, mentor=mentor, month=month), home, mentor)
             for kind in kinds]
 

@@ -121,7 +121,8 @@ def make_context(study: Study, params: Params, report_title: str) -> Context:
         school=study.school_name(params.school) if params.school else "", language=study.config.language or "en",
         is_sample=study.config.is_sample, definitions=definitions_line(study.rules), rules=study.rules.to_dict(),
         inputs=inputs, row_account=account,
-        seed=next((plan.seed for plan in study.config.analyses), 0), folder=study.folder.resolve().name)
+        seed=next((plan.seed for plan in study.config.analyses), 0), folder=study.folder.resolve().name,
+        set_aside=study.account if params.audience == "team" else None)
 
 
 def _program(mentor_term: str) -> str:

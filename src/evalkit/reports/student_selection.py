@@ -56,7 +56,7 @@ class Params(BaseParams):
 
 def who_to_help(study, params: Params) -> Section:
     """Page 1: how many may need a mentor, how many places are open, and how the score is made."""
-    gate = gate_of(study, params)
+    gate = gate_of(study, params, nearly=True)
     if "daily" not in study.can and "prior_year" not in study.can:
         text = gate.fixed("Lists need attendance_event and calendar, or prior_year; either would switch this page on.")
         return Section(
@@ -158,7 +158,7 @@ def _numbers(found: Selection, gate: Gate) -> dict[str, Any]:
 
 def groups(study, params: Params) -> Section:
     """Page 2: number and percent by group, in the column order of the DATT."""
-    gate = gate_of(study, params)
+    gate = gate_of(study, params, nearly=True)
     if "daily" not in study.can and "prior_year" not in study.can:
         return Section(_context(study, params), "groups", gate.fixed("By group"))
     found = selection_of(study, params)
@@ -177,7 +177,7 @@ def groups(study, params: Params) -> Section:
 
 def lists(study, params: Params) -> Section:
     """Page 4, team only: highest scores with their parts, reach out first, newest signs, proposals."""
-    gate = gate_of(study, params)
+    gate = gate_of(study, params, nearly=True)
     if not gate.is_team or ("daily" not in study.can and "prior_year" not in study.can):
         text = gate.fixed("Lists of students are in the team's copy only.")
         return Section(_context(study, params), "lists", gate.fixed("Lists"), (Paragraph(text, "note"),))
@@ -236,7 +236,7 @@ def _days(row) -> str:
 
 def next_steps(study, params: Params) -> Section:
     """Page 3: the summer's outreach, and whether the program is ready (seven steps)."""
-    gate = gate_of(study, params)
+    gate = gate_of(study, params, nearly=True)
     blocks: list[Any] = []
     if "daily" in study.can or "prior_year" in study.can:
         blocks.append(_summer(selection_of(study, params), gate))

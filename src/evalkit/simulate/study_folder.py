@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from evalkit import files
+from evalkit.errors import UserError
 from evalkit.simulate.district import District, Truth
 
 _PLAN = """
@@ -47,16 +48,29 @@ def write_study(
 ) -> Path:
     """Write `district` to `folder` as a study: csv per table, study.toml with one planned analysis, truth/ beside.
 
-    The folder appears whole or not at all; the truth is never read by an analysis.
+    The folder appears whole or not at all; the truth is never read by an analysis. A table without rows has no file.
+    Refuses a folder that holds anything but an earlier made-up study.
     """
     truth = truth or district.truth
+    _must_be_ours(Path(folder))
     with files.whole_folder(Path(folder)) as work:
         for table, frame in district.items():
-            files.write_text(work / f"{table}.csv", _csv(frame), private=table == "identity")
+            if len(frame):
+                files.write_text(work / f"{table}.csv", _csv(frame), private=table == "identity")
         files.write_text(work / "study.toml", _settings(name, mentor_term, truth.summary, is_sample))
         files.write_text(work / "truth" / "truth.toml", truth_toml(truth))
         files.write_text(work / "truth" / "students.csv", _csv(truth.students))
     return Path(folder)
+
+
+def _must_be_ours(folder: Path) -> None:
+    """Refuse to replace a folder that was not made up by this program: it may be somebody's study."""
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if folder.is_dir() and (not any(folder.iterdir()) or (folder / "truth" / "truth.toml").is_file()):
+        return
+    raise UserError("This folder is there already and holds something else than a made-up study.", file=folder.name,
+                    remedy="Give the name of a new folder; nothing was changed.")
 
 
 def _csv(frame: pd.DataFrame) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import unicodedata
@@ -15,6 +16,9 @@ import numpy as np
 from evalkit import files
 from evalkit.errors import UserError
 from evalkit.sources.rows import DUPLICATE, LOADED, QUARANTINED, REPAIRED, TableRows
+
+SET_ASIDE = "set-aside"
+"""The folder below DIR/<study> in which a check, and each run for the team, keeps the rows that were not used."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +77,21 @@ class Account:
         return {"files": [file.to_dict() for file in self.files]}
 
     def write_set_aside(self, folder: Path) -> Path | None:
-        """Keep the rows that were not used, one csv per file, for the owner's eyes only (mode 0600). None if none."""
+        """Keep the rows that were not used, one csv per file, for the owner's eyes only (mode 0600). None if none.
+
+        What is kept already is left alone. While another run keeps the same study's rows, they are left to it.
+        """
         folder = Path(folder)
         if not self.set_aside:
             return None
-        with files.whole_folder(folder) as work:
-            for kept in self.set_aside:
-                name = files.safe_name(kept.file.removesuffix(".csv"))
-                files.write_text(work / f"{name}.csv", kept.to_csv(), private=True)
-        folder.chmod(0o700)
+        texts = {f"{files.safe_name(kept.file.removesuffix('.csv'))}.csv": kept.to_csv() for kept in self.set_aside}
+        with contextlib.suppress(files.Held), files.held(folder.with_name(f".{folder.name}.lock"), what="This list"):
+            if files.holds_exactly(folder, texts):
+                return folder
+            with files.whole_folder(folder) as work:
+                for name, text in texts.items():
+                    files.write_text(work / name, text, private=True)
+            folder.chmod(0o700)
         return folder
 
     @property

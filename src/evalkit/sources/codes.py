@@ -44,7 +44,7 @@ MEANINGS: dict[str, dict[str, Any]] = {
     "NotExpected": {"counts_enrolled": False},
     "suspension": {"status": "ExcusedAbsence", "counts_absent": 1.0, "is_suspension": True, "pattern": "suspension"},
     "in_school_suspension": {"status": "Present", "is_suspension": True},
-    "home_hospital": {"status": "NotExpected", "counts_enrolled": False},
+    "home_hospital": {"status": "NotExpected", "counts_enrolled": False, "description": "Home or hospital instruction"},
 }
 
 

@@ -23,6 +23,7 @@ _DATES_INSIDE = {
     "service": "scheduled_date",
     "survey": "asked_on",
     "success_plan": "made_on",
+    "school": "complete_through",
 }
 
 

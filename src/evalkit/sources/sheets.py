@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from evalkit import files
 from evalkit.errors import UserError
+from evalkit.sources.canonical import shown
 from evalkit.sources.rows import RawFile, text_column
 from evalkit.sources.text import assemble, dropped_columns, header_not_found, must_be_regular, plain_name, used_columns
 
@@ -37,10 +38,10 @@ def read_workbook(path: Path, name: str, *, table: str, known: dict[str, str], r
     """The sheet of a workbook named as the table, or its first visible one that is not empty."""
     must_be_regular(path, name)
     must_unpack_small(path, name)
-    records, sheet, notes = _sheet(path, name, table)
+    records, _, notes = _sheet(path, name, table)
     head = _head_row(records, known, required, name)
     raw = assemble(
-        iter([records[head + 1 :]] if records[head + 1 :] else []), records[: head + 1], known, f"{name} [{sheet}]"
+        iter([records[head + 1 :]] if records[head + 1 :] else []), records[: head + 1], known, name
     )
     return RawFile(**{**raw, "notes": notes, "sha256": files.sha256(path)})
 
@@ -57,7 +58,7 @@ def _sheet(path: Path, name: str, table: str) -> tuple[list[list[str]], str, tup
             grid = data.to_python(skip_empty_area=False)
             if any(cell != "" for record in grid for cell in record):
                 others = [other for other in book.sheet_names if other != sheet]
-                note = (f"only the first sheet with data was read; {len(others)} other not read",) if others else ()
+                note = (f"only the sheet {shown(sheet)} was read; {len(others)} other not read",) if others else ()
                 return [[_cell(cell) for cell in record] for record in grid], sheet, note
     except (CalamineError, OSError, ValueError):
         raise UserError(
@@ -66,6 +67,25 @@ def _sheet(path: Path, name: str, table: str) -> tuple[list[list[str]], str, tup
             remedy="Save it again as .xlsx without a password, or as CSV UTF-8.",
         ) from None
     raise UserError("The workbook has no visible sheet with data.", file=name, remedy="Check the export.")
+
+
+def read_grid(path: Path, name: str) -> list[list[str]]:
+    """The first visible sheet with data, as text."""
+    return _sheet(path, name, "")[0]
+
+
+def read_parquet_grid(path: Path, name: str) -> list[list[str]]:
+    """A parquet file as text, its column names as the first line."""
+    import pyarrow.parquet as pq
+
+    try:
+        with path.open("rb") as file:
+            data = pq.ParquetFile(file).read()
+    except (pa.ArrowException, OSError, ValueError):
+        raise UserError("The parquet file cannot be read.", file=name, remedy="Write it again, or use csv.") from None
+    every = np.arange(data.num_rows)
+    columns = [_as_text(column).texts(every) for column in data.columns]
+    return [list(data.column_names), *map(list, zip(*columns, strict=True))]
 
 
 def _cell(value: Any) -> str:
