@@ -1,7 +1,7 @@
 """False findings in districts in which no group differs. Slow: run by hand, the table stands in
 docs/methods/patterns.md.
 
-    nice .venv/bin/python tests/simulation/patterns_null.py alike|outside OUT.csv [n_districts] [students] [schools] [seed]
+    nice .venv/bin/python tests/simulation/patterns_null.py alike|outside|both OUT.csv [n_districts] [students] [schools] [seed]
 
 Each district has the common weekday, month, holiday and storm profile, households, spells and students who miss much or
 little, but no group differs (`alike`). A line per district: searched, the smallest q, findings by kind.
@@ -67,7 +67,7 @@ def main(kind: str, out: str, n: int = 500, n_students: int = 900, n_schools: in
         path.write_text("district,seed,n_students,searched,min_q,any," + ",".join(KINDS) + "\n", encoding="utf-8")
     for seed in range(first, first + n):
         with path.open("a", encoding="utf-8") as file:
-            file.write(line(kind, seed, n_students, n_schools))
+            file.write(line(kind if kind != "both" else ("alike", "outside")[seed % 2], seed, n_students, n_schools))
 
 
 if __name__ == "__main__":

@@ -44,18 +44,21 @@ def find_calendar(grid: DayGrid, groups: dict[str, np.ndarray] | None = None) ->
     groups = group_members(grid) if groups is None else groups
     member = membership(groups, len(grid.students))
     seen, expected = observed_and_expected(grid, groups)
-    parts = [profile(grid)]
+    parts = []
     for pattern, rows, days in classes_of(grid, member):
-        found = contrasts(seen[rows], expected[rows], days, blocks(grid, pattern), squares(grid, member[rows], days))
-        parts.append(found.assign(kind="calendar", pattern=pattern, place=rows[found.index]))
-    table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
-    names, sizes = np.array([*groups, "all"], dtype=object), np.diff(member.indptr)
-    if "place" in table:
-        tested = table["place"].notna()
-        place = table.loc[tested, "place"].to_numpy(int)
-        table.loc[tested, "group"], table.loc[tested, "n_students"] = names[place], sizes[place]
-        table = table.sort_values("place", kind="stable", na_position="first", ignore_index=True)
-    return table.reindex(columns=COLUMNS).astype({"n_students": "int64", "n_absences": "int64", "n_days": "int64"})
+        own = member if len(rows) == member.shape[0] else member[rows]
+        found = contrasts(seen[rows], expected[rows], days, blocks(grid, pattern), squares(grid, own, days))
+        place = rows[found["row"]]
+        parts.append(found | {"row": place, "pattern": np.full(len(place), pattern, dtype=object)})
+    everyone = profile(grid)
+    if not parts:
+        return everyone
+    table = pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    table = table.sort_values("row", kind="stable", ignore_index=True)
+    place = table["row"].to_numpy(int)
+    names, sizes = np.array([*groups], dtype=object), np.diff(member.indptr)
+    table = table.assign(kind="calendar", group=names[place], n_students=sizes[place])[COLUMNS]
+    return pd.concat([everyone, table], ignore_index=True) if len(everyone) and len(table) else table
 
 
 def classes_of(grid: DayGrid, member: Any) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -118,10 +121,10 @@ def squares(grid: DayGrid, member: Any, days: np.ndarray) -> np.ndarray:
 
 def contrasts(
     seen: np.ndarray, expected: np.ndarray, days: np.ndarray, block: np.ndarray, squares: np.ndarray
-) -> pd.DataFrame:
+) -> dict[str, np.ndarray]:
     """Each group's absences on the class of days against its other days, both relative to the others' rate.
 
-    Rows of seen, expected (by day) and squares (see `squares`) are groups; the index of what comes back tells which
+    Rows of seen, expected (by day) and squares (see `squares`) are groups; `row` of what comes back tells which
     were tested: those with 20 expected absences on either side. p: signed root of the scaled deviance against t with blocks - 2
     df, one-sided (more absences).
     """
@@ -134,16 +137,16 @@ def contrasts(
     spread, n_blocks = _spread(seen[kept], fitted, days, block)
     one, both, other = squares[kept].T
     by_student = one / y1**2 - 2 * both / (y1 * y0) + other / y0**2
-    return _tested(kept, (y1, y0, m1, m0), spread, n_blocks, by_student).assign(n_days=int(days.sum()))
+    found = _tested((y1, y0, m1, m0), spread, n_blocks, by_student)
+    return {"row": kept, "n_days": np.full(len(kept), int(days.sum()))} | found
 
 
 def _tested(
-    kept: np.ndarray,
     sums: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     spread: np.ndarray,
     n_blocks: np.ndarray,
     by_student: np.ndarray,
-) -> pd.DataFrame:
+) -> dict[str, np.ndarray]:
     from scipy import special
 
     y1, y0, m1, m0 = sums
@@ -155,17 +158,14 @@ def _tested(
     deviance = np.maximum(2 * (y1 * np.log(y1 / e1) + y0 * np.log(y0 / e0)), 0)
     df = np.maximum(n_blocks - 2, 3)
     ratio, half = (y1 / m1) / (y0 / m0), special.stdtrit(df, 0.975) * np.sqrt(variance)
-    return pd.DataFrame(
-        {
-            "rate_ratio": ratio,
-            "ci_low": ratio * np.exp(-half),
-            "ci_high": ratio * np.exp(half),
-            "p_value": special.stdtr(df, -np.sign(ratio - 1) * np.sqrt(deviance * poisson / variance)),
-            "n_absences": y1.astype("int64"),
-            "excess_days": y1 - m1 * y0 / m0,
-        },
-        index=kept,
-    )
+    return {
+        "rate_ratio": ratio,
+        "ci_low": ratio * np.exp(-half),
+        "ci_high": ratio * np.exp(half),
+        "p_value": special.stdtr(df, -np.sign(ratio - 1) * np.sqrt(deviance * poisson / variance)),
+        "n_absences": y1.astype("int64"),
+        "excess_days": y1 - m1 * y0 / m0,
+    }
 
 
 def _spread(

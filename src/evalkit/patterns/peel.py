@@ -100,6 +100,6 @@ def _again(grid: DayGrid, groups: dict[str, np.ndarray], rows: pd.DataFrame) -> 
         k = place[group]
         days = days_of(grid, own[group], pattern)
         row = contrasts(seen[[k]], expected[[k]], days, blocks(grid, pattern), squares(grid, member[[k]], days))
-        if len(row):
-            found.loc[index] = row[STATS].iloc[0]
+        if len(row["row"]):
+            found.loc[index] = [float(row[name][0]) for name in STATS]
     return found
