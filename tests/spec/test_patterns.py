@@ -15,7 +15,7 @@ from evalkit.patterns.days import special_days
 from evalkit.patterns.findings import families, family_of, group_words, pattern_words
 from evalkit.patterns.grid import group_members, make_grid
 from evalkit.patterns.help import gap_matrix, referral_funnel
-from evalkit.patterns.reasons import co_occurring, coverage, mantel_haenszel, shrink, student_reasons
+from evalkit.patterns.reasons import co_occurring, coverage, mantel_haenszel, shrink, student_reasons, with_reasons
 from evalkit.patterns.runs import due_so_far, largest_rise
 from evalkit.patterns.search import missed_periods, q_values
 from evalkit.patterns.shared import find_late_mornings, find_shared
@@ -336,3 +336,14 @@ def test_row_order_does_not_matter():
     pd.testing.assert_frame_equal(
         find_calendar(grid)[lambda t: t["pattern"] != "early_dismissal"].reset_index(drop=True), find_calendar(again)
     )
+
+
+def test_the_reason_code_of_an_event_counts_where_its_attendance_code_gives_none():
+    rows = pd.DataFrame(
+        {
+            "pattern": pd.array([None, "food", None, None, None], dtype="str"),
+            "reason_code": pd.array(["13301", "13295", "Child care", "13303", "ZZ"], dtype="str"),
+        }
+    )
+    found = with_reasons(rows)["pattern"]
+    assert found.tolist()[:4] == ["transportation", "food", "child_care", "no_reason"] and pd.isna(found[4])

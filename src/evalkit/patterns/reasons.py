@@ -25,6 +25,19 @@ def is_known(pattern: pd.Series) -> pd.Series:
     return pattern.notna() & ~pattern.isin(UNKNOWN)
 
 
+def with_reasons(absences: pd.DataFrame) -> pd.DataFrame:
+    """The absences with `pattern` filled in from the event's own reason_code where the attendance code gives none: a CEDS
+    code, or a barrier's name in any spelling of the vocabulary. A status (excused only ...) is no reason."""
+    from evalkit.vocabulary import absence_codes, plain, spellings
+
+    if "reason_code" not in absences or not absences["reason_code"].notna().any():
+        return absences
+    ceds, names = absence_codes("ceds"), spellings("pattern")
+    said = {code: ceds.get(str(code).strip()) or names.get(plain(str(code))) for code in absences["reason_code"].unique()}
+    found = absences["reason_code"].map(said)
+    return absences.assign(pattern=absences["pattern"].where(is_known(absences["pattern"]), found).astype("str"))
+
+
 def coverage(absences: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """How many absences have a reason, by school, month or both. Grain: `by`. n_absences, n_known, share (0-1)."""
     missed = absences[absences["absent_units"] > 0]

@@ -12,7 +12,7 @@ from evalkit.patterns.calendar import COLUMNS, find_calendar
 from evalkit.patterns.cells import SURE, find_cells, within_parents
 from evalkit.patterns.grid import DayGrid, day_grid
 from evalkit.patterns.peel import explain
-from evalkit.patterns.reasons import find_reasons
+from evalkit.patterns.reasons import find_reasons, with_reasons
 from evalkit.patterns.runs import find_runs
 from evalkit.patterns.shared import find_late_mornings, find_shared
 
@@ -38,7 +38,7 @@ def find_patterns(
 
     return search_grid(
         day_grid(study),
-        absences(study),
+        with_reasons(absences(study)),
         missed_periods(study.table("attendance_period")),
         kinds=kinds,
         seed=seed,

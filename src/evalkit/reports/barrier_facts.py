@@ -10,7 +10,7 @@ import pandas as pd
 
 from evalkit.patterns.cells import is_cell
 from evalkit.patterns.findings import choose_findings
-from evalkit.patterns.reasons import coverage, is_known
+from evalkit.patterns.reasons import coverage, is_known, with_reasons
 from evalkit.patterns.search import KINDS, find_patterns, n_searched
 
 NOT_FOR_PARTNERS = ("zip5=", "household_id=", "bus_route=")
@@ -68,7 +68,7 @@ def _searched(key: _Same) -> BarrierFacts:
     from evalkit.panel import absences
 
     study = key.study
-    rows = absences(study) if "daily" in study.can else pd.DataFrame()
+    rows = with_reasons(absences(study)) if "daily" in study.can else pd.DataFrame()
     if not {"daily", "rates"} <= study.can:
         empty = pd.DataFrame(columns=["kind", "group", "pattern"])
         return BarrierFacts(empty, empty, rows, 0, ())
