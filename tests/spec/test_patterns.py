@@ -15,7 +15,7 @@ from evalkit.patterns.days import special_days
 from evalkit.patterns.findings import families, family_of, group_words, pattern_words
 from evalkit.patterns.grid import group_members, make_grid
 from evalkit.patterns.help import gap_matrix, referral_funnel
-from evalkit.patterns.reasons import co_occurring, coverage, mantel_haenszel, shrink, student_reasons, with_reasons
+from evalkit.patterns.reasons import co_occurring, coverage, mantel_haenszel, shares_of_groups, shrink, student_reasons, with_reasons
 from evalkit.patterns.runs import due_so_far, largest_rise
 from evalkit.patterns.search import missed_periods, q_values
 from evalkit.patterns.shared import find_late_mornings, find_shared
@@ -347,3 +347,19 @@ def test_the_reason_code_of_an_event_counts_where_its_attendance_code_gives_none
     )
     found = with_reasons(rows)["pattern"]
     assert found.tolist()[:4] == ["transportation", "food", "child_care", "no_reason"] and pd.isna(found[4])
+
+
+def test_shares_of_groups_are_counts_of_students_and_do_not_add_up_to_one():
+    reasons = pd.DataFrame({"student_id": list("aabc"), "pattern": ["food", "sleep", "food", "food"]})
+    students = pd.DataFrame(
+        {
+            "student_id": list("abcd"),
+            "grade_level": ["01", "01", "02", "02"],
+            "english_learner": pd.array([True, False, None, False], dtype="boolean"),
+        }
+    )
+    table = shares_of_groups(reasons, students).set_index(["column", "value", "pattern"])
+    assert table.loc[("grade_level", "01", "food"), ["n_students", "n_group", "share"]].tolist() == [2, 2, 1.0]
+    assert table.loc[("grade_level", "01", "sleep"), "share"] == 0.5  # with food: more than one
+    assert table.loc[("english_learner", "true", "sleep"), "share"] == 1.0
+    assert 0.75 <= table.loc[("grade_level", "01", "food"), "shrunk_share"] < 1.0  # toward everyone's three of four

@@ -186,6 +186,33 @@ def shares_by(reasons: pd.DataFrame, students: pd.DataFrame, column: str) -> pd.
     return pd.concat(pieces).sort_index() if pieces else table.assign(shrunk_share=[])
 
 
+SHARE_COLUMNS = (
+    "grade_level",
+    "school_id",
+    "band",
+    "zip5",
+    "sex",
+    "race_ethnicity",
+    "english_learner",
+    "disability_idea",
+    "econ_disadvantaged",
+)
+
+
+def shares_of_groups(reasons: pd.DataFrame, students: pd.DataFrame) -> pd.DataFrame:
+    """`shares_by` for every column of SHARE_COLUMNS that `students` has, one under the other. Grain: column x value x
+    pattern; n_students with the reason of n_group, share, shrunk_share (0-1). A student may have several reasons."""
+    parts = []
+    for column in SHARE_COLUMNS:
+        if column in students and students[column].notna().any():
+            part = shares_by(reasons, students, column).rename(columns={column: "value"})
+            text = part["value"].astype("str")
+            text = text.str.casefold() if pd.api.types.is_bool_dtype(students[column]) else text
+            parts.append(part.assign(column=column, value=text))
+    names = ["column", "value", "pattern", "n_students", "n_group", "share", "shrunk_share"]
+    return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
+
+
 def shrink(count: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Shares pulled toward the common share by how little each group knows: moment estimate of a beta prior."""
     share = count.sum() / max(size.sum(), 1)
