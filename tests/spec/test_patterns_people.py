@@ -10,7 +10,7 @@ from test_patterns import _grid
 from evalkit.errors import UserError
 from evalkit.patterns.cells import cell_members, find_cells
 from evalkit.patterns.fading import fading_students, skipped_periods
-from evalkit.patterns.help import resolution_difference, resolution_windows
+from evalkit.patterns.help import gap_matrix, referral_funnel, resolution_difference, resolution_windows
 from evalkit.patterns.voices import coder_agreement, cohen_kappa, response_table, wilson
 from evalkit.sources.confirmed_notes import read_confirmed
 
@@ -133,3 +133,53 @@ def test_confirmed_reasons_are_read_and_a_missing_column_is_refused(tmp_path):
     with pytest.raises(UserError) as problem:
         read_confirmed(tmp_path)
     assert problem.value.column == "confirmed"
+
+
+def test_gap_and_funnel_are_those_counted_student_by_student():
+    """Brute force over made rows: loops over students, barriers and resources."""
+    rng = np.random.default_rng(11)
+    n, names, day = 300, ["food", "housing", "sleep", "transportation"], pd.Timestamp("2026-03-02")
+    barriers = pd.DataFrame(
+        {
+            "student_id": rng.integers(0, 80, n).astype(str),
+            "pattern": rng.choice(names, n),
+            "source": rng.choice(["mentor", "family", "text_suggested"], n),
+            "status": rng.choice(["open", "in_progress", "resolved", "cannot_resolve"], n),
+        }
+    )
+    resources = pd.DataFrame(
+        {
+            "resource_id": [f"R{k}" for k in range(6)],
+            "patterns": ["food", "food;housing", "housing; sleep", "sleep", None, "food"],
+            "capacity": pd.array([5, 7, None, 2, 9, 100], dtype="Int64"),
+            "checked_date": [day, day - pd.Timedelta(days=181), pd.NaT, day - pd.Timedelta(days=180), day, day],
+            "active": pd.array([True, None, True, True, True, False], dtype="boolean"),
+        }
+    )
+    gap = gap_matrix(barriers, resources, day).set_index("pattern")
+    live = [(s, p) for s, p, o, t in barriers.itertuples(index=False) if o != "text_suggested" and t in ("open", "in_progress")]
+    places, stale = {"food": 12, "housing": 7, "sleep": 2}, {"food": 1, "housing": 2, "sleep": 1}
+    for name in names:
+        need = len({s for s, p in live if p == name})
+        assert gap.loc[name, "n_students"] == need and gap.loc[name, "capacity"] == places.get(name, 0)
+        assert gap.loc[name, "unserved"] == max(need - places.get(name, 0), 0)
+        assert gap.loc[name, "n_stale"] == stale.get(name, 0)
+    assert gap["unserved"].is_monotonic_decreasing and gap.loc["transportation", "ask"] == "Find a first partner"
+    referrals = pd.DataFrame(
+        {
+            "student_id": rng.integers(0, 80, 120).astype(str),
+            "pattern": rng.choice(names, 120),
+            "made_date": day - pd.to_timedelta(rng.integers(10, 60, 120), unit="D"),
+            "outcome": rng.choice(["connected", "waitlisted", "declined", "no_show", None], 120),
+            "outcome_date": day - pd.to_timedelta(rng.integers(0, 9, 120), unit="D"),
+        }
+    )
+    funnel = referral_funnel(barriers, referrals).set_index("pattern")
+    for name in names:
+        own = [row for row in referrals.itertuples() if row.pattern == name]
+        done = [row for row in own if row.outcome == "connected"]
+        assert funnel.loc[name, "n_referred"] == len({row.student_id for row in own})
+        assert funnel.loc[name, "n_connected"] == len({row.student_id for row in done})
+        assert funnel.loc[name, "n_ended"] == len({r.student_id for r in own if r.outcome in ("declined", "no_show")})
+        days = sorted((row.outcome_date - row.made_date).days for row in done)
+        assert funnel.loc[name, "days_to_connect"] == np.median(days)

@@ -7,14 +7,16 @@ to student widens the interval: quasi-Poisson with the two-way sum of both (Came
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from evalkit.patterns.days import SPECIAL, day_classes, is_enough, weeks
 from evalkit.patterns.grid import DayGrid, group_members, membership
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 MIN_EXPECTED = 20.0
-MIN_DAYS = 4
 _BORROWED = 20.0
 """Student-days borrowed from the whole district's rate for a school day with few other students."""
 
@@ -33,18 +35,6 @@ COLUMNS = [
 ]
 
 
-def day_classes(grid: DayGrid) -> dict[str, np.ndarray]:
-    """Classes of days to search: pattern code -> dates (bool). Early dismissal is by school, see `early_for`."""
-    names = grid.dates.day_name()
-    classes = {f"weekday={name}": np.asarray(names == name) for name in WEEKDAYS}
-    month = grid.dates.strftime("%Y-%m")
-    classes |= {f"month={name}": np.asarray(month == name) for name in pd.unique(month)}
-    gap = np.diff(grid.dates.to_numpy()) / np.timedelta64(1, "D") if len(grid.dates) > 1 else np.array([])
-    classes["before_holiday"] = np.append(gap > 3, False)[: len(grid.dates)]
-    classes["after_holiday"] = np.append(False, gap > 3)[: len(grid.dates)]
-    return {name: days for name, days in classes.items() if MIN_DAYS <= days.sum() <= len(days) - MIN_DAYS}
-
-
 def find_calendar(grid: DayGrid, groups: dict[str, np.ndarray] | None = None) -> pd.DataFrame:
     """Every group x class of days with enough absences: rate ratio of the group's excess on these days against all its
     other days. Grain: group x pattern. The common profile of everyone stands under group "all", without a test.
@@ -52,27 +42,52 @@ def find_calendar(grid: DayGrid, groups: dict[str, np.ndarray] | None = None) ->
     groups: name -> rows of the grid; by default every group of `group_members`.
     """
     groups = group_members(grid) if groups is None else groups
+    member = membership(groups, len(grid.students))
     seen, expected = observed_and_expected(grid, groups)
-    classes = day_classes(grid)
-    week = weeks(grid.dates)
-    rows = profile(grid, classes)
-    for g, (name, members) in enumerate(groups.items()):
-        own = dict(classes)
-        early = grid.early[grid.home[members]].mean(axis=0) > 0.5
-        if early.sum() >= MIN_DAYS:
-            own["early_dismissal"] = early
-        absent = grid.absent[members]
-        for pattern, days in own.items():
-            block = week if pattern.startswith("month") else np.arange(len(grid.dates))
-            row = contrast(seen[g], expected[g], days, block, absent)
-            if row is not None:
-                rows.append({"kind": "calendar", "group": name, "pattern": pattern, "n_students": len(members), **row})
-    return pd.DataFrame(rows, columns=COLUMNS)
+    parts = []
+    for pattern, rows, days in classes_of(grid, member):
+        own = member if len(rows) == member.shape[0] else member[rows]
+        found = contrasts(seen[rows], expected[rows], days, blocks(grid, pattern), squares(grid, own, days))
+        place = rows[found["row"]]
+        parts.append(found | {"row": place, "pattern": np.full(len(place), pattern, dtype=object)})
+    everyone = profile(grid)
+    if not parts:
+        return everyone
+    table = pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    table = table.sort_values("row", kind="stable", ignore_index=True)
+    place = table["row"].to_numpy(int)
+    names, sizes = np.array([*groups], dtype=object), np.diff(member.indptr)
+    table = table.assign(kind="calendar", group=names[place], n_students=sizes[place])[COLUMNS]
+    return pd.concat([everyone, table], ignore_index=True) if len(everyone) and len(table) else table
 
 
-def weeks(dates: pd.DatetimeIndex) -> np.ndarray:
-    """The number of each date's week, from the first."""
-    return ((dates - dates[0]).days.to_numpy() + dates[0].day_of_week) // 7 if len(dates) else np.array([], dtype=int)
+def classes_of(grid: DayGrid, member: Any) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Every class of days with the groups (rows of `member`) it holds for: most of their students' schools have it."""
+    everyone = np.arange(member.shape[0])
+    for pattern, days in day_classes(grid.dates).items():
+        yield pattern, everyone, days
+    at_school = np.zeros((len(grid.students), len(grid.school_ids)), dtype=np.float32)
+    at_school[np.arange(len(grid.students)), grid.home] = 1
+    share = np.asarray(member @ at_school) / np.maximum(np.diff(member.indptr), 1)[:, None]
+    for pattern in SPECIAL:
+        own = share @ grid.special[pattern] > 0.5
+        kinds, which = np.unique(own, axis=0, return_inverse=True)
+        for k, days in enumerate(kinds):
+            if is_enough(days):
+                yield pattern, np.flatnonzero(which.ravel() == k), days
+
+
+def days_of(grid: DayGrid, members: np.ndarray, pattern: str) -> np.ndarray:
+    """The days of a class for one group."""
+    classes = day_classes(grid.dates)
+    if pattern in classes:
+        return classes[pattern]
+    return np.asarray(grid.special[pattern][grid.home[members]].mean(axis=0) > 0.5)
+
+
+def blocks(grid: DayGrid, pattern: str) -> np.ndarray:
+    """What counts as one draw of chance: a week for months, else a day."""
+    return weeks(grid.dates) if pattern.startswith("month") else np.arange(len(grid.dates))
 
 
 def observed_and_expected(grid: DayGrid, groups: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -97,65 +112,93 @@ def observed_and_expected(grid: DayGrid, groups: dict[str, np.ndarray]) -> tuple
     return seen, expected
 
 
-def contrast(
-    seen: np.ndarray,
-    expected: np.ndarray,
-    days: np.ndarray,
-    block: np.ndarray,
-    absent: np.ndarray,
-) -> dict[str, float] | None:
-    """One group's absences on the class of days against its other days, both relative to the others' rate.
+def squares(grid: DayGrid, member: Any, days: np.ndarray) -> np.ndarray:
+    """By group, over its students: sums of a1 a1, a1 a0 and a0 a0, a1 and a0 the absences on these and on other days."""
+    inside = (grid.absent & days).sum(axis=1).astype(float)
+    outside = grid.absent.sum(axis=1) - inside
+    return np.asarray(member @ np.stack([inside * inside, inside * outside, outside * outside], axis=1), dtype=float)
 
-    None when either side has fewer than 20 expected absences. p: scaled deviance against t with blocks - 2 df.
+
+def contrasts(
+    seen: np.ndarray, expected: np.ndarray, days: np.ndarray, block: np.ndarray, squares: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Each group's absences on the class of days against its other days, both relative to the others' rate.
+
+    Rows of seen, expected (by day) and squares (see `squares`) are groups; `row` of what comes back tells which
+    were tested: those with 20 expected absences on either side. p: signed root of the scaled deviance against t with blocks - 2
+    df, one-sided (more absences).
     """
+    y1, y0 = seen[:, days].sum(axis=1), seen[:, ~days].sum(axis=1)
+    m1, m0 = expected[:, days].sum(axis=1), expected[:, ~days].sum(axis=1)
+    level = (y1 + y0) / np.maximum(m1 + m0, 1e-9)
+    kept = np.flatnonzero((np.minimum(m1, m0) * level >= MIN_EXPECTED) & (np.minimum(y1, y0) >= 1))
+    y1, y0, m1, m0 = y1[kept], y0[kept], m1[kept], m0[kept]
+    fitted = expected[kept] * np.where(days, (y1 / m1)[:, None], (y0 / m0)[:, None])
+    spread, n_blocks = _spread(seen[kept], fitted, days, block)
+    one, both, other = squares[kept].T
+    by_student = one / y1**2 - 2 * both / (y1 * y0) + other / y0**2
+    found = _tested((y1, y0, m1, m0), spread, n_blocks, by_student)
+    return {"row": kept, "n_days": np.full(len(kept), int(days.sum()))} | found
+
+
+def _tested(
+    sums: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    spread: np.ndarray,
+    n_blocks: np.ndarray,
+    by_student: np.ndarray,
+) -> dict[str, np.ndarray]:
     from scipy import special
 
-    y1, y0, m1, m0 = seen[days].sum(), seen[~days].sum(), expected[days].sum(), expected[~days].sum()
-    level = (y1 + y0) / max(m1 + m0, 1e-9)
-    if min(m1, m0) * level < MIN_EXPECTED or min(y1, y0) < 1:
-        return None
+    y1, y0, m1, m0 = sums
     poisson = 1 / y1 + 1 / y0
-    spread, n_blocks = _spread(seen, expected * np.where(days, y1 / m1, y0 / m0), days, block)
-    own = absent[:, days].sum(axis=1) / y1 - absent[:, ~days].sum(axis=1) / y0
-    by_block, by_student = max(spread, 1.0) * poisson, float(own @ own)
-    variance = max(by_block, by_student, by_block + by_student - poisson)
+    by_block = np.maximum(spread, 1.0) * poisson
+    variance = np.maximum(np.maximum(by_block, by_student), by_block + by_student - poisson)
     total = y1 + y0
     e1, e0 = total * m1 / (m1 + m0), total * m0 / (m1 + m0)
-    deviance = 2 * (y1 * np.log(y1 / e1) + y0 * np.log(y0 / e0))
-    df = max(n_blocks - 2, 3)
-    p = 2 * special.stdtr(df, -np.sqrt(max(deviance, 0) * poisson / variance))
+    deviance = np.maximum(2 * (y1 * np.log(y1 / e1) + y0 * np.log(y0 / e0)), 0)
+    df = np.maximum(n_blocks - 2, 3)
     ratio, half = (y1 / m1) / (y0 / m0), special.stdtrit(df, 0.975) * np.sqrt(variance)
     return {
         "rate_ratio": ratio,
         "ci_low": ratio * np.exp(-half),
         "ci_high": ratio * np.exp(half),
-        "p_value": float(p),
-        "n_absences": int(y1),
-        "n_days": int(days.sum()),
-        "excess_days": float(y1 - m1 * y0 / m0),
+        "p_value": special.stdtr(df, -np.sign(ratio - 1) * np.sqrt(deviance * poisson / variance)),
+        "n_absences": y1.astype("int64"),
+        "excess_days": y1 - m1 * y0 / m0,
     }
 
 
-def _spread(seen: np.ndarray, fitted: np.ndarray, days: np.ndarray, block: np.ndarray) -> tuple[float, int]:
+def _spread(
+    seen: np.ndarray, fitted: np.ndarray, days: np.ndarray, block: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Pearson dispersion over blocks (days, or weeks split where the class begins), and how many blocks there are."""
-    cell = block * 2 + days
-    _, place = np.unique(cell, return_inverse=True)
-    y, m = np.bincount(place, seen), np.bincount(place, fitted)
-    used = m > 0
-    return float(((y - m)[used] ** 2 / m[used]).sum() / max(used.sum() - 2, 1)), int(used.sum())
+    from scipy import sparse
+
+    names, place = np.unique(block * 2 + days, return_inverse=True)
+    if len(names) < len(days):
+        pool = sparse.csr_matrix((np.ones(len(days)), (np.arange(len(days)), place.ravel())))
+        seen, fitted = np.asarray(seen @ pool), np.asarray(fitted @ pool)
+    used = fitted > 0
+    pearson = np.where(used, (seen - fitted) ** 2 / np.where(used, fitted, 1), 0).sum(axis=1)
+    return pearson / np.maximum(used.sum(axis=1) - 2, 1), used.sum(axis=1)
 
 
-def profile(grid: DayGrid, classes: dict[str, np.ndarray]) -> list[dict[str, object]]:
-    """Everyone's weekday and season profile: rate on the class of days over the rate on all other days, untested."""
+def profile(grid: DayGrid) -> pd.DataFrame:
+    """Everyone's weekday, season and break profile: rate on a class of days over the rate on all other days, untested.
+
+    A class of days that differs by school (early dismissal) counts the days most students have it.
+    """
     from scipy import special
 
     seen, enrolled = grid.absent.sum(axis=0).astype(float), grid.enrolled.sum(axis=0).astype(float)
+    whole = membership({"all": np.arange(len(grid.students))}, len(grid.students))
     rows: list[dict[str, object]] = []
-    for pattern, days in classes.items():
+    for pattern, _, days in classes_of(grid, whole):
         y1, y0, m1, m0 = seen[days].sum(), seen[~days].sum(), enrolled[days].sum(), enrolled[~days].sum()
         if min(y1, y0) < 1 or min(m1, m0) < 1:
             continue
-        spread, n = _spread(seen, enrolled * np.where(days, y1 / m1, y0 / m0), days, np.arange(len(seen)))
+        fitted = enrolled * np.where(days, y1 / m1, y0 / m0)
+        spread, n = (x[0] for x in _spread(seen[None, :], fitted[None, :], days, np.arange(len(seen))))
         half = special.stdtrit(max(n - 2, 3), 0.975) * np.sqrt(max(spread, 1.0) * (1 / y1 + 1 / y0))
         ratio = (y1 / m1) / (y0 / m0)
         rows.append(
@@ -173,4 +216,4 @@ def profile(grid: DayGrid, classes: dict[str, np.ndarray]) -> list[dict[str, obj
                 "excess_days": float("nan"),
             }
         )
-    return rows
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -6,22 +6,21 @@ that enter the one count of everything tested. So a subgroup is never praised on
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from evalkit.patterns.calendar import COLUMNS, find_calendar
-from evalkit.patterns.grid import GROUP_COLUMNS, DayGrid, _values
+from evalkit.patterns.grid import AND, GROUP_COLUMNS, DayGrid, _values, part_of
 from evalkit.patterns.reasons import find_reasons
 
-AND = " & "
 MIN_CELL = 40
 """Students in a cell: about 20 in each half."""
 NEARLY_ALL = 0.8
 """A cell that is nearly all of one of its two groups says nothing that the group does not say."""
 SCREEN = 0.01
+SURE = 0.05
 MOST_CELLS = 4_000
 _LEADS = ("grade_level", "school_id")
 
@@ -106,27 +105,29 @@ def _halves(grid: DayGrid, seed: int) -> np.ndarray:
 def _half(grid: DayGrid, cells: dict[str, np.ndarray], rows: np.ndarray) -> tuple[DayGrid, dict[str, np.ndarray]]:
     """The grid of one half of the students, and the cells' rows in it."""
     place = np.cumsum(rows) - 1
-    half = replace(
-        grid,
-        students=grid.students[rows].reset_index(drop=True),
-        absent=grid.absent[rows],
-        enrolled=grid.enrolled[rows],
-        school=grid.school[rows],
-        home=grid.home[rows],
-    )
+    half = part_of(grid, rows)
     return half, {name: place[members[rows[members]]] for name, members in cells.items()}
 
 
 def within_parents(table: pd.DataFrame) -> pd.DataFrame:
-    """Mark cells whose reason one of their two groups has as well: told by the group, unless the cell is clearly above.
+    """Mark cells that say what one of their two groups says: a reason the group has as well, unless the cell is clearly
+    above; and classes absent on the same days, or routes and zips, that have a calendar finding of their own or of one of
+    their groups; and longer spells of a group that has a hard month.
 
-    Fills `explained_by` of reasons findings; calendar cells are judged by taking the stronger finding out (`explain`).
+    Fills `explained_by`; calendar cells are judged by taking the stronger finding out (`explain`).
     """
-    groups = table[table["is_finding"] & ~is_cell(table["group"])].set_index(["kind", "group", "pattern"])["rate_ratio"]
+    found = table[table["is_finding"] & table["explained_by"].eq("")]
+    groups = found[~is_cell(found["group"])].set_index(["kind", "group", "pattern"])["rate_ratio"]
+    calendar = found[found["kind"].eq("calendar")].sort_values("p_value").drop_duplicates("group").set_index("group")
     explained = table["explained_by"].copy()
-    for row in table[table["is_finding"] & is_cell(table["group"]) & table["kind"].eq("reasons")].itertuples():
+    for row in found[is_cell(found["group"]) & found["kind"].eq("reasons")].itertuples():
         for parent in row.group.split(AND):
             ratio = groups.get(("reasons", parent, row.pattern))
             if ratio is not None and row.ci_low <= ratio:
                 explained[row.Index] = f"{parent} {row.pattern}"
+    same = (table["q_value"] < SURE) & (table["pattern"].eq("same_days") | table["pattern"].eq("long_spells"))
+    for row in table[same & table["explained_by"].eq("")].itertuples():
+        for name in (row.group, *row.group.split(AND)):
+            if name in calendar.index:
+                explained[row.Index] = f"{name} {calendar.loc[name, 'pattern']}"
     return table.assign(explained_by=explained)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from evalkit.patterns.calendar import WEEKDAYS
+from evalkit.patterns.days import WEEKDAYS
 from evalkit.rules import UNITS_PER_DAY
 
 

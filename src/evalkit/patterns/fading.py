@@ -43,7 +43,7 @@ def fading_students(grid: DayGrid, *, n_permutations: int = 199, seed: int = 202
 
 def _weekly(grid: DayGrid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """First day of each week (index into dates), absences by student and week, and everyone's share of absences due."""
-    from evalkit.patterns.calendar import weeks
+    from evalkit.patterns.days import weeks
 
     week = weeks(grid.dates)
     first = np.flatnonzero(np.diff(week, prepend=-1) != 0)

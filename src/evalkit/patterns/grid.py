@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from evalkit.patterns.days import mark, special_days
 
 GROUP_COLUMNS = (
     "grade_level",
@@ -20,13 +22,15 @@ GROUP_COLUMNS = (
     "econ_disadvantaged",
 )
 MIN_STUDENTS = 20
+AND = " & "
+"""Between the two columns of a subgroup's name."""
 
 
 @dataclass(frozen=True)
 class DayGrid:
     """students (sorted by student_id) x dates: absent, enrolled (bool) and school (index into school_ids, -1 none).
 
-    early: schools x dates, early dismissal. home: each student's most frequent school.
+    special: class of days -> schools x dates (`days.special_days`). home: each student's most frequent school.
     """
 
     students: pd.DataFrame
@@ -35,7 +39,7 @@ class DayGrid:
     enrolled: np.ndarray
     school: np.ndarray
     school_ids: np.ndarray
-    early: np.ndarray
+    special: dict[str, np.ndarray]
     home: np.ndarray
 
 
@@ -64,7 +68,7 @@ def make_grid(
     )
     dates = pd.DatetimeIndex(np.sort(days["date"].unique()))
     school_ids = np.sort(days["school_id"].astype("str").unique())
-    opened = _mark(days, school_ids, dates)
+    opened = mark(days, school_ids, dates)
     row = pd.Index(students["student_id"]).get_indexer(spans["student_id"])
     place = pd.Index(school_ids).get_indexer(spans["school_id"])
     first = dates.searchsorted(pd.DatetimeIndex(spans["first_date"]), side="left")
@@ -78,7 +82,6 @@ def make_grid(
     i, d = pd.Index(students["student_id"]).get_indexer(missed["student_id"]), dates.get_indexer(missed["date"])
     absent = np.zeros(school.shape, dtype=bool)
     absent[i[(i >= 0) & (d >= 0)], d[(i >= 0) & (d >= 0)]] = True
-    early = calendar[calendar["day_type"].eq("early_dismissal")] if "day_type" in calendar else calendar.iloc[:0]
     counts = np.stack([(school == s).sum(axis=1) for s in range(len(school_ids))], axis=1)
     return DayGrid(
         students,
@@ -87,21 +90,21 @@ def make_grid(
         enrolled,
         school,
         school_ids,
-        _mark(early, school_ids, dates),
+        special_days(calendar, opened, school_ids, dates),
         counts.argmax(axis=1),
     )
 
 
-def _mark(rows: pd.DataFrame, school_ids: np.ndarray, dates: pd.DatetimeIndex) -> np.ndarray:
-    """Schools x dates: True where `rows` has the pair; a row without a school counts for every school."""
-    table = np.zeros((len(school_ids), len(dates)), dtype=bool)
-    day = dates.get_indexer(pd.DatetimeIndex(rows["date"]))
-    place = pd.Index(school_ids).get_indexer(rows["school_id"].astype("str"))
-    good = (day >= 0) & (place >= 0)
-    table[place[good], day[good]] = True
-    for d in day[(day >= 0) & (place < 0)]:
-        table[:, d] = True
-    return table
+def part_of(grid: DayGrid, rows: np.ndarray) -> DayGrid:
+    """The grid of some students (bool by row)."""
+    return replace(
+        grid,
+        students=grid.students[rows].reset_index(drop=True),
+        absent=grid.absent[rows],
+        enrolled=grid.enrolled[rows],
+        school=grid.school[rows],
+        home=grid.home[rows],
+    )
 
 
 def group_members(grid: DayGrid, columns: tuple[str, ...] = GROUP_COLUMNS) -> dict[str, np.ndarray]:
@@ -110,10 +113,9 @@ def group_members(grid: DayGrid, columns: tuple[str, ...] = GROUP_COLUMNS) -> di
     found = {}
     for column in columns:
         values = _values(grid, column)
-        for value in pd.unique(values.dropna()):
-            rows = np.flatnonzero((values == value).to_numpy(dtype=bool, na_value=False))
+        for value, rows in values.groupby(values).indices.items():
             if MIN_STUDENTS <= rows.size <= len(values) - MIN_STUDENTS:
-                found[f"{column}={value}"] = rows
+                found[f"{column}={value}"] = np.asarray(rows)
     return {name: found[name] for name in sorted(found)}
 
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from evalkit.patterns.calendar import MIN_DAYS, contrast, day_classes, observed_and_expected, weeks
-from evalkit.patterns.cells import AND, cell_members, is_cell
-from evalkit.patterns.grid import DayGrid, group_members
+from evalkit.patterns.calendar import blocks, contrasts, days_of, observed_and_expected, squares
+from evalkit.patterns.cells import SURE, cell_members, is_cell
+from evalkit.patterns.grid import AND, DayGrid, group_members, membership
 
+STATS = ["rate_ratio", "ci_low", "ci_high", "p_value", "excess_days"]
 LEFT_OVER = 0.01
 """A finding that is no longer at p < 0.01 once the stronger one is taken out is explained by it."""
 
@@ -20,30 +21,37 @@ LEFT_OVER = 0.01
 def explain(grid: DayGrid, table: pd.DataFrame, *, most: int = 6) -> pd.DataFrame:
     """Mark findings that fade once a stronger calendar finding's students and days are taken out of the data.
 
-    Adds `explained_by` ("group pattern" or ""). Repeats for the strongest groups left, at most `most` times. A subgroup
-    is never taken out first: it stands beside its group only where even its low end lies above the group's rate ratio,
-    and then the group is marked where nothing is left of it without the subgroup.
+    Adds `explained_by` ("group pattern" or ""). Repeats for the strongest groups left, at most `most` times. The ratio,
+    interval and p of a group marked so are those of what is left beside the stronger finding (missing where too little
+    is). A subgroup is never taken out first: it stands beside its group only where even its low end lies above the
+    group's rate ratio, and then the group is marked where nothing is left of it without the subgroup.
     """
     table = table.assign(explained_by="")
-    groups, classes = _all_groups(grid, table), day_classes(grid)
+    groups = _all_groups(grid, table)
     left, taken, above = grid, set(), set()
     for _ in range(most):
-        open_ = table[table["is_finding"] & table["kind"].eq("calendar") & table["explained_by"].eq("")]
-        firsts = open_[~open_.index.isin(taken) & ~is_cell(open_["group"])].sort_values("p_value")
+        open_ = table[_is_sure(table) & table["kind"].eq("calendar") & table["explained_by"].eq("")]
+        firsts = open_[open_["is_finding"] & ~open_.index.isin(taken) & ~is_cell(open_["group"])].sort_values("p_value")
         if len(firsts) < 1 or len(open_) < 2:
             break
         first, rest = firsts.iloc[0], open_.drop(index=[*taken, firsts.index[0]], errors="ignore")
         taken.add(firsts.index[0])
-        left = _without(left, groups[first["group"]], _days(grid, groups[first["group"]], first["pattern"], classes))
+        left = _without(left, groups[first["group"]], days_of(grid, groups[first["group"]], first["pattern"]))
         inside = _inside(rest, first)
         above |= set(rest.index[inside & (rest["ci_low"] > first["rate_ratio"])])
-        shadows = [*rest.index[inside & ~rest.index.isin(above)], *_faded(left, groups, classes, rest, inside, above)]
-        table.loc[shadows, "explained_by"] = f"{first['group']} {first['pattern']}"
-    return _under_cells(grid, table, groups, classes)
+        by = f"{first['group']} {first['pattern']}"
+        table.loc[rest.index[inside & ~rest.index.isin(above)], "explained_by"] = by
+        _fade(table, _again(left, groups, rest[~inside & ~rest.index.isin(above)]), by)
+    return _under_cells(grid, table, groups)
+
+
+def _is_sure(table: pd.DataFrame) -> pd.Series:
+    """Rows that may be a shadow: findings, and groups that seem to miss less because another misses more."""
+    return (table["q_value"] < SURE) & table["group"].ne("all")
 
 
 def _all_groups(grid: DayGrid, table: pd.DataFrame) -> dict[str, np.ndarray]:
-    named = table["is_finding"] & is_cell(table["group"])
+    named = _is_sure(table) & is_cell(table["group"])
     return group_members(grid) | (cell_members(grid) if named.any() else {})
 
 
@@ -53,37 +61,24 @@ def _inside(rows: pd.DataFrame, group: pd.Series) -> pd.Series:
     return pd.Series(inside, index=rows.index, dtype=bool) & rows["pattern"].eq(group["pattern"])
 
 
-def _faded(
-    left: DayGrid,
-    groups: dict[str, np.ndarray],
-    classes: dict[str, np.ndarray],
-    rest: pd.DataFrame,
-    inside: pd.Series,
-    above: set[object],
-) -> list[object]:
-    asked = rest[~inside & ~rest.index.isin(above)]
-    if asked.empty:
-        return []
-    return [index for index, p in _again(left, groups, classes, asked).items() if not p < LEFT_OVER]
+def _fade(table: pd.DataFrame, again: pd.DataFrame, by: str) -> None:
+    """Write what is left of the rows that are no longer clear into the table, in place."""
+    flipped = (again["rate_ratio"] > 1) != (table.loc[again.index, "rate_ratio"] > 1)
+    gone = again[~(again["p_value"] < LEFT_OVER) | flipped]
+    table.loc[gone.index, STATS] = gone[STATS].to_numpy()
+    table.loc[gone.index, "explained_by"] = by
 
 
-def _under_cells(
-    grid: DayGrid, table: pd.DataFrame, groups: dict[str, np.ndarray], classes: dict[str, np.ndarray]
-) -> pd.DataFrame:
+def _under_cells(grid: DayGrid, table: pd.DataFrame, groups: dict[str, np.ndarray]) -> pd.DataFrame:
     """Mark a group whose pattern is gone once its own subgroup is taken out."""
     open_ = table[table["is_finding"] & table["kind"].eq("calendar") & table["explained_by"].eq("")]
     for cell in open_[is_cell(open_["group"])].sort_values("p_value").itertuples():
         parents = open_[open_["group"].isin(cell.group.split(AND)) & open_["pattern"].eq(cell.pattern)]
         if parents.empty:
             continue
-        left = _without(grid, groups[cell.group], _days(grid, groups[cell.group], cell.pattern, classes))
-        gone = [index for index, p in _again(left, groups, classes, parents).items() if not p < LEFT_OVER]
-        table.loc[gone, "explained_by"] = f"{cell.group} {cell.pattern}"
+        left = _without(grid, groups[cell.group], days_of(grid, groups[cell.group], cell.pattern))
+        _fade(table, _again(left, groups, parents), f"{cell.group} {cell.pattern}")
     return table
-
-
-def _days(grid: DayGrid, members: np.ndarray, pattern: str, classes: dict[str, np.ndarray]) -> np.ndarray:
-    return grid.early[grid.home[members]].mean(axis=0) > 0.5 if pattern == "early_dismissal" else classes[pattern]
 
 
 def _without(grid: DayGrid, members: np.ndarray, days: np.ndarray) -> DayGrid:
@@ -94,18 +89,17 @@ def _without(grid: DayGrid, members: np.ndarray, days: np.ndarray) -> DayGrid:
     return replace(grid, school=school, absent=absent, enrolled=enrolled)
 
 
-def _again(
-    grid: DayGrid, groups: dict[str, np.ndarray], classes: dict[str, np.ndarray], rows: pd.DataFrame
-) -> dict[object, float]:
-    """p of each row on what is left; 1 where too little is left to say."""
+def _again(grid: DayGrid, groups: dict[str, np.ndarray], rows: pd.DataFrame) -> pd.DataFrame:
+    """The figures of each row on what is left; missing where too little is left to say."""
     own = {name: groups[name] for name in rows["group"].unique()}
-    seen, expected = observed_and_expected(grid, own)
+    member = membership(own, len(grid.students))
+    seen, expected = observed_and_expected(grid, own) if own else (np.empty((0, 0)), np.empty((0, 0)))
     place = {name: k for k, name in enumerate(own)}
-    found: dict[object, float] = {}
-    for index, row in rows.iterrows():
-        k, members = place[row["group"]], own[row["group"]]
-        days = _days(grid, members, row["pattern"], classes)
-        block = weeks(grid.dates) if row["pattern"].startswith("month") else np.arange(len(grid.dates))
-        again = contrast(seen[k], expected[k], days, block, grid.absent[members]) if days.sum() >= MIN_DAYS else None
-        found[index] = 1.0 if again is None or again["rate_ratio"] <= 1 else float(again["p_value"])
+    found = pd.DataFrame(np.nan, index=rows.index, columns=STATS)
+    for index, group, pattern in zip(rows.index, rows["group"], rows["pattern"], strict=True):
+        k = place[group]
+        days = days_of(grid, own[group], pattern)
+        row = contrasts(seen[[k]], expected[[k]], days, blocks(grid, pattern), squares(grid, member[[k]], days))
+        if len(row["row"]):
+            found.loc[index] = [float(row[name][0]) for name in STATS]
     return found

@@ -25,6 +25,19 @@ def is_known(pattern: pd.Series) -> pd.Series:
     return pattern.notna() & ~pattern.isin(UNKNOWN)
 
 
+def with_reasons(absences: pd.DataFrame) -> pd.DataFrame:
+    """The absences with `pattern` filled in from the event's own reason_code where the attendance code gives none: a CEDS
+    code, or a barrier's name in any spelling of the vocabulary. A status (excused only ...) is no reason."""
+    from evalkit.vocabulary import absence_codes, plain, spellings
+
+    if "reason_code" not in absences or not absences["reason_code"].notna().any():
+        return absences
+    ceds, names = absence_codes("ceds"), spellings("pattern")
+    said = {code: ceds.get(str(code).strip()) or names.get(plain(str(code))) for code in absences["reason_code"].unique()}
+    found = absences["reason_code"].map(said)
+    return absences.assign(pattern=absences["pattern"].where(is_known(absences["pattern"]), found).astype("str"))
+
+
 def coverage(absences: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """How many absences have a reason, by school, month or both. Grain: `by`. n_absences, n_known, share (0-1)."""
     missed = absences[absences["absent_units"] > 0]
@@ -64,64 +77,94 @@ def find_reasons(
     known = is_known(missed["pattern"]).to_numpy()
     n = len(grid.students)
     n_known, n_all = np.bincount(row[known], minlength=n), np.bincount(row, minlength=n)
-    bins = np.searchsorted([1, 2, 3, 5, 8, 13, 21], n_known, side="right")
-    by_school = np.unique(bins * len(grid.school_ids) + grid.home, return_inverse=True)[1]
-    grade = pd.factorize(grid.students["grade_level"].astype("str"))[0] + 1
-    by_grade = np.unique(bins * (grade.max() + 1) + grade, return_inverse=True)[1]
-    names = sorted(missed.loc[known, "pattern"].unique())
-    has = {name: np.bincount(row[(missed["pattern"] == name).to_numpy()], minlength=n) > 0 for name in names}
-    rows = []
+    place, names = pd.factorize(missed["pattern"].where(known), sort=True)
+    has = np.zeros((n, len(names)), dtype=bool)
+    has[row[known], place[known]] = True
+    by_school, by_grade = (Strata(has, stratum, n_known > 0) for stratum in _strata(grid, n_known))
+    parts = []
     for group, members in (group_members(grid) if groups is None else groups).items():
-        if n_known[members].sum() < COVERAGE_NEEDED * n_all[members].sum():
+        if not len(names) or n_known[members].sum() < COVERAGE_NEEDED * n_all[members].sum():
             continue
-        inside = np.zeros(n, dtype=bool)
-        inside[members] = True
-        stratum = by_grade if group.startswith("school_id=") else by_school
-        for name in names:
-            found = mantel_haenszel(has[name], inside, stratum, used=n_known > 0)
-            if found is not None:
-                rows.append(
-                    {
-                        "kind": "reasons",
-                        "group": group,
-                        "pattern": f"reason={name}",
-                        "n_students": int((inside & (n_known > 0)).sum()),
-                        **found,
-                    }
-                )
-    return pd.DataFrame(rows, columns=COLUMNS)
+        members = members[n_known[members] > 0]
+        found = (by_grade if group.startswith("school_id=") else by_school).against_the_rest(members)
+        size = len(found["column"])
+        parts.append(found | {"group": np.full(size, group, dtype=object), "n_students": np.full(size, len(members))})
+    return _frame(parts, names)
+
+
+def _frame(parts: list[dict[str, np.ndarray]], names: pd.Index) -> pd.DataFrame:
+    if not parts:
+        return pd.DataFrame(columns=COLUMNS)
+    table = pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    patterns = [f"reason={names[k]}" for k in table["column"]]
+    return table.assign(kind="reasons", pattern=patterns, n_days=0, excess_days=float("nan"))[COLUMNS]
+
+
+def _strata(grid: DayGrid, n_known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number of absences with a reason (in bins) by school, and by grade."""
+    bins = np.searchsorted([1, 2, 3, 5, 8, 13, 21], n_known, side="right")
+    grade = pd.factorize(grid.students["grade_level"].astype("str"))[0] + 1
+    by_school = np.unique(bins * len(grid.school_ids) + grid.home, return_inverse=True)[1]
+    by_grade = np.unique(bins * (grade.max(initial=0) + 1) + grade, return_inverse=True)[1]
+    return by_school, by_grade
+
+
+class Strata:
+    """Who has what, by stratum: the totals that every group is held against. has: students x columns; used: students."""
+
+    def __init__(self, has: np.ndarray, stratum: np.ndarray, used: np.ndarray) -> None:
+        self.has, self.stratum, self.k = has, stratum, int(stratum.max(initial=0)) + 1
+        self.everyone = np.bincount(stratum[used], minlength=self.k).astype(float)
+        self.total = self._counts(np.flatnonzero(used))
+
+    def _counts(self, rows: np.ndarray) -> np.ndarray:
+        """Strata x columns: how many of these students have it."""
+        i, j = np.nonzero(self.has[rows])
+        width = self.has.shape[1]
+        at = self.stratum[rows[i]] * width + j
+        return np.bincount(at, minlength=self.k * width).reshape(self.k, width).astype(float)
+
+    def against_the_rest(self, members: np.ndarray) -> dict[str, np.ndarray]:
+        """`risk_ratios` of these students (a part of those used) against the others, for every column at once."""
+        inside = np.bincount(self.stratum[members], minlength=self.k).astype(float)
+        a = self._counts(members)
+        return risk_ratios(a, inside, self.total - a, self.everyone - inside)
 
 
 def mantel_haenszel(
     has: np.ndarray, inside: np.ndarray, stratum: np.ndarray, *, used: np.ndarray
 ) -> dict[str, float] | None:
-    """Risk ratio of `has`, inside against outside, over strata; Greenland-Robins interval, Mantel-Haenszel chi-
-    square.
-    """
+    """Risk ratio of `has`, inside against outside, over strata; None where too few have it (see `risk_ratios`)."""
+    found = Strata(has[:, None], stratum, used).against_the_rest(np.flatnonzero(used & inside))
+    return {name: float(x[0]) for name, x in found.items()} if len(found["column"]) else None
+
+
+def risk_ratios(a: np.ndarray, n1: np.ndarray, c: np.ndarray, n0: np.ndarray) -> dict[str, np.ndarray]:
+    """Mantel-Haenszel risk ratios with Greenland-Robins intervals and the signed root of the Mantel-Haenszel chi-square
+    (with continuity correction), one-sided: more inside. a of n1 inside, c of n0 outside; rows of a and c are strata, columns what is asked. `column` tells which
+    of them had enough: five expected inside with it, and without."""
     from scipy import special
 
-    k = int(stratum.max()) + 1
-    a, n1 = (np.bincount(stratum[mask], minlength=k).astype(float) for mask in (used & inside & has, used & inside))
-    c, n0 = (np.bincount(stratum[mask], minlength=k).astype(float) for mask in (used & ~inside & has, used & ~inside))
-    t, m1 = n1 + n0, a + c
     good = (n1 > 0) & (n0 > 0)
-    expected = (n1 * m1 / np.maximum(t, 1))[good].sum()
-    spread = (n1 * n0 * m1 * (t - m1) / np.maximum(t**2 * (t - 1), 1))[good].sum()
-    left, right = (a * n0 / np.maximum(t, 1))[good].sum(), (c * n1 / np.maximum(t, 1))[good].sum()
-    if min(expected, n1[good].sum() - expected) < MIN_WITH_REASON or spread <= 0 or min(left, right) <= 0:
-        return None
-    seen = a[good].sum()
-    p = special.chdtrc(1, max(abs(seen - expected) - 0.5, 0) ** 2 / spread)
-    var = ((m1 * n1 * n0 - a * c * t) / np.maximum(t**2, 1))[good].sum() / (left * right)
-    ratio, half = left / right, 1.96 * np.sqrt(max(var, 0))
+    a, c, n1, n0 = a[good], c[good], n1[good, None], n0[good, None]
+    t, m1 = n1 + n0, a + c
+    expected = (n1 * m1 / t).sum(axis=0)
+    spread = (n1 * n0 * m1 * (t - m1) / np.maximum(t**2 * (t - 1), 1)).sum(axis=0)
+    left, right = (a * n0 / t).sum(axis=0), (c * n1 / t).sum(axis=0)
+    enough = (np.minimum(expected, n1.sum() - expected) >= MIN_WITH_REASON) & (spread > 0)
+    kept = np.flatnonzero(enough & (np.minimum(left, right) > 0))
+    seen, left, right = a.sum(axis=0)[kept], left[kept], right[kept]
+    var = ((m1 * n1 * n0 - a * c * t) / t**2).sum(axis=0)[kept] / (left * right)
+    ratio, half = left / right, 1.96 * np.sqrt(np.maximum(var, 0))
+    beyond = seen - expected[kept]
+    z = np.sign(beyond) * np.maximum(np.abs(beyond) - 0.5, 0) / np.sqrt(spread[kept])
     return {
+        "column": kept,
         "rate_ratio": ratio,
         "ci_low": ratio * np.exp(-half),
         "ci_high": ratio * np.exp(half),
-        "p_value": float(p),
-        "n_absences": int(seen),
-        "n_days": 0,
-        "excess_days": float("nan"),
+        "p_value": special.ndtr(-z),
+        "n_absences": seen.astype("int64"),
     }
 
 
@@ -141,6 +184,33 @@ def shares_by(reasons: pd.DataFrame, students: pd.DataFrame, column: str) -> pd.
         for _, part in table.groupby("pattern", sort=False)
     ]
     return pd.concat(pieces).sort_index() if pieces else table.assign(shrunk_share=[])
+
+
+SHARE_COLUMNS = (
+    "grade_level",
+    "school_id",
+    "band",
+    "zip5",
+    "sex",
+    "race_ethnicity",
+    "english_learner",
+    "disability_idea",
+    "econ_disadvantaged",
+)
+
+
+def shares_of_groups(reasons: pd.DataFrame, students: pd.DataFrame) -> pd.DataFrame:
+    """`shares_by` for every column of SHARE_COLUMNS that `students` has, one under the other. Grain: column x value x
+    pattern; n_students with the reason of n_group, share, shrunk_share (0-1). A student may have several reasons."""
+    parts = []
+    for column in SHARE_COLUMNS:
+        if column in students and students[column].notna().any():
+            part = shares_by(reasons, students, column).rename(columns={column: "value"})
+            text = part["value"].astype("str")
+            text = text.str.casefold() if pd.api.types.is_bool_dtype(students[column]) else text
+            parts.append(part.assign(column=column, value=text))
+    names = ["column", "value", "pattern", "n_students", "n_group", "share", "shrunk_share"]
+    return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
 
 
 def shrink(count: np.ndarray, size: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from evalkit.patterns.calendar import COLUMNS
 from evalkit.patterns.grid import DayGrid, group_members
-from evalkit.patterns.shared import shuffled
+from evalkit.patterns.permute import deals
 
 MIN_EVENTS = 20.0
 EDGES = np.array([1, 3, 5, 8, 12, 18, 27, 40, 60])
@@ -50,35 +50,49 @@ def fading_by_student(grid: DayGrid, *, n_permutations: int, seed: int) -> tuple
     point of the permutations at that number of absences), and the share expected. Under 5 absences: not judged."""
     n = grid.absent.sum(axis=1)
     place = np.searchsorted(EDGES, n, side="right")
-    share = grid.absent.sum(axis=0) / np.maximum(grid.enrolled.sum(axis=0), 1)
-    drawn = [_rise(grid, moves, share) for moves in shuffled(grid, n=n_permutations, seed=seed)]
+    due = due_so_far(grid)
+    drawn = [largest_rise(deal.rows, deal.days, due) for deal in deals(grid, n=n_permutations, seed=seed)]
     limit = np.array(
         [
             np.quantile(np.concatenate([d[place == k] for d in drawn]), 0.95) if (place == k).any() else np.inf
             for k in range(len(EDGES) + 1)
         ]
     )
-    flag = ((_rise(grid, grid.absent, share) > limit[place]) & (n >= 5)).astype(float)
+    flag = ((largest_rise(*np.nonzero(grid.absent), due) > limit[place]) & (n >= 5)).astype(float)
     return _expected_in_bins(flag, n, weights=(n >= 5).astype(float))
 
 
-def _rise(grid: DayGrid, absent: np.ndarray, share: np.ndarray, block: int = 8192) -> np.ndarray:
-    """The largest log likelihood ratio of a rise at some day between 15 % and 85 % of each student's expected
-    absences.
+def due_so_far(grid: DayGrid) -> np.ndarray:
+    """Students x dates: the share of a student's absences due up to the end of each day, at everyone's season."""
+    share = grid.absent.sum(axis=0) / np.maximum(grid.enrolled.sum(axis=0), 1)
+    due = np.cumsum(grid.enrolled * share.astype(np.float32), axis=1, dtype=np.float32)
+    due /= np.maximum(due[:, -1:], 1e-9)
+    return due
+
+
+def largest_rise(rows: np.ndarray, days: np.ndarray, due: np.ndarray) -> np.ndarray:
+    """The largest log likelihood ratio of a rise at some day between 15 % and 85 % of each student's expected absences.
+
+    rows, days: a place for each absence. Between two absences the ratio only grows, so it is looked at just before each
+    absence, and at the last day under 85 %.
     """
-    best = np.zeros(len(absent), dtype=np.float32)
-    for a in range(0, len(absent), block):
-        seen = np.cumsum(absent[a : a + block], axis=1, dtype=np.float32)
-        due = np.cumsum(grid.enrolled[a : a + block] * share.astype(np.float32), axis=1, dtype=np.float32)
-        f = due / np.maximum(due[:, -1:], 1e-9)
-        total = seen[:, -1:]
-        later = total - seen
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(seen > 0, seen * np.log(seen / (total * f)), 0) + np.where(
-                later > 0, later * np.log(later / (total * (1 - f))), 0
-            )
-        rises = (seen < total * f) & (f > 0.15) & (f < 0.85)
-        best[a : a + block] = np.where(rises, ratio, 0).max(axis=1)
+    n, width = due.shape
+    rows, days = np.divmod(np.sort(rows * width + days), width)
+    total = np.bincount(rows, minlength=n)
+    before = np.arange(len(rows)) - (np.cumsum(total) - total)[rows]
+    edge = (due < 0.85).sum(axis=1) - 1
+    at_edge = np.bincount(rows[days <= edge[rows]], minlength=n)
+    who = np.concatenate([rows, np.arange(n)])
+    seen = np.concatenate([before, at_edge]).astype(np.float32)
+    day = np.concatenate([days - 1, edge])
+    f, all_ = np.where(day >= 0, due[who, np.maximum(day, 0)], 0), total[who].astype(np.float32)
+    later = all_ - seen
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(seen > 0, seen * np.log(seen / (all_ * f)), 0)
+        ratio = ratio + np.where(later > 0, later * np.log(later / (all_ * (1 - f))), 0)
+    rises = (seen < all_ * f) & (f > 0.15) & (f < 0.85)
+    best = np.zeros(n, dtype=np.float32)
+    np.maximum.at(best, who[rises], ratio[rises].astype(np.float32))
     return best
 
 
@@ -101,16 +115,15 @@ def _compare(
 
 
 def _ratio(y1: float, m1: float, s1: float, y0: float, m0: float, s0: float, *, df: int) -> dict[str, float] | None:
-    """Ratio of two observed-over-expected ratios. p is the larger of the one on the ratio and the one on its log, by
-    t with
-    the group's students who have any as df: with few of them either scale alone is too sure on one side."""
+    """Ratio of two observed-over-expected ratios. p (one-sided: more) is the larger of the one on the ratio and the one on
+    its log, by t with the group's students who have any as df: with few of them either scale alone is too sure."""
     from scipy import special
 
     if min(m1, m0, y1, y0) < MIN_EVENTS or df < 10:
         return None
     ratio = (y1 / m1) / (y0 / m0)
     sd = np.sqrt(s1 / m1**2 + s0 / m0**2)
-    p = 2 * special.stdtr(df, -min(abs(ratio - 1), abs(np.log(ratio))) / sd)
+    p = special.stdtr(df, -min(ratio - 1, np.log(ratio)) / sd)
     half = special.stdtrit(df, 0.975) * sd
     return {
         "rate_ratio": ratio,

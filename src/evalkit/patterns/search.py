@@ -9,15 +9,14 @@ import pandas as pd
 
 from evalkit.errors import must_be_one_of
 from evalkit.patterns.calendar import COLUMNS, find_calendar
-from evalkit.patterns.cells import find_cells, within_parents
+from evalkit.patterns.cells import SURE, find_cells, within_parents
 from evalkit.patterns.grid import DayGrid, day_grid
 from evalkit.patterns.peel import explain
-from evalkit.patterns.reasons import find_reasons
+from evalkit.patterns.reasons import find_reasons, with_reasons
 from evalkit.patterns.runs import find_runs
-from evalkit.patterns.shared import find_shared
+from evalkit.patterns.shared import find_late_mornings, find_shared
 
 KINDS = ("reasons", "calendar", "shared", "runs")
-SURE = 0.05
 WORTH_SAYING = 1.15
 """A finding differs by at least 15 %: in a large district smaller differences are sure and useless."""
 
@@ -29,7 +28,8 @@ def find_patterns(
 
     Grain: kind x group x pattern, every one that was searched, plus everyone's profile under group "all" (no test).
     Columns: n_students, rate_ratio with ci_low and ci_high (95 %), p_value, q_value (Benjamini-Hochberg over all rows
-    with a test), n_absences, n_days, excess_days, is_finding, explained_by (a stronger finding that accounts for it).
+    with a test), n_absences, n_days, excess_days, is_finding, explained_by (a stronger finding that accounts for it: the
+    figures of such a row are what is left beside that finding).
     Subgroups of two columns ("grade_level=07 & zip5=...") are chosen on half of the households and tested on the other
     (`cells.find_cells`); their tests are in the same count.
     Needs dated absences and days enrolled.
@@ -38,7 +38,7 @@ def find_patterns(
 
     return search_grid(
         day_grid(study),
-        absences(study),
+        with_reasons(absences(study)),
         missed_periods(study.table("attendance_period")),
         kinds=kinds,
         seed=seed,
@@ -61,16 +61,31 @@ def search_grid(
     parts = {
         "reasons": lambda: find_reasons(grid, absences),
         "calendar": lambda: find_calendar(grid),
-        "shared": lambda: find_shared(grid, n_permutations=n_permutations, seed=seed),
+        "shared": lambda: pd.concat(
+            [
+                find_shared(grid, n_permutations=n_permutations, seed=seed),
+                find_late_mornings(grid, absences, n_permutations=n_permutations, seed=seed + 3),
+            ]
+        ),
         "runs": lambda: find_runs(grid, periods, seed=seed + 1),
     }
     found = [parts[kind]() for kind in KINDS if kind in kinds]
     found.append(find_cells(grid, absences, kinds=kinds, seed=seed + 2))
     found = [part for part in found if len(part)]
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
-    table["q_value"] = q_values(table["p_value"].to_numpy(dtype=float))
-    table["is_finding"] = (table["q_value"] < SURE) & (table["rate_ratio"] >= WORTH_SAYING) & table["group"].ne("all")
-    return within_parents(explain(grid, table))
+    return _judged(within_parents(explain(grid, _judged(table))))
+
+
+def _judged(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with q over all that has a p, and what is a finding by it. What a stronger finding explains counts as
+    searched, and not as found: it does not make the next one look surer."""
+    p = table["p_value"].to_numpy(dtype=float)
+    q = q_values(p)
+    if "explained_by" in table:
+        own = table["explained_by"].eq("").to_numpy()
+        q = np.where(own, q_values(np.where(own | np.isnan(p), p, 1.0)), q)
+    sure = (q < SURE) & (table["rate_ratio"] >= WORTH_SAYING) & table["group"].ne("all")
+    return table.assign(q_value=q, is_finding=sure)
 
 
 def q_values(p: np.ndarray) -> np.ndarray:

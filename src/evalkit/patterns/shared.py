@@ -1,97 +1,143 @@
-"""Absent on the same days: households, routes and zips whose students' absences meet more often than chance.
+"""Absent on the same days: households, routes, zips and classes whose students' absences meet more often than chance.
 
 Chance is a permutation that keeps every student's number of absences and every school day's number of absences
-("curveball" trades between pairs of students of one school, Strona et al. 2014; all pairs at once,
-Carstens et al. 2018).
+(`permute`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from evalkit.patterns.calendar import COLUMNS
-from evalkit.patterns.grid import DayGrid, group_members, membership
+from evalkit.patterns.calendar import COLUMNS, observed_and_expected
+from evalkit.patterns.grid import AND, MIN_STUDENTS, DayGrid, group_members, part_of
+from evalkit.patterns.permute import Deal, deals, first_deal
 
+MOST_AT_HOME = 8
 MIN_PAIRS = 30.0
 SHARED_COLUMNS = ("bus_route", "zip5")
 
 
-def shuffled(grid: DayGrid, *, n: int, seed: int, burn_in: int = 12, between: int = 2) -> Iterator[np.ndarray]:
-    """`n` matrices of absences with the same totals by student and by school day. Do not keep them: one array is
-    reused.
-    """
-    rng = np.random.default_rng(seed)
-    moves = grid.absent.copy()
-    at_home = grid.enrolled & (grid.school == grid.home[:, None])
-    for step in range(burn_in + n * between):
-        _trade(rng, moves, at_home, grid.home)
-        if step >= burn_in and (step - burn_in) % between == between - 1:
-            yield moves
-
-
-def _trade(rng: np.random.Generator, moves: np.ndarray, at_home: np.ndarray, home: np.ndarray) -> None:
-    """Pair the students of each school at random; each pair deals the days only one of them missed anew, in place."""
-    order = np.lexsort((rng.random(len(home)), home))
-    a, b = order[0 : len(order) - 1 : 2], order[1::2]
-    same = home[a] == home[b]
-    a, b = a[same], b[same]
-    first, second = moves[a], moves[b]
-    open_ = (first ^ second) & at_home[a] & at_home[b]
-    width = moves.shape[1]
-    keys = rng.integers(0, 1 << 22, size=open_.shape, dtype=np.uint32) * np.uint32(512) + np.arange(
-        width, dtype=np.uint32
-    )
-    keys[~open_] = np.uint32(0xFFFFFFFF)
-    need = (first & open_).sum(axis=1)
-    limit = np.sort(keys, axis=1)[np.arange(len(a)), np.maximum(need - 1, 0)]
-    takes = open_ & (keys <= limit[:, None]) & (need > 0)[:, None]
-    moves[a] = np.where(open_, takes, first)
-    moves[b] = np.where(open_, ~takes, second)
-
-
 def find_shared(grid: DayGrid, *, n_permutations: int = 120, seed: int = 20260) -> pd.DataFrame:
-    """Routes, zips and all households together: pairs of students absent on the same day, against the permutations.
+    """Routes, zips, classes (a grade of a school) and all households together: pairs of students absent on the same day,
+    against the permutations.
 
     Grain: group x pattern (same_days). rate_ratio: pairs seen over pairs expected. p: Pearson III fitted to the
-    permutations' mean, spread and skew. n_days: days that stand out one by one (see `standout_days`).
+    permutations' mean, spread and skew; one-sided, as where one route meets more often the others meet less. n_days: days that stand out one by one (see `standout_days`).
     """
-    groups = group_members(grid, SHARED_COLUMNS)
-    homes = _households(grid)
-    member = membership(groups, len(grid.students))
-    home = membership({str(k): rows for k, rows in enumerate(homes)}, len(grid.students))
-    seen = _pairs(grid.absent, member, home)
-    drawn = np.array([_pairs(moves, member, home) for moves in shuffled(grid, n=n_permutations, seed=seed)])
+    return _meetings(grid, group_members(grid, SHARED_COLUMNS) | classes(grid), n_permutations, seed, "same_days")
+
+
+def find_late_mornings(
+    grid: DayGrid, absences: pd.DataFrame, *, n_permutations: int = 120, seed: int = 20264
+) -> pd.DataFrame:
+    """Bus routes whose riders are tardy on the same mornings beyond chance, against all who ride a bus to the same school.
+
+    As `find_shared`, pattern late_mornings; absences: rows with is_tardy (student_id, date).
+    """
+    rides = grid.students["bus_route"].astype("str") if "bus_route" in grid.students else pd.Series(dtype="str")
+    rides = (rides.notna() & rides.ne("") & rides.ne("nan")).to_numpy()
+    if "is_tardy" not in absences or not rides.any() or not absences["is_tardy"].any():
+        return pd.DataFrame(columns=COLUMNS)
+    late = absences[absences["is_tardy"].astype(bool)]
+    i = pd.Index(grid.students["student_id"]).get_indexer(late["student_id"])
+    d = grid.dates.get_indexer(late["date"])
+    tardy = np.zeros_like(grid.absent)
+    tardy[i[(i >= 0) & (d >= 0)], d[(i >= 0) & (d >= 0)]] = True
+    riders = part_of(replace(grid, absent=tardy & grid.enrolled), rides)
+    return _meetings(riders, group_members(riders, ("bus_route",)), n_permutations, seed, "late_mornings")
+
+
+def _meetings(
+    grid: DayGrid, groups: dict[str, np.ndarray], n_permutations: int, seed: int, pattern: str
+) -> pd.DataFrame:
+    codes = _codes(groups, len(grid.students))
+    later = _later_siblings(grid) if pattern == "same_days" else []
+    seen = _pairs(first_deal(grid), codes, later)
+    drawn = np.array([_pairs(deal, codes, later) for deal in deals(grid, n=n_permutations, seed=seed)])
     names = [*groups, "household_id=all"]
-    sizes = [*(len(rows) for rows in groups.values()), sum(len(rows) for rows in homes)]
-    rows = [
+    sizes = [*(len(rows) for rows in groups.values()), int((_at_home_with(later) > 0).sum())]
+    found = [
         _row(name, size, seen[k], drawn[:, k])
         for k, (name, size) in enumerate(zip(names, sizes, strict=True))
         if drawn[:, k].mean() >= MIN_PAIRS
     ]
-    table = pd.DataFrame([row for row in rows if row is not None], columns=COLUMNS)
-    days = standout_days(grid, {name: groups[name] for name in table["group"] if name in groups})
-    counted = days.groupby("group").size()
-    return table.assign(n_days=table["group"].map(counted).fillna(0).astype(int))
+    table = pd.DataFrame([row for row in found if row is not None], columns=COLUMNS)
+    counted = standout_days(grid, {name: groups[name] for name in table["group"] if name in groups}).groupby("group")
+    return table.assign(pattern=pattern, n_days=table["group"].map(counted.size()).fillna(0).astype(int))
 
 
-def _households(grid: DayGrid) -> list[np.ndarray]:
+def classes(grid: DayGrid) -> dict[str, np.ndarray]:
+    """A grade of a school, where the school has more than one: "grade_level=03 & school_id=0001" -> rows."""
+    grade = grid.students["grade_level"].astype("str") if "grade_level" in grid.students else None
+    if grade is None:
+        return {}
+    school = pd.Series(grid.school_ids[grid.home])
+    several = school.map(grade.groupby(school).nunique()) > 1
+    found = grade[several].groupby([grade[several], school[several]]).indices if several.any() else {}
+    place = np.flatnonzero(several)
+    return {
+        f"grade_level={g}{AND}school_id={s}": place[rows] for (g, s), rows in found.items() if len(rows) >= MIN_STUDENTS
+    }
+
+
+def _codes(groups: dict[str, np.ndarray], n: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each kind of group (route, zip, class): the group of each student (one past the last: none), and the groups'
+    places."""
+    kinds: dict[str, list[int]] = {}
+    for k, name in enumerate(groups):
+        kinds.setdefault(AND if AND in name else name.partition("=")[0], []).append(k)
+    rows, found = list(groups.values()), []
+    for places in kinds.values():
+        code = np.full(n, len(places))
+        for new, k in enumerate(places):
+            code[rows[k]] = new
+        found.append((code, np.array(places)))
+    return found
+
+
+def _later_siblings(grid: DayGrid) -> list[np.ndarray]:
+    """k-th next student of the same household (2 to 8 students), or -1: every pair of a household once."""
     if "household_id" not in grid.students:
         return []
     values = grid.students["household_id"].astype("str")
-    rows = values[values.notna() & values.ne("") & values.ne("nan")].groupby(values).indices
-    return [members for members in rows.values() if 2 <= len(members) <= 8]
+    named = values[values.notna() & values.ne("") & values.ne("nan")]
+    homes = [np.asarray(rows) for rows in named.groupby(named).indices.values() if 2 <= len(rows) <= MOST_AT_HOME]
+    place = np.flatnonzero(values.isin(named))
+    later = []
+    for k in range(1, max((len(rows) for rows in homes), default=1)):
+        after = np.full(len(values), -1)
+        for rows in homes:
+            after[place[rows[:-k]]] = place[rows[k:]]
+        later.append(after)
+    return later
 
 
-def _pairs(moves: np.ndarray, member: Any, home: Any) -> np.ndarray:
+def _at_home_with(later: list[np.ndarray]) -> np.ndarray:
+    """How many brothers and sisters each student has in the search."""
+    count = np.zeros(len(later[0]) if later else 0, dtype=int)
+    for after in later:
+        count += after >= 0
+        np.add.at(count, after[after >= 0], 1)
+    return count
+
+
+def _pairs(deal: Deal, codes: list[tuple[np.ndarray, np.ndarray]], later: list[np.ndarray]) -> np.ndarray:
     """Pairs absent on the same day, per group, and over all households."""
-    absent = moves.astype(np.float32)
-    together = np.asarray(member @ absent).astype(float)
-    at_home = np.asarray(home @ absent).astype(float)
-    return np.append((together * (together - 1) / 2).sum(axis=1), (at_home * (at_home - 1) / 2).sum())
+    width, n_groups = deal.taken.shape[1], sum(len(places) for _, places in codes)
+    found = np.zeros(n_groups + 1)
+    for code, places in codes:
+        # students without a group count in a last row of their own
+        at = code.take(deal.rows) * width + deal.days
+        away = np.bincount(at, minlength=(len(places) + 1) * width).reshape(-1, width)[:-1].astype(float)
+        found[places] = (away * (away - 1) / 2).sum(axis=1)
+    for after in later:
+        sibling = after.take(deal.rows)
+        at = sibling[sibling >= 0] * width + deal.days[sibling >= 0]
+        found[-1] += (deal.taken.reshape(-1).take(at) & deal.at_home.reshape(-1).take(at)).sum()
+    return found
 
 
 def _row(name: str, size: int, seen: float, drawn: np.ndarray) -> dict[str, object] | None:
@@ -103,13 +149,12 @@ def _row(name: str, size: int, seen: float, drawn: np.ndarray) -> dict[str, obje
     skew = float(np.clip(stats.skew(drawn, bias=False), 0.0, 1.5)) + 1e-6
     # the permutations' own sampling error widens the tail: t-like factor for an estimated mean and spread
     z = (seen - mean) / (sd * np.sqrt(1 + 1 / len(drawn)) * (1 + 1 / (2 * len(drawn))))
-    upper = stats.pearson3.sf(z, skew)
-    p = min(1.0, 2 * min(upper, 1 - upper))
+    p = stats.pearson3.sf(z, skew)
     ratio, half = seen / mean, 1.96 * sd / mean
     return {
         "kind": "shared",
         "group": name,
-        "pattern": "same_days",
+        "pattern": "",
         "n_students": size,
         "rate_ratio": ratio,
         "ci_low": ratio * np.exp(-half),
@@ -127,8 +172,6 @@ def standout_days(grid: DayGrid, groups: dict[str, np.ndarray]) -> pd.DataFrame:
     Kept: one-sided Poisson chance below 0.01 / number of days, and at least 5 absences.
     """
     from scipy import stats
-
-    from evalkit.patterns.calendar import observed_and_expected
 
     if not groups:
         return pd.DataFrame(columns=["group", "date", "n_absences", "expected"])

@@ -10,7 +10,7 @@ import pandas as pd
 
 from evalkit.patterns.cells import is_cell
 from evalkit.patterns.findings import choose_findings
-from evalkit.patterns.reasons import coverage, is_known
+from evalkit.patterns.reasons import coverage, is_known, shares_of_groups, student_reasons, with_reasons
 from evalkit.patterns.search import KINDS, find_patterns, n_searched
 
 NOT_FOR_PARTNERS = ("zip5=", "household_id=", "bus_route=")
@@ -68,7 +68,7 @@ def _searched(key: _Same) -> BarrierFacts:
     from evalkit.panel import absences
 
     study = key.study
-    rows = absences(study) if "daily" in study.can else pd.DataFrame()
+    rows = with_reasons(absences(study)) if "daily" in study.can else pd.DataFrame()
     if not {"daily", "rates"} <= study.can:
         empty = pd.DataFrame(columns=["kind", "group", "pattern"])
         return BarrierFacts(empty, empty, rows, 0, ())
@@ -110,3 +110,17 @@ def open_to(rows: pd.DataFrame, is_team: bool) -> pd.DataFrame:
     if is_team or not len(rows):
         return rows
     return rows[~rows["pattern"].isin([item.pattern for item in reasons() if item.sensitive])]
+
+
+def reason_shares(study: Any, facts: BarrierFacts) -> pd.DataFrame:
+    """Students by reason within each grade, school, band, zip and group, small groups pulled toward everyone's share; of
+    students with an absence or a tardy. For the team: groups are small. Grain: column x value x pattern."""
+    from evalkit.measures import band
+    from evalkit.panel import student_panel
+
+    panel = student_panel(study)
+    placed = panel.assign(band=band(panel, rules=study.rules))[["student_id", "school_id", "band"]]
+    placed = placed.drop_duplicates("student_id")
+    with_any = study.table("student")["student_id"].isin(facts.absences["student_id"])
+    students = study.table("student")[with_any].drop(columns="school_id", errors="ignore").merge(placed, on="student_id")
+    return shares_of_groups(student_reasons(facts.absences, study.table("barrier")), students)

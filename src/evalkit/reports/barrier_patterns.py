@@ -12,7 +12,7 @@ from evalkit.patterns.notes import reason_proposals
 from evalkit.render.blocks import BulletList, Callout, Paragraph, Row, Section
 from evalkit.reports import barrier_blocks as blocks
 from evalkit.reports import barrier_counts
-from evalkit.reports.barrier_facts import BarrierFacts, barrier_facts
+from evalkit.reports.barrier_facts import BarrierFacts, barrier_facts, reason_shares
 from evalkit.reports.barrier_help import help_blocks
 from evalkit.reports.barrier_people import people_blocks
 from evalkit.reports.barrier_voices import voice_blocks
@@ -158,6 +158,7 @@ def reasons(study: Any, params: Params) -> Section:
     body = [Row((beside, (first,)), (7, 5)), *blocks.reason_month_blocks(facts, gate)]
     tables = {block.key: block.data for block in more}
     tables |= {"reason_proposals": reason_proposals(study)} if gate.is_team and "contact" in study.can else {}
+    tables |= {"reasons_by_group": reason_shares(study, facts)} if gate.is_team else {}
     return Section(
         context, "reasons", title, tuple([*body, *voice_blocks(study, gate)]), starts_page=True, tables=tables
     )

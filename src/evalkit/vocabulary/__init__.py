@@ -17,6 +17,10 @@ from importlib.resources import files as package_files
 from evalkit.errors import UserError
 
 CERTAINTIES = ("high", "medium", "low")
+STATUS_WORDS = frozenset(
+    "late_after_register excused_only unexcused_only not_expected present_iss tardy tardy_extreme".split()
+)
+"""What a code of a code system may say that is no reason."""
 _YES_NO = {"yes": True, "no": False}
 
 
@@ -236,16 +240,17 @@ class Reason:
     sensitive: bool
     ceds: str
     england: str
+    aliases: tuple[str, ...]
     note: str
 
 
 @cache
 def reasons() -> tuple[Reason, ...]:
     """Every absence reason of the taxonomy."""
-    columns = "pattern,category,label_en,label_es,certainty,sensitive,ceds,england,note"
+    columns = "pattern,category,label_en,label_es,certainty,sensitive,ceds,england,aliases,note"
     known = {category.category for category in categories()}
     found = []
-    for row in _file("absence_reasons.csv", columns, "pattern", "ceds,england,note"):
+    for row in _file("absence_reasons.csv", columns, "pattern", "ceds,england,aliases,note"):
         if row["category"] not in known:
             raise row.refuse("category", f"Use one of: {', '.join(sorted(known))}.")
         if row["certainty"] not in CERTAINTIES:
@@ -260,6 +265,7 @@ def reasons() -> tuple[Reason, ...]:
                 row.yes("sensitive"),
                 row["ceds"],
                 row["england"],
+                row.several("aliases"),
                 row["note"],
             )
         )
@@ -295,6 +301,8 @@ def reason_words(language: str = "") -> tuple[Phrase, ...]:
             raise row.refuse("pattern", "Use a pattern of absence_reasons.csv.")
         if row["language"] not in ("en", "es"):
             raise row.refuse("language", "Use en or es.")
+        if not plain(row["phrase"]):
+            raise row.refuse("phrase", "Write at least one word.")
         found.append(Phrase(row["pattern"], row["language"], row["phrase"], row.yes("needs_second_cue")))
     return tuple(phrase for phrase in found if language in ("", phrase.language))
 
@@ -329,6 +337,11 @@ def reason_contexts(language: str = "") -> tuple[Context, ...]:
 def absence_codes(system: str) -> dict[str, str]:
     """code -> pattern or status word, for one code system (ceds, england, vermont, columbus_oh, sequoia_az)."""
     rows = _file("absence_codes.csv", "system,code,meaning", "system,code")
+    for row in rows:
+        if row["meaning"] not in _reasons_by_code() and row["meaning"] not in STATUS_WORDS:
+            raise row.refuse(
+                "meaning", f"Use a pattern of absence_reasons.csv, or one of: {', '.join(sorted(STATUS_WORDS))}."
+            )
     return {row["code"]: row["meaning"] for row in rows if row["system"] == system}
 
 
@@ -342,7 +355,7 @@ def choices(name: str) -> dict[str, tuple[str, ...]]:
     if name == "activity":
         return {item.activity: (item.letter, item.short) for item in activities()}
     if name == "pattern":
-        return {item.pattern: (item.label_en,) for item in reasons()}
+        return {item.pattern: (item.label_en, item.label_es, *item.aliases) for item in reasons()}
     rows = _file("choices.csv", "choices,value,aliases", "choices,value", "aliases")
     return {row["value"]: row.several("aliases") for row in rows if row["choices"] == name}
 
