@@ -49,11 +49,21 @@ def _flags(rows: pd.DataFrame, book: DayBook, wanted: tuple[str, ...]) -> pd.Dat
         if flag in wanted:
             parts.append(_first(_running(rows[number <= last]), days * book.day_units, flag))
     if "2m" in wanted:
-        running = _running(rows)
-        ends = running[(number % SCHOOL_MONTH == 0)]
-        needed = 2 * book.day_units * (number[number % SCHOOL_MONTH == 0] // SCHOOL_MONTH)
-        parts.append(_first(ends, needed, "2m"))
+        ends, month = _month_ends(_running(rows), number, book)
+        parts.append(_first(ends, 2 * book.day_units * month, "2m"))
     return pd.concat(parts, ignore_index=True)
+
+
+def _month_ends(running: pd.DataFrame, number: np.ndarray, book: DayBook) -> tuple[pd.DataFrame, np.ndarray]:
+    """Each student's count at the end of each school month, dated on its last day, also where the student was not
+    expected on that very day; and the number of the month. A month still running has no end yet."""
+    month = -(-number // SCHOOL_MONTH)
+    piece, row = running["piece"].to_numpy("int64"), running["day_row"].to_numpy("int64")
+    is_last = np.ones(len(running), dtype=bool)
+    is_last[:-1] = (piece[1:] != piece[:-1]) | (month[1:] != month[:-1])
+    end = row + SCHOOL_MONTH * month - number
+    is_over = is_last & (end < book.pieces["row_end"].to_numpy("int64")[piece])
+    return running[is_over].assign(day_row=end[is_over]), month[is_over]
 
 
 def _running(rows: pd.DataFrame) -> pd.DataFrame:
