@@ -25,7 +25,7 @@ from evalkit.simulate import simulate_district, write_study
 
 HERE = Path(__file__).parent
 STORED, PAGE = HERE / "early_warning.json", HERE.parents[1] / "docs" / "methods" / "early-warning.md"
-PRESETS, SEEDS, STUDENTS, SCHOOLS = ("elementary", "post", "high_school"), (1, 2, 3), 6000, 12
+PRESETS, SEEDS, STUDENTS, SCHOOLS = ("elementary", "post"), (1, 2, 3), 3000, 12
 PULSE_DAY = (20, 40, 60)
 RULES = ("W2", "M1", "M2", "2m", "pulse20", "pulse40", "pulse60", "prior", "prior_or_M1")
 BUCKETS = (("under 2", 0, 2), ("2 to 4", 2, 4.001), ("more than 4", 4.001, 999))

@@ -21,6 +21,7 @@ CAPS = {"school_staff": 2, "peer": 1, "partner_staff": 20}
 CLOSED_AS_PLANNED = {"goal_met", "year_end", "school_ended"}
 
 
+@cache
 def last_review(as_of: date) -> date | None:
     """The last school day before the month of as_of."""
     earlier = [d for days in recount.calendar().values() for d in days if d < as_of.replace(day=1)]
@@ -28,6 +29,7 @@ def last_review(as_of: date) -> date | None:
 
 
 def since_last_review(day: date | None, as_of: date) -> bool:
+    """After the last review's day, whether a school day or not, up to as_of."""
     before = last_review(as_of)
     return day is not None and day <= as_of and (before is None or day > before)
 
@@ -83,10 +85,13 @@ def day_numbers(school: str) -> dict[date, int]:
     return {day: number for number, day in enumerate(recount.calendar()[school], 1)}
 
 
-def signs(student: str, as_of: date) -> dict[str, date]:
-    """Each early-warning sign and the day it showed (R21, 2.4): W2, M1, M2 on the day the count is reached, 2m on the
-    last day of the first school month m by whose end 2m days were missed."""
+@cache
+def signs(student: str) -> dict[str, date]:
+    """Each early-warning sign of the year and the day it showed (R21, 2.4): W2, M1, M2 on the day the count is reached,
+    2m on the last day of the first school month m by whose end 2m days were missed. A sign rests on the days before it,
+    so what showed by a date are the signs up to it."""
     found: dict[str, date] = {}
+    as_of = recount.month_ends()[-1]
     year = recount.year_of(student, as_of)
     for flag, last, needed in (("W2", 10, 2), ("M1", 20, 2), ("M2", 40, 4)):
         total = Fraction(0)
@@ -108,21 +113,24 @@ def signs(student: str, as_of: date) -> dict[str, date]:
 
 def newly_flagged(as_of: date) -> set[str]:
     """Students whose first sign of the year showed since the last review (R80)."""
-    first = {student: min(signs(student, as_of).values(), default=None) for student in recount.students()}
+    first = {student: min(signs(student).values(), default=None) for student in recount.students()}
     return {student for student, day in first.items() if since_last_review(day, as_of)}
 
 
+@cache
+def crossing(student: str) -> date | None:
+    """The first day, from the 20th enrolled day on, on which 10 % of the days so far were missed (R86)."""
+    absent = Fraction(0)
+    for place, (day, _, share) in enumerate(recount.year_of(student, recount.month_ends()[-1]), 1):
+        absent += share
+        if place >= 20 and 10 * absent >= place:
+            return day
+    return None
+
+
 def crossed_10(as_of: date) -> set[str]:
-    """Students who first reached 10 % since the last review, looked at from the 20th enrolled day on (R86)."""
-    found = set()
-    for student in recount.students():
-        absent = Fraction(0)
-        for place, (day, _, share) in enumerate(recount.year_of(student, as_of), 1):
-            absent += share
-            if place >= 20 and 10 * absent >= place:
-                found |= {student} if since_last_review(day, as_of) else set()
-                break
-    return found
+    """Students who first reached 10 % since the last review."""
+    return {student for student in recount.students() if since_last_review(crossing(student), as_of)}
 
 
 @cache

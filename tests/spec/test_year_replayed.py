@@ -19,6 +19,7 @@ from evalkit import notes
 from evalkit.render.folder import jsonable, results
 from evalkit.render.html import page_html
 from evalkit.reports import monthly_review
+from evalkit.simulate import simulate_district, write_study
 
 MONTH_ENDS = recount.month_ends()
 CUT_AT = (date(2025, 11, 26), date(2026, 1, 30), date(2026, 3, 31))
@@ -135,7 +136,7 @@ def test_nobody_is_new_twice() -> None:
     for name in ("newly_flagged", "crossed_10"):
         listed = Counter(student for when in MONTH_ENDS for student in said(when)["lists"][name])
         assert set(listed.values()) == {1}
-    ever = {student for student in recount.students() if recount_review.signs(student, MONTH_ENDS[-1])}
+    ever = {student for student in recount.students() if recount_review.signs(student)}
     assert ever == {student for when in MONTH_ENDS for student in said(when)["lists"]["newly_flagged"]}
 
 
@@ -166,14 +167,17 @@ def as_it_was(row: dict[str, str], table: str, when: date) -> dict[str, str] | N
     return row
 
 
-def cut_sample(folder, when: date) -> None:
-    """The sample's files as they were exported on a day: nothing in them is later, apart from the calendar's plan."""
+def export_on(when: date, folder, source=recount.SAMPLE) -> None:
+    """A study's files as they were exported on a day: nothing in them is later, apart from the calendar's plan."""
     folder.mkdir(exist_ok=True)
-    shutil.copy(recount.SAMPLE / "study.toml", folder)
-    for path in recount.SAMPLE.glob("*.csv"):
+    shutil.copy(source / "study.toml", folder)
+    for path in source.glob("*.csv"):
         with path.open(encoding="utf-8", newline="") as handle:
             reader = csv.DictReader(handle)
             rows = [kept for row in reader if (kept := as_it_was(row, path.stem, when))]
+        if not rows:  # nothing of the kind was written down yet
+            (folder / path.name).unlink(missing_ok=True)
+            continue
         with (folder / path.name).open("w", encoding="utf-8", newline="") as handle:
             writer = csv.DictWriter(handle, fieldnames=list(reader.fieldnames or ()))
             writer.writeheader()
@@ -192,7 +196,7 @@ def later_dates(folder, when: date) -> set[str]:
 def test_nothing_after_as_of_is_used(tmp_path, when: date) -> None:
     """Files that physically end on the day give the same results.json, byte for byte, as the whole year's files read
     as of that day; only the count of rows read (row_account) is the files' own."""
-    cut_sample(tmp_path / "sample", when)
+    export_on(when, tmp_path / "sample")
     assert not later_dates(tmp_path / "sample", when)
     early, late = review(ek.open_study(tmp_path / "sample"))[0], said(when)
     assert early["as_of"] == late["as_of"] == when.isoformat()
@@ -208,8 +212,9 @@ def page_of(folder, when: date) -> str:
 def test_typed_notes_survive_new_exports_and_show_in_the_next_review(tmp_path) -> None:
     """September's review, notes typed in Excel and by command, October's export over the files: all is there, as typed;
     September run again does not know October's."""
-    study, (september, october) = tmp_path / "sample", MONTH_ENDS[:2]
-    cut_sample(study, september)
+    source = write_study(tmp_path / "district", simulate_district(n_students=90, n_schools=2, effect_days=-4, seed=7))
+    study, september, october = tmp_path / "exports", date(2025, 9, 30), date(2025, 10, 31)
+    export_on(september, study, source)
     typed = ("\ufeffaction_id;decided_on;what;owner;due_on;status;closed_on\r\n"
              "T1;2025-09-30;Ask at the front desk about late buses;Ana Ñ.;2025-10-31;open;\r\n").encode()
     (study / "notes").mkdir()
@@ -219,7 +224,7 @@ def test_typed_notes_survive_new_exports_and_show_in_the_next_review(tmp_path) -
                    today=date(2025, 10, 15))
     notes.add_note(study, "plan_change", {"what": "Doors open at seven"}, today=date(2025, 10, 20))
     before = {path.name: path.read_bytes() for path in (study / "notes").iterdir() if path.suffix == ".csv"}
-    cut_sample(study, october)
+    export_on(october, study, source)
     page = page_of(study, october)
     assert all(text in page for text in ("late buses", "Ana Ñ.", "Walking group", "Doors open at seven"))
     notes.close_action(study, "T1", {}, today=date(2025, 10, 31))
