@@ -187,20 +187,3 @@ def test_one_school_found_by_index_is_the_school_found_by_looking_through(distri
             assert set(found.tables) == set(expected)
             for name, frame in expected.items():
                 pd.testing.assert_frame_equal(found.tables[name], frame)
-
-
-def test_a_calendar_of_the_district_serves_a_school_asked_for_alone(tmp_path) -> None:
-    from sources_world import BASE, opened
-
-    from evalkit.study import open_study
-
-    lines = BASE["calendar"].splitlines()
-    at = lines[0].split(",").index("school_id")
-    rows = [line.split(",") for line in lines]
-    for row in rows[1:]:
-        row[at] = "D1"
-    school = "school_id,name,district_id,complete_through\n0042,Oak,D1,2024-09-13\n"
-    calendar = "\n".join(",".join(row) for row in rows) + "\n"
-    study = opened(tmp_path, {"calendar": calendar, "school": school})
-    one = open_study(study.folder, school="0042")
-    assert len(one.table("calendar")) == len(study.table("calendar")) and "rates" in one.can

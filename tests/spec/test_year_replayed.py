@@ -210,27 +210,27 @@ def page_of(folder, when: date) -> str:
 
 
 def test_typed_notes_survive_new_exports_and_show_in_the_next_review(tmp_path) -> None:
-    """September's review, notes typed in Excel and by command, October's export over the files: all is there, as typed;
-    September run again does not know October's."""
+    """October's review, notes typed in Excel and by command, November's export over the files: all is there, as typed;
+    October run again does not know November's."""
     source = write_study(tmp_path / "district", simulate_district(n_students=90, n_schools=2, effect_days=-4, seed=7))
-    study, september, october = tmp_path / "exports", date(2025, 9, 30), date(2025, 10, 31)
-    export_on(september, study, source)
+    study, october, november = tmp_path / "exports", date(2025, 10, 31), date(2025, 11, 26)
+    export_on(october, study, source)
     typed = ("\ufeffaction_id;decided_on;what;owner;due_on;status;closed_on\r\n"
-             "T1;2025-09-30;Ask at the front desk about late buses;Ana Ñ.;2025-10-31;open;\r\n").encode()
+             "T1;2025-10-31;Ask at the front desk about late buses;Ana Ñ.;2025-11-28;open;\r\n").encode()
     (study / "notes").mkdir()
     (study / "notes" / "action.csv").write_bytes(typed)
-    assert "late buses" in page_of(study, september)
+    assert "late buses" in page_of(study, october)
     notes.add_note(study, "insight", {"theme": "walking_group", "works": "works_well", "source_role": "family"},
-                   today=date(2025, 10, 15))
-    notes.add_note(study, "plan_change", {"what": "Doors open at seven"}, today=date(2025, 10, 20))
+                   today=date(2025, 11, 12))
+    notes.add_note(study, "plan_change", {"what": "Doors open at seven"}, today=date(2025, 11, 17))
     before = {path.name: path.read_bytes() for path in (study / "notes").iterdir() if path.suffix == ".csv"}
-    export_on(october, study, source)
-    page = page_of(study, october)
+    export_on(november, study, source)
+    page = page_of(study, november)
     assert all(text in page for text in ("late buses", "Ana Ñ.", "Walking group", "Doors open at seven"))
-    notes.close_action(study, "T1", {}, today=date(2025, 10, 31))
+    notes.close_action(study, "T1", {}, today=date(2025, 11, 26))
     assert (study / "notes" / "action.csv").read_bytes().startswith(typed)
     assert all((study / "notes" / name).read_bytes().startswith(data) for name, data in before.items())
-    again = page_of(study, september)
+    again = page_of(study, october)
     assert "late buses" in again and "Walking group" not in again and "Doors open" not in again
     assert ">Done<" not in again.split("late buses")[1].split("</tr>")[0]
-    assert "Done" in page_of(study, october).split("late buses")[1].split("</tr>")[0]
+    assert "Done" in page_of(study, november).split("late buses")[1].split("</tr>")[0]

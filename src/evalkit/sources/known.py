@@ -96,8 +96,8 @@ class SchoolIndex:
             at = np.union1d(self._at(name, "student_id", students), self._at(name, "mentor_id", mentors))
         elif name == "prior_year" or ("student_id" in frame and "school_id" not in frame):
             at = self._at(name, "student_id", students)
-        elif name != "calendar" or len(self._at(name, "school_id", [school])):
-            at = self._at(name, "school_id", [school]) if "school_id" in frame else np.arange(len(frame))
+        elif "school_id" in frame:
+            at = self._at(name, "school_id", [school])
         else:
             return frame
         return frame.iloc[at].reset_index(drop=True)
@@ -127,16 +127,8 @@ def of_school(known: Mapping[str, pd.DataFrame], school: str) -> dict[str, pd.Da
             if name == "contact":  # a team meeting has no student
                 mine |= frame["mentor_id"].isin(mentors) & frame["student_id"].isna()
             frame = frame[mine]
-        elif name == "calendar":
-            frame = _calendar_of(frame, school)
         elif "school_id" in columns:
             frame = frame[frame["school_id"] == school]
         if len(frame):
             found[name] = frame.reset_index(drop=True)
     return found
-
-
-def _calendar_of(calendar: pd.DataFrame, school: str) -> pd.DataFrame:
-    """A school's own calendar; without one, the calendars of the district that may serve it."""
-    own = calendar[calendar["school_id"] == school]
-    return own if len(own) else calendar
