@@ -170,8 +170,9 @@ def page(stored: dict[str, Any]) -> str:
 def _row(words: str, row: dict[str, float]) -> str:
     return (f"| {words} | {row['share_flagged']:.0%} | {row['precision']:.0%} ± {row['sd_precision']:.1%} | "
             f"{row['recall']:.0%} ± {row['sd_recall']:.1%} | {row['lift']:.1f} | "
-            f"{row['median_notice_first']:.0f} days; {row['share_before_first']:.0%} before | {row['median_notice_for_good']:.0f} days; "
-            f"{row['share_before_for_good']:.0%} before | {row['median_days_left']:.0f} |")
+            f"{row['median_notice_first']:.0f} days; {row['share_before_first']:.0%} before | "
+            f"{row['median_notice_for_good']:.0f} days; {row['share_before_for_good']:.0%} before | "
+            f"{row['median_days_left']:.0f} |")
 
 
 HEAD = """# Early warning: how well do the signs tell?
@@ -196,8 +197,8 @@ TAIL = """## Reading
 * Last year's list is there before the first day of school and needs no waiting. Students new to the district are not
   on it.
 * The simulated days follow published levels, persistence and day-to-day correlation; early weeks are drawn like any
-  other weeks. FFT (England) found the same of real terms: absence at the start of term tells no more than at other times.
-  Whether September tells more in a real district has to be counted there.
+  other weeks. FFT (England) found the same of real terms: absence at the start of term tells no more than at other
+  times. Whether September tells more in a real district has to be counted there.
 """
 
 

@@ -47,11 +47,13 @@ def write_study(
 ) -> Path:
     """Write `district` to `folder` as a study: csv per table, study.toml with one planned analysis, truth/ beside.
 
-    The folder appears whole or not at all; the truth is never read by an analysis.
+    The folder appears whole or not at all; the truth is never read by an analysis. A table without a row has no file.
     """
     truth = truth or district.truth
     with files.whole_folder(Path(folder)) as work:
         for table, frame in district.items():
+            if frame.empty:  # a file with column names alone is refused on reading
+                continue
             files.write_text(work / f"{table}.csv", _csv(frame), private=table == "identity")
         files.write_text(work / "study.toml", _settings(name, mentor_term, truth.summary, is_sample))
         files.write_text(work / "truth" / "truth.toml", truth_toml(truth))
