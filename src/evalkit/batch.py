@@ -39,6 +39,8 @@ def run_batch(report: str, study: str | Path, *, by: str = "school", params: Map
     scheduler: the address of a dask.distributed scheduler whose workers see the same folders. A school whose finished
     folder was made of the same inputs, parameters and version is left alone; `tell` hears of each school as it ends.
     """
+    from evalkit.study import forget_reading
+
     must_be_one_of("by", by, BY)
     if workers < 1:
         raise UsageError("--workers must be 1 or more.")
@@ -48,12 +50,15 @@ def run_batch(report: str, study: str | Path, *, by: str = "school", params: Map
     if asked.get("school"):
         raise UsageError("A batch makes every school.", remedy="Use evalkit run for one school.")
     base, source = files.locate(out).absolute(), files.locate(study)
-    todo, done = _plan(report, source, asked, base)
-    for outcome in done:
-        tell(outcome)
-    if todo:
-        with _executor(min(workers, len(todo)), scheduler) as pool:
-            done += _all(pool, report, source, asked, base, todo, tell)
+    try:
+        todo, done = _plan(report, source, asked, base)
+        for outcome in done:
+            tell(outcome)
+        if todo:
+            with _executor(min(workers, len(todo)), scheduler) as pool:
+                done += _all(pool, report, source, asked, base, todo, tell)
+    finally:
+        forget_reading(source)
     _index(base)
     return sorted(done, key=lambda outcome: outcome.school)
 
@@ -62,9 +67,10 @@ def _plan(report: str, source: Path, asked: Mapping[str, Any], base: Path) -> tu
     """Schools to make, and those that stand. The study is read once here, so that a fault of it is told once."""
     from evalkit.kernels.notebooks import find_notebook
     from evalkit.run import check_parameters
-    from evalkit.study import open_study
+    from evalkit.study import keep_reading, open_study
 
     check_parameters(report, find_notebook(report), {**asked, "study": str(source)})
+    keep_reading(source)
     study = open_study(source, as_of=asked.get("as_of") or None, month=asked.get("month") or None)
     schools = sorted(study.complete_through)
     if not schools:
@@ -140,11 +146,16 @@ def _outcome(future: Future[Outcome], school: str) -> Outcome:
 
 
 def make_school(report: str, study: str, params: dict[str, Any], out: str, school: str) -> Outcome:
-    """One school's report, in whatever process this is. Never raises: a failure is an outcome, in one sentence."""
+    """One school's report, in whatever process this is, which reads the study once for all the schools it makes.
+
+    Never raises: a failure is an outcome, in one sentence.
+    """
     from evalkit.run import run_report
+    from evalkit.study import keep_reading
 
     begun = time.monotonic()
     try:
+        keep_reading(study)
         run_report(report, study, params={**params, "school": school}, out=out, index=False)
     except UserError as problem:
         where = f" ({problem.where})" if problem.where else ""

@@ -170,7 +170,7 @@ def papers(study: StudyArg,
 
 @app.command()
 def notes(study: StudyArg,
-          verb: Annotated[str, typer.Argument(metavar="[list|add|close|propose|accept|changed]",
+          verb: Annotated[str, typer.Argument(metavar="[list|add|close|propose|accept|take|changed]",
                                               help="What to do; list when left out.")] = "list",
           words: Annotated[list[str] | None, typer.Argument(metavar="[TABLE or ID or RUN] [NAME=VALUE]...")] = None,
           month: Annotated[str, typer.Option(help="propose, accept: the month, YYYY-MM.")] = "") -> None:

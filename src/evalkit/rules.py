@@ -47,6 +47,7 @@ class Rules:
     crossing_min_days: int = 20
     complete_through: str = ""
     provisional_days: int = 10
+    stale_after: int = 5
     max_set_aside: float = 0.05
     period_rollup: str = "half_of_minutes"
     homeroom_period: str = ""

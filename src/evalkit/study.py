@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from evalkit.schemas import empty_frame, tables
 from evalkit.sources import StudyTables, read_study
 from evalkit.sources.account import SET_ASIDE, Account
 from evalkit.sources.codes import end_year_of
-from evalkit.sources.known import HAPPENED, of_school, up_to
+from evalkit.sources.known import HAPPENED, SchoolIndex, of_school, up_to
 
 ATTENDANCE = ("attendance_event", "attendance_total", "attendance_period")
 SWITCHES = {
@@ -110,17 +110,82 @@ def open_study(
     if as_of and month:
         raise UsageError("month and as_of were both given.", remedy="Give one of them: a month is its last school day.")
     folder = locate(folder)
-    read = read_study(folder)
-    whole = _study(folder, read, as_of=None, school="")
+    key = str(folder.resolve())
+    if key in _SHARED and _SHARED[key].is_stale:
+        _SHARED[key] = _Reading(folder)
+    return _opened(_SHARED.get(key) or _Reading(folder), as_of, month, school)
+
+
+def _opened(reading: _Reading, as_of: Any, month: str | None, school: str | None) -> Study:
+    """The study of a reading at the moment and of the school asked for."""
+    read, whole = reading.read, reading.whole
     moment = _month_end(whole, month) if month else _date(as_of) if as_of else None
     if moment is not None and moment < _first_day(read):
         raise UserError(
             "The study holds no attendance up to that date.",
             remedy=f"Choose a date on or after {_first_day(read):%Y-%m-%d}.",
         )
-    if school:
-        _must_have_school(whole, school)
-    return whole if moment is None and not school else _study(folder, read, as_of=moment, school=school or "")
+    if not school:
+        return whole if moment is None else reading.at(moment)
+    _must_have_school(whole, school)
+    moment = whole.as_of if moment is None else moment
+    return _study(whole.folder, reading.of_school(school), as_of=moment, school=school)
+
+
+class _Reading:
+    """A study folder read once: its tables, the whole study at the moments asked for, and one school's rows."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._stamp = folder, _stamp(folder)
+        self.read = read_study(folder)
+        self.whole = _study(folder, self.read, as_of=None, school="")
+        self._moments: dict[pd.Timestamp, Study] = {}
+
+    @cached_property
+    def _schools(self) -> SchoolIndex:
+        return SchoolIndex(self.read.tables)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a file of the folder has changed since."""
+        return _stamp(self._folder) != self._stamp
+
+    def at(self, moment: pd.Timestamp) -> Study:
+        """The whole study as of a moment: one and the same each time, so that what was worked out for it stays."""
+        if moment == self.whole.as_of:
+            return self.whole
+        if moment not in self._moments:
+            self._moments = {moment: _study(self._folder, self.read, as_of=moment, school="")}
+        return self._moments[moment]
+
+    def of_school(self, school: str) -> StudyTables:
+        """The tables with this school's rows alone; what the whole study says of its year stays."""
+        year, inferred = school_year_of(self.read)
+        config = replace(self.read.config, school_year=year)
+        return replace(self.read, tables=self._schools.rows(school), config=config,
+                       remarks=(*self.read.remarks, *inferred))
+
+
+_SHARED: dict[str, _Reading] = {}
+"""Readings that are kept: empty unless somebody makes the reports of many schools."""
+
+
+def keep_reading(folder: str | Path) -> None:
+    """From here on, opening this study reads its files again only where one has changed (for a batch of schools)."""
+    folder = locate(folder)
+    if folder.is_dir() and str(folder.resolve()) not in _SHARED:
+        _SHARED[str(folder.resolve())] = _Reading(folder)
+
+
+def forget_reading(folder: str | Path) -> None:
+    """End of `keep_reading`: the memory is given back."""
+    _SHARED.pop(str(locate(folder).resolve()), None)
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of every file below a folder."""
+    found = ((path.relative_to(folder).as_posix(), path.stat()) for path in folder.rglob("*") if path.is_file())
+    return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in found))
 
 
 @dataclass(frozen=True)

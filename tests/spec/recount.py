@@ -154,15 +154,19 @@ def measures(as_of: date) -> dict[str | None, dict[str, object]]:
     }
 
 
+@cache
+def past_days(school: str, as_of: date) -> tuple[date, ...]:
+    return tuple(d for d in calendar()[school] if d <= through(as_of)[school])
+
+
 def last_days(student: str, as_of: date, n: int, back: int = 0) -> list[Fraction] | None:
     """Shares missed in the school's last n days that end `back` days ago; None when not enrolled on its last day."""
     days = year_of(student, as_of)
     if not days:
         return None
     school = days[-1][1]
-    past = [d for d in calendar()[school] if d <= through(as_of)[school]]
-    ends = [d for d, s in enrolled_days_raw(student) if d <= through(as_of)[school]]
-    if not past or not ends or ends[-1] != past[-1]:
+    past = past_days(school, as_of)
+    if not past or not any(d == past[-1] for d, _ in enrolled_days_raw(student)):
         return None
     window = past[max(0, len(past) - back - n) : len(past) - back]
     inside = set(window)

@@ -135,3 +135,55 @@ def test_what_a_batch_cannot_do_is_refused(district, tmp_path, monkeypatch, opti
 def test_the_sample_has_its_schools() -> None:
     todo, done = batch._plan(REPORT, recount.SAMPLE, {}, recount.SAMPLE.parent / "nowhere")
     assert len(todo) == 6 and not done
+
+
+def test_a_batch_reads_the_study_once_and_says_what_a_single_run_says(district, tmp_path, monkeypatch) -> None:
+    """One reading for all the schools a process makes; each page is byte for byte that of `evalkit run --school`."""
+    import evalkit.study
+    from evalkit.run import run_report
+
+    real, read = evalkit.study.read_study, []
+    monkeypatch.setattr(evalkit.study, "read_study", lambda folder: read.append(folder) or real(folder))
+    done = batch.run_batch("monthly_review", district, params={"month": "2025-11"}, out=tmp_path / "batch")
+    assert set(states(done).values()) == {"made"} and len(done) == 3 and len(read) == 1
+    school = done[0].school
+    alone = run_report("monthly_review", district, params={"month": "2025-11", "school": school}, out=tmp_path / "one")
+    assert len(read) >= 2  # what a batch keeps is given back at its end
+    beside = tmp_path / "batch" / alone.relative_to(tmp_path / "one")
+    for name in ("results.json", "report.html", "MANIFEST.json"):
+        assert (alone / name).read_bytes() == (beside / name).read_bytes()
+
+
+def test_a_file_that_changes_while_a_reading_is_kept_is_read_again(district, tmp_path) -> None:
+    from evalkit.study import forget_reading, keep_reading, open_study
+
+    study = tmp_path / "district"
+    shutil.copytree(district, study)
+    keep_reading(study)
+    try:
+        first = open_study(study)
+        assert open_study(study) is first
+        with (study / "study.toml").open("a", encoding="utf-8") as file:
+            file.write("\n[privacy]\nmin_cell = 12\n" if "[privacy]" not in (study / "study.toml").read_text(
+                encoding="utf-8") else "\n# a remark\n")
+        assert open_study(study) is not first
+    finally:
+        forget_reading(study)
+    assert open_study(study) is not open_study(study)
+
+
+def test_one_school_found_by_index_is_the_school_found_by_looking_through(district) -> None:
+    """Rows of one school, at the end and at an earlier date, against `of_school` over the whole study's tables."""
+    import pandas as pd
+
+    from evalkit.sources.known import of_school, up_to
+    from evalkit.study import open_study
+
+    whole = open_study(district)
+    for school in whole.complete_through:
+        for when in ("2025-10-31", "2026-02-27"):
+            found = open_study(district, as_of=when, school=school)
+            expected = of_school(up_to(whole._all.tables, pd.Timestamp(when)), school)
+            assert set(found.tables) == set(expected)
+            for name, frame in expected.items():
+                pd.testing.assert_frame_equal(found.tables[name], frame)

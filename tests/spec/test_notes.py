@@ -174,3 +174,65 @@ def test_what_a_verb_has_no_use_for_is_refused(study, verb, words, values, month
     with pytest.raises(UsageError) as refused:
         notes.run_verb(verb, study, words, values, month=month)
     assert says in refused.value.screen()
+
+
+PROPOSED = ("\ufeffkeep;table;id;date;what;why;owner;due_on;about;works\r\n"
+            "Yes;action;2026-01-meet;2026-01-30;Meet six families at the bus;;Ana;2026-02-27;programme;\r\n"
+            ";action;2026-01-visit;2026-01-30;Not wanted;;;2026-02-27;student;\r\n"
+            "x;plan_change;;2026-01-30;Calls before nine;61%, 71% before;;2026-02-27;;\r\n"
+            "ja;insight;2026-01-no;2026-01-30;never;;;;;works_less\r\n"
+            "yes;insight;2026-01-b_call_absent;2026-01-30;b_call_absent;;;;;works_less\r\n")
+
+
+def test_marked_proposals_are_taken_once_in_the_persons_words(study, tmp_path) -> None:
+    """As Excel saves it (semicolons, BOM); rows without yes are left alone; the second time nothing is added."""
+    file = tmp_path / "proposals.csv"
+    file.write_bytes(PROPOSED.encode())
+    assert notes.run_verb("take", study, [str(file)], {}) == [
+        "3 rows were added to notes/; 0 marked rows were there already."]
+    kept = {path.name: path.read_bytes() for path in (study / "notes").glob("*.csv")}
+    assert set(kept) == {"action.csv", "plan_change.csv", "insight.csv"}
+    assert notes.run_verb("take", study, [str(file)], {}) == [
+        "0 rows were added to notes/; 3 marked rows were there already."]
+    assert {path.name: path.read_bytes() for path in (study / "notes").glob("*.csv")} == kept
+    row = notes.read_notes(study, "action").set_index("action_id").loc["2026-01-meet"]
+    assert (row["what"], row["owner"], row["status"]) == ("Meet six families at the bus", "Ana", "open")
+    assert "2026-01-visit" not in set(notes.read_notes(study, "action")["action_id"])
+    assert "Calls before nine" in set(notes.read_notes(study, "plan_change")["what"])
+    file.write_bytes(PROPOSED.replace("six families", "all families").encode())
+    notes.run_verb("take", study, [str(file)], {})
+    assert {path.name: path.read_bytes() for path in (study / "notes").glob("*.csv")} == kept
+
+
+@pytest.mark.parametrize(("old", "new", "error"), [
+    ("action;2026-01-meet", "actions;2026-01-meet", UsageError), ("02-27;programme", "02/27;programme", UsageError),
+    ("Meet six", "=cmd|six", UsageError), ("keep;table", "kept;table", UserError), ("2026-01-meet", "", UsageError)])
+def test_a_proposals_file_that_cannot_be_taken_writes_nothing(study, tmp_path, old, new, error) -> None:
+    file = tmp_path / "proposals.csv"
+    file.write_bytes(PROPOSED.replace(old, new, 1).encode())
+    with pytest.raises(error):
+        notes.take_proposals(study, file)
+    assert not (study / "notes").exists() or not list((study / "notes").glob("*.csv"))
+
+
+def test_a_months_folder_holds_proposals_that_can_be_taken() -> None:
+    """The sample's January: an action for each list that asks, in the columns that take reads."""
+    import evalkit as ek
+    from evalkit.reports import month_proposals
+
+    rows = month_proposals.month_proposal_rows(ek.open_study(recount.SAMPLE, as_of="2026-01-30"))
+    assert tuple(rows.columns) == month_proposals.COLUMNS and set(rows["table"]) <= {"action", "plan_change", "insight"}
+    assert {"2026-01-meet", "2026-01-decide", "2026-01-visit", "2026-01-answer"} <= set(rows["id"])
+    assert rows["keep"].eq("").all() and rows.loc[rows["table"].ne("plan_change"), "id"].is_unique
+    assert rows.loc[rows["works"].eq("could_do"), "what"].size
+    students = {row["student_id"] for row in recount.rows("student")}
+    assert not any(student in text for text in rows.to_csv().split("\n") for student in students)
+
+
+def test_work_that_rose_or_fell_is_proposed_only_beyond_chance() -> None:
+    from evalkit.programme import Element
+    from evalkit.reports.month_proposals import moves
+
+    before = (Element("b_call_absent", 60, 100), Element("a_greet", 500, 1000), Element("d_meeting", 10, 20))
+    now = (Element("b_call_absent", 63, 100), Element("a_greet", 400, 1000), Element("d_meeting", 20, 20))
+    assert [code for code, *_ in moves(now, before)] == ["a_greet"]  # 63 of 100 is chance; 20 weeks are too few

@@ -8,8 +8,9 @@ from evalkit.notes.rows import (
     close_action,
     open_actions,
     read_notes,
+    take_proposals,
     what_changed,
 )
 
 __all__ = ["TABLES", "VERBS", "accept_actions", "add_note", "close_action", "open_actions", "read_notes", "run_verb",
-           "what_changed"]
+           "take_proposals", "what_changed"]

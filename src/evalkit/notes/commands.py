@@ -14,7 +14,7 @@ Values = Mapping[str, str]
 
 
 def run_verb(verb: str, study: Path, words: Sequence[str], values: Values, *, month: str = "") -> list[str]:
-    """Do one verb (list, add, close, propose, accept, changed); returns what to tell the person.
+    """Do one verb (list, add, close, propose, accept, take, changed); returns what to tell the person.
 
     words: the table, action id, proposals or finished run it is about; values: NAME=VALUE pairs. A word, value or month
     that the verb has no use for is refused.
@@ -58,6 +58,13 @@ def _accept(study: Path, words: list[str], values: Values, month: str) -> list[s
     return [f"{len(made)} actions were copied to notes/action.csv; {len(asked) - len(made)} were there already."]
 
 
+def _take(study: Path, words: list[str], values: Values, month: str) -> list[str]:
+    """The rows marked yes in a month's tables/proposals.csv, as a person edited them."""
+    _no_more(values)
+    added, known = rows.take_proposals(study, _one(words, "edited tables/proposals.csv"))
+    return [f"{added} rows were added to notes/; {known} marked rows were there already."]
+
+
 def _changed(study: Path, words: list[str], values: Values, month: str) -> list[str]:
     _no_more(values)
     found = rows.what_changed(study, _one(words, "folder of a finished monthly review"))
@@ -67,7 +74,8 @@ def _changed(study: Path, words: list[str], values: Values, month: str) -> list[
 
 
 VERBS: Mapping[str, Callable[[Path, list[str], Values, str], list[str]]] = {
-    "list": _list, "add": _add, "close": _close, "propose": _propose, "accept": _accept, "changed": _changed}
+    "list": _list, "add": _add, "close": _close, "propose": _propose, "accept": _accept, "take": _take,
+    "changed": _changed}
 
 
 def _proposed(study: Path, month: str) -> list[dict[str, str]]:

@@ -69,9 +69,63 @@ def close_action(folder: str | Path, action_id: str, values: Mapping[str, str], 
 
 def accept_actions(folder: str | Path, proposed: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """Copy proposals into STUDY/notes/action.csv; one whose id is there already is left as the person has it."""
-    checked = [check_values("action", row) for row in proposed]
-    return _append(_folder(folder), "action",
-                   lambda known: [row for row in checked if row["action_id"] not in set(known["action_id"])])
+    return _add_new(_folder(folder), "action", [check_values("action", row) for row in proposed])
+
+
+def take_proposals(folder: str | Path, file: str | Path) -> tuple[int, int]:
+    """Append the rows of a month's tables/proposals.csv that a person marked yes; (rows added, marked rows known).
+
+    Each row goes to the table it names, in the person's words. One whose id (plan change: date and words) is in the
+    notes already is left as it stands there, so the same file may be taken twice. Nothing is written where a marked row
+    cannot be.
+    """
+    found: dict[str, list[dict[str, str]]] = {table: [] for table in TABLES}
+    for row in _marked(files.locate(file)).to_dict("records"):
+        must_be_one_of("table", row["table"], TABLES)
+        values = {to: row[name] for name, to in _TAKEN[row["table"]].items() if row[name]}
+        found[row["table"]].append(check_values(row["table"], values | _TAKEN_AS.get(row["table"], {})))
+    for table, rows in found.items():
+        missing = [name for name in (*_KEYS[table], *_NEEDED[table]) if any(name not in row for row in rows)]
+        if missing:
+            raise UsageError(f"A marked {table} has no {missing[0]}.", remedy="Leave ids, dates and words in the file.")
+    added = sum(len(_add_new(_folder(folder), table, rows)) for table, rows in found.items() if rows)
+    return added, sum(map(len, found.values())) - added
+
+
+_TAKEN = {
+    "action": {"id": "action_id", "date": "decided_on", "what": "what", "about": "about", "owner": "owner",
+               "due_on": "due_on"},
+    "plan_change": {"date": "changed_on", "what": "what", "why": "reason", "owner": "owner", "due_on": "check_back_on"},
+    "insight": {"id": "insight_id", "date": "date", "what": "theme", "works": "works"}}
+"""Column of tables/proposals.csv -> column of the notes table."""
+_TAKEN_AS = {"action": {"status": "open"}, "insight": {"source_role": "other"}}
+_KEYS = {"action": ("action_id",), "plan_change": ("changed_on", "what"), "insight": ("insight_id",)}
+_YES = ("yes", "y", "x", "true", "1", "sí", "si")
+
+
+def _marked(path: Path) -> Any:
+    """The rows of a filled-in proposals file under whose `keep` a person wrote yes."""
+    from evalkit.sources.filled_in import read_filled_in
+
+    if not path.is_file():
+        raise UserError("The proposals file was not found.", file=path.name,
+                        remedy="Give tables/proposals.csv of a finished monthly review, or your copy of it.")
+    table = read_filled_in(path, path.name, required=("keep", "table", "what"), optional=(
+        "id", "date", "why", "owner", "due_on", "about", "works"),
+        remedy="Start from tables/proposals.csv of a finished monthly review.")
+    return table[table["keep"].str.casefold().isin(_YES)]
+
+
+def _add_new(folder: Path, table: str, rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Append the rows whose key the notes do not hold yet; of two alike in the file the first."""
+    key = _KEYS[table]
+
+    def new(known: Any) -> list[dict[str, str]]:
+        seen = {tuple(as_texts(row).get(name, "") for name in key) for _, row in known[list(key)].iterrows()}
+        chosen = {tuple(row[name] for name in key): row for row in reversed(rows)}
+        return [chosen[at] for at in dict.fromkeys(tuple(row[name] for name in key) for row in rows) if at not in seen]
+
+    return _append(folder, table, new)
 
 
 def read_notes(folder: str | Path, table: str) -> Any:

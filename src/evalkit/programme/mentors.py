@@ -27,7 +27,7 @@ def caseloads(study, start=None, end=None, *, caps: dict[str, int] | None = None
     table["cap"] = table["capacity"].astype("float64").fillna(default).astype("int64")
     table["is_over_cap"] = table["n_students"] > table["cap"]
     table["n_open"] = (table["cap"] - table["n_students"]).clip(lower=0)
-    table.loc[_gone(mentors, study.as_of), "n_open"] = 0
+    table.loc[_gone(mentors, study.as_of) | _to_come(mentors, study.as_of), "n_open"] = 0
     held = held_contacts(study, start, end)
     table["n_contacts"] = table["mentor_id"].map(held.groupby("mentor_id").size()).fillna(0).astype("int64")
     minutes = held.groupby("mentor_id")["minutes"].sum()
@@ -52,6 +52,11 @@ def _with_answers(study, table: pd.DataFrame, start, end) -> pd.DataFrame:
 
 def _gone(mentors: pd.DataFrame, as_of) -> pd.Series:
     return mentors["end_date"].notna() & (mentors["end_date"] < as_of)
+
+
+def _to_come(mentors: pd.DataFrame, as_of) -> pd.Series:
+    """Mentors who start later, or had not applied yet: they have no open place on `as_of`."""
+    return (mentors["start_date"] > as_of) | (mentors["applied_date"] > as_of)
 
 
 def mentors_without_logs(study, start=None, end=None) -> pd.DataFrame:

@@ -11,17 +11,10 @@ from evalkit.panel import DayBook, absences, enrolled_spans, open_days, school_d
 
 DAY_COLUMNS = ["student_id", "mentor_id", "school_id", "date", "day_number", "absent_units", "units"]
 
-_KEPT: dict[int, dict[str, Any]] = {}
-
-
 def kept(study, name: str, make: Callable[[], Any]) -> Any:
-    """What was worked out for this very study, made once: a review asks the same days a hundred times. Three
-    are kept."""
-    found = _KEPT.get(id(study))
-    if found is None or found["study"] is not study:
-        while len(_KEPT) >= 3:
-            _KEPT.pop(next(iter(_KEPT)))
-        found = _KEPT[id(study)] = {"study": study}
+    """What was worked out for this very study, made once: a review asks the same days a hundred times. It is kept with
+    the study and goes with it."""
+    found = vars(study).setdefault("_worked_out", {})
     if name not in found:
         found[name] = make()
     return found[name]

@@ -6,6 +6,7 @@ import pandas as pd
 
 from evalkit.render.blocks import BulletList, Column, FormLines, FormTable, Paragraph, Quote, Row, Table
 from evalkit.reports.month_facts import Facts
+from evalkit.reports.month_proposals import work_words
 from evalkit.wording import date_words, number, say
 
 QUESTIONS = (
@@ -74,11 +75,11 @@ def actions_table(study, facts: Facts) -> Table | Paragraph:
 
 
 def works(study, facts: Facts) -> Row:
-    """Three columns: what works, works less, could do; from coded insights, with lines to add by hand."""
+    """Three columns: what works, works less, could do; from coded insights and the month's data, with lines to add."""
     table = _insights(study, facts)
-    cells = []
+    seen, cells = work_words(study, facts.elements, facts.elements_before), []
     for code, title in WORKS.items():
-        themes = _themes(table[table["works"] == code])
+        themes = (*_themes(table[table["works"] == code]), *seen[code])[:4]
         block = BulletList(title, themes) if themes else Paragraph(f"**{title}**")
         cells.append((block, FormLines("", ("", ""))))
     return Row(tuple(cells), (4, 4, 4))

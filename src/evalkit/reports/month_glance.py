@@ -11,6 +11,7 @@ from evalkit.render.blocks import BulletList, Callout, CountList, Tile, Tiles
 from evalkit.reports.gate import Gate
 from evalkit.reports.month_facts import NO_DENOMINATOR, Facts, flows
 from evalkit.reports.month_patterns import reasons_known
+from evalkit.reports.month_windows import days_behind, stale_schools
 from evalkit.wording import (
     IN_A_SENTENCE,
     MEANING,
@@ -58,7 +59,8 @@ def opening(study, facts: Facts, gate: Gate) -> tuple[str, str]:
     else:
         title = gate.fixed(f"{window_words(facts).capitalize()}: where the year begins")
     return title, gate.fixed(
-        " ".join(filter(None, [_moved(facts, moved, gate), _mentored(facts, gate), _check_ins(study, facts, gate)]))
+        " ".join(filter(None, [stale_words(study), _moved(facts, moved, gate), _mentored(facts, gate),
+                               _check_ins(study, facts, gate)]))
     )
 
 
@@ -277,6 +279,8 @@ def soundness(study, facts: Facts, gate: Gate) -> BulletList:
 
 def _sent(study, gate: Gate) -> str:
     through = {school: day for school, day in study.complete_through.items() if pd.notna(day)}
+    if stale := stale_words(study):
+        return gate.fixed(stale)
     if not through:
         return gate.fixed("The last day sent is not known.")
     last = max(through.values())
@@ -290,6 +294,26 @@ def _sent(study, gate: Gate) -> str:
         )
     named = listed(f"{study.school_name(school)} to {date_words(day, year=False)}" for school, day in late.items())
     return gate.fixed(f"Data reach {date_words(last)}; {named}. Later days are left out, not counted as present.")
+
+
+def stale_words(study) -> str:
+    """A warning where the newest attendance is older than the rule allows; blank where it is not (R82)."""
+    behind, stale = days_behind(study), stale_schools(study)
+    if not stale:
+        return ""
+    least, most = min(behind[school] for school in stale), max(behind[school] for school in stale)
+    days = number(most) if least == most else f"{number(least)} to {number(most)}"
+    if len(stale) == len(behind):
+        return f"**Old data:** the newest attendance is {days} school days old. Ask for a new export before you act."
+    who = listed(study.school_name(school) for school in stale) if len(stale) < 4 else f"{number(len(stale))} schools"
+    return f"**Old data** for {who}: the newest attendance is {days} school days old. Ask for a new export."
+
+
+def freshness(study, gate: Gate) -> dict[str, object]:
+    """results.json `data`: how old the newest attendance is, in school days, and what the rule calls old."""
+    behind = days_behind(study)
+    return gate.fixed_numbers(school_days_behind=max(behind.values(), default=0), stale_after=study.rules.stale_after,
+                              is_stale=bool(stale_schools(study)), stale_schools=stale_schools(study))
 
 
 def _reasons(study, facts: Facts, gate: Gate) -> str:

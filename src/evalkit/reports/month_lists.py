@@ -114,7 +114,8 @@ def decide(study, current: pd.DataFrame, year: pd.DataFrame) -> pd.DataFrame:
     pairs = active_assignments(study).sort_values("begin_date").drop_duplicates("student_id")
     pairs = pairs[pairs["begin_date"] <= study.as_of - pd.Timedelta(weeks=DECIDE_WEEKS)]
     pairs = pairs[pairs["student_id"].isin(current["student_id"])]
-    weeks = matched_weeks(study)
+    weeks = matched_weeks(study).merge(pairs[["student_id", "begin_date"]], on="student_id")
+    weeks = weeks[weeks["week"] + pd.Timedelta(days=6) >= weeks["begin_date"]]
     dose = weeks.groupby("student_id")["n_contacts"].mean().rename("contacts_a_week").reset_index()
     found = pairs[["student_id", "mentor_id", "begin_date"]].merge(
         dose[dose["contacts_a_week"] >= DOSE], on="student_id"
@@ -131,9 +132,8 @@ def _since_match(study, pairs: pd.DataFrame) -> pd.DataFrame:
     """Add days missed before and since the match; stuck means 10 % or more since, and no smaller share than before."""
     book = book_of(study)
     since = window_panel(study, pairs[["student_id"]].assign(start=pairs["begin_date"], end=study.as_of), book=book)
-    first = pd.Timestamp(study.school_year - 1, 7, 1)
     before = window_panel(
-        study, pairs[["student_id"]].assign(start=first, end=pairs["begin_date"] - pd.Timedelta(days=1)), book=book
+        study, pairs[["student_id"]].assign(start=_year_start(study), end=pairs["begin_date"] - pd.Timedelta(days=1)), book=book
     )
     keep = ["student_id", "enrolled_units", "absent_units"]
     both = pairs.merge(since[keep], on="student_id").merge(
@@ -156,6 +156,10 @@ def _since_match(study, pairs: pd.DataFrame) -> pd.DataFrame:
     line = is_chronic(since, rules=study.rules).eq(True).fillna(False)
     weeks = ((study.as_of - both["begin_date"]).dt.days // 7).astype("int64")
     return both.assign(is_stuck=line & (both["enrolled_since"] > 0) & ~(now < then), weeks=weeks)
+
+
+def _year_start(study) -> pd.Timestamp:
+    return pd.Timestamp(study.school_year - 1, 7, 1)
 
 
 def _with_prior(study, both: pd.DataFrame) -> pd.DataFrame:
@@ -181,8 +185,9 @@ def no_family_contact(study, current: pd.DataFrame) -> pd.DataFrame:
 
 
 def asked_for_help(study, window: Window) -> pd.DataFrame:
-    """Students for whom a mentor asked the team since the last review."""
-    rows = escalations(study, window.start, window.end)
+    """Students for whom a mentor asked the team since the last review, also on a weekend in between."""
+    since = window.before + pd.Timedelta(days=1) if window.before is not None else _year_start(study)
+    rows = escalations(study, since, window.end)
     rows = rows.sort_values("date").drop_duplicates("student_id", keep="last")
     return rows[["student_id", "mentor_id", "date"]].reset_index(drop=True)
 

@@ -11,7 +11,7 @@ from evalkit.programme import (
     wilson,
 )
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
-from evalkit.reports import month_mentors, month_patterns
+from evalkit.reports import month_mentors, month_patterns, month_schools
 from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.month_facts import Facts
 from evalkit.reports.month_glance import window_words
@@ -46,8 +46,13 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | None:
         for row in facts.measures
         if row["school_id"] is not None and row["n_chronic"] is not None and row["n_students"]
     ]
-    if len(rows) < 2 or len(rows) > 12:
+    if len(rows) < 2:
         return None
+    fair = {"daily", "rates"} <= study.can and not study.school
+    if len(rows) > month_schools.MANY:
+        gone = hidden_by_school(facts, gate)
+        return month_schools.schools_table(study, facts, gate, gone) if fair else None
+    beside = month_schools.standing_words(study, month_schools.shown_standing(study, gate)) if fair else ""
     before = facts.last_year.get("by_school", {})
     frame = pd.DataFrame(
         [
@@ -99,7 +104,7 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | None:
         table,
         columns,
         key="schools",
-        note=gate.fixed("Schools stand in the order of their ids. They are not ranked: intervals overlap."),
+        note=gate.fixed(f"In order of id, not ranked: intervals overlap. {beside}".strip()),
     )
 
 

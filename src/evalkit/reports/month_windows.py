@@ -42,6 +42,25 @@ def review_window(study, period: str = "month") -> Window:
     return Window(start, end, pd.Timestamp(earlier.max()) if len(earlier) else None, period)
 
 
+def days_behind(study) -> dict[str, int]:
+    """School -> number of school days of its calendar after its last complete day, up to as_of.
+
+    A nightly run asks as of today, so a feed that stopped shows here. A school that never sent anything is behind by
+    all its days.
+    """
+    days = year_days(study)
+    through = days["school_id"].map(dict(study.complete_through)).astype("datetime64[us]")
+    late = days[(days["date"] <= study.as_of) & ~(days["date"] <= through)]
+    counts = late.groupby("school_id").size()
+    schools = days["school_id"].unique()
+    return {str(school): int(counts.get(school, 0)) for school in sorted(schools)}
+
+
+def stale_schools(study) -> list[str]:
+    """Schools whose newest day is more than `rules.stale_after` school days old (R82)."""
+    return [school for school, n in days_behind(study).items() if n > study.rules.stale_after]
+
+
 def reached_days(study) -> pd.DataFrame:
     """School days up to as_of and each school's last complete day. Grain: school_id x calendar_code x date."""
     days = school_days(study, book=book_of(study))

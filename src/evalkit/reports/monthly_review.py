@@ -12,7 +12,9 @@ from evalkit.reports import (
     month_charts,
     month_glance,
     month_mentors,
+    month_proposals,
     month_release,
+    month_schools,
     month_tables,
     month_where,
 )
@@ -68,6 +70,7 @@ def _numbers(study, facts, gate) -> dict[str, Any]:
             "end": f"{facts.window.end:%Y-%m-%d}",
             "before": f"{facts.window.before:%Y-%m-%d}" if facts.window.before is not None else None,
         },
+        "data": month_glance.freshness(study, gate),
         "impact_to_date": month_charts.released_impact(facts, gate),
     }
     if facts.window.before is not None:
@@ -111,6 +114,7 @@ def patterns(study, params: Params) -> Section:
         starts_page=True,
         numbers={
             "patterns": month_where.pattern_numbers(study, facts, gate),
+            "schools": month_schools.school_numbers(study, gate),
             "programme": month_mentors.programme_numbers(study, facts, gate),
         },
         tables=month_mentors.mentor_tables(study, facts, gate),
@@ -147,7 +151,15 @@ def actions(study, params: Params) -> Section:
         "Actions: what we said, what we learned, what comes next",
         blocks,
         starts_page=True,
+        tables=_proposed(study, facts),
     )
+
+
+def _proposed(study, facts) -> dict[str, Any]:
+    """tables/proposals.csv, for a person to edit; nothing where the month asks for nothing."""
+    rows = month_proposals.proposal_rows(study, facts.window, lists=facts.lists, now=facts.elements,
+                                         before=facts.elements_before)
+    return {"proposals": rows} if len(rows) else {}
 
 
 __all__ = ["Params", "actions", "at_a_glance", "lists", "patterns"]
