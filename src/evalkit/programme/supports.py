@@ -7,10 +7,10 @@ from itertools import combinations
 import pandas as pd
 
 from evalkit.programme.spans import assignments
+from evalkit.vocabulary import DOMAINS, need_domains
 
 APPROACHES = ("prevention", "problem_solving", "mitigation")
 TIERS = ("tier1", "tier2", "tier3")
-DOMAINS = ("academic", "social_emotional_behavioral", "physical_health", "family")
 MENTORING = {"approach": "problem_solving", "support_tier": "tier2", "domain": "social_emotional_behavioral"}
 """What a mentor is where the records do not say: a Tier 2 support (standards 2.4), someone to solve problems with."""
 COLUMNS = ["student_id", "support", "approach", "support_tier", "domain", "n_sessions", "n_attended", "first_on",
@@ -99,12 +99,16 @@ def overlapping_students(rows: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["n_supports", "student_id"], ascending=[False, True], ignore_index=True)
 
 
-def by_domain(rows: pd.DataFrame) -> pd.DataFrame:
-    """Students by the four domains of City Connects (seed 004). Grain: domain; n_students, n_supports.
+def by_domain(rows: pd.DataFrame, needs: pd.DataFrame) -> pd.DataFrame:
+    """Needs and supports by the four domains of City Connects (seed 004). Grain: domain.
 
-    A support without a domain stands under "not tagged".
+    rows: `supports`; needs: open barriers (student_id, pattern). n_needs: students with an open need; n_students:
+    students with a support; n_supports: how many supports. What carries no domain stands under "not tagged".
     """
+    wanted = needs.assign(domain=needs["pattern"].map(need_domains()).fillna("not tagged"))
+    wanted = wanted.groupby("domain")["student_id"].nunique().rename("n_needs")
     tagged = rows.assign(domain=rows["domain"].fillna("not tagged"))
     table = tagged.groupby("domain").agg(n_students=("student_id", "nunique"), n_supports=("support", "nunique"))
-    names = [*DOMAINS, *(name for name in table.index if name not in DOMAINS)]
-    return table.reindex(names).fillna(0).astype("int64").rename_axis("domain").reset_index()
+    both = pd.concat([wanted, table], axis=1)
+    names = [*DOMAINS, *sorted(name for name in both.index if name not in DOMAINS)]
+    return both.reindex(names).fillna(0).astype("int64").rename_axis("domain").reset_index()

@@ -11,7 +11,7 @@ from evalkit.programme import (
     wilson,
 )
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
-from evalkit.reports import month_mentors, month_patterns
+from evalkit.reports import month_mentors, month_more, month_patterns
 from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.month_facts import Facts
 from evalkit.reports.month_glance import window_words
@@ -99,7 +99,8 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | None:
         table,
         columns,
         key="schools",
-        note=gate.fixed("Schools stand in the order of their ids. They are not ranked: intervals overlap."),
+        note=gate.fixed("Schools stand in the order of their ids. They are not ranked: intervals overlap. "
+                        + month_more.past_20(table.frame)),
     )
 
 

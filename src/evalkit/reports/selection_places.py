@@ -12,6 +12,8 @@ from evalkit.panel import has_days, student_panel
 from evalkit.programme import book_of, wilson
 from evalkit.render.blocks import Callout, Column, Figure, Paragraph, Table
 from evalkit.reports.gate import Gate
+from evalkit.reports.month_tables import short
+from evalkit.reports.rough import is_few, share_table, shown_columns
 from evalkit.reports.selection_facts import Selection, grades_of
 from evalkit.reports.selection_tables import breakdown_columns
 from evalkit.selection.places import (
@@ -37,11 +39,6 @@ def _rows(study, found: Selection) -> pd.DataFrame:
     return judged(found.scored, study.rules, prior=found.basis == "last year")
 
 
-def is_few(gate: Gate, n: int, of: int) -> bool:
-    """Whether a share rests on too few students to be told outside the team (those without it count too)."""
-    return not gate.is_team and min(n, of - n, of) < gate.rules.min_cell
-
-
 def schools_block(study, found: Selection, gate: Gate) -> list[Any]:
     """The DATT's summary by school, for the team; which schools are past 20 %, for everybody."""
     table = school_table(_rows(study, found))
@@ -63,8 +60,9 @@ def _school_table(study, found: Selection) -> Table:
                                    for name, column in zip(names, source, strict=True)})
     rows = breakdown(frame, "school_id", rules=study.rules)
     marks = 5 * rows["n_chronic"] >= rows["n_students"]
-    rows = rows.assign(group=[study.school_name(s) if s != "all" else "all" for s in rows["school_id"]],
-                       mark=marks.map({True: "20% or more", False: ""}))
+    marks &= rows["school_id"].ne("all")
+    rows = rows.assign(group=[short(study.school_name(s)) if s != "all" else "all" for s in rows["school_id"]],
+                       mark=marks.map({True: "20%+", False: ""}))
     return Table("By school", f"Students by share of days missed, {found.basis}: number and percent.",
                  rows.drop(columns="school_id"), (*breakdown_columns("School"), Column("mark", "Mark")),
                  total_row=True, most_rows=MOST_SCHOOLS, key="by_school")
@@ -108,20 +106,16 @@ def moves_figure(study, params: Any, found: Selection, gate: Gate) -> Figure | C
     if rows.empty or found.basis != "this year":
         text = "Days of last year (prior_year) and 20 days of this year for most students would switch this on."
         return Callout(title, (gate.fixed(text),), tone="caution")
-    few = [is_few(gate, row.n_now, row.n_students) or is_few(gate, row.n_before, row.n_students)
-           for row in rows.itertuples()]
     ends = [wilson(int(row.n_now), int(row.n_students)) for row in rows.itertuples()]
+    few = [is_few(gate, row.n_before, row.n_students) for row in rows.itertuples()]
     rows = rows.assign(label=[_move_words(row) for row in rows.itertuples()], value=rows["now"],
-                       ci_low=[low for low, _ in ends], ci_high=[high for _, high in ends])
-    shares = ["value", "ci_low", "ci_high", "before"]
-    if not gate.is_team:
-        rows[shares] = rows[shares].round(2)  # whole percents: no count can be had back
-    rows.loc[few, shares] = float("nan")
-    table = gate.table("grade_moves", rows[["label", "n_students", *shares]], keys=("label",), counts=("n_students",),
-                       plain=dict.fromkeys(shares, "n_students"), about=() if gate.is_team else ("n_students",))
+                       ci_low=[low for low, _ in ends], ci_high=[high for _, high in ends],
+                       n_now=rows["n_now"].mask(few, 0))  # last year's small side hides the row as this year's does
+    table = share_table("grade_moves", rows, gate, keys=("label",), n="n_now", of="n_students", share="value",
+                        plain=("ci_low", "ci_high", "before"))
     columns = (Column("label", "Grade now"), Column("n_students", "Students", "integer"),
                Column("before", "Last year", "percent"), Column("value", "Now", "percent"))
-    moving = rows[rows["is_move"] & rows["value"].notna()]
+    moving = table.frame[rows["is_move"].to_numpy() & table.frame["value"].notna().to_numpy()]
     alt = listed(f"{row.label} {percent(row.before)} last year, {percent(row.value)} now" for row in moving.itertuples())
     note = "A new school level is a time to plan for. Last year is a whole year, this year is not yet."
     return Figure(title, gate.fixed("Share of students who missed 10% or more of days"),
@@ -181,10 +175,9 @@ def years_table(study, gate: Gate) -> Table | Callout:
     words = [f"{row.school_year - 1}–{str(row.school_year)[2:]}{', so far' if row.is_so_far else ''}"
              for row in rows.itertuples()]
     frame = rows.assign(year=words)[["year", "n_chronic", "n_students", "share"]]
-    table = gate.table("years", frame, keys=("year",), counts=("n_chronic", "n_students"),
-                       shares={"share": ("n_chronic", "n_students")})
-    columns = (Column("year", "School year"), Column("n_chronic", "Missed 10% or more", "integer", "students"),
-               Column("n_students", "Students", "integer"), Column("share", "Share", "percent1"))
+    table = share_table("years", frame, gate, keys=("year",), n="n_chronic", of="n_students")
+    columns = shown_columns(table, Column("year", "School year"), Column("n_chronic", "Missed 10% or more", "integer"),
+                            Column("n_students", "Students", "integer"), Column("share", "Share", "percent"))
     note = ("Years before are whole, of students this study holds, so the students differ. Add years to prior_year to see "
             "more of them.")
     return Table(title, gate.fixed("Students who missed 10% or more of days"), table, columns, key="years",

@@ -29,10 +29,13 @@ def training_table(study, gate: Gate) -> Table | Callout:
         return Callout(title, (gate.fixed(text),), tone="caution")
     rows = _topics(study) + _visits(study, gate)
     frame = pd.DataFrame(rows).astype({"n": "Int64", "of": "Int64"})
-    table = gate.table("training", frame, keys=("what", "last"), counts=("n", "of"), within={"n": "of"})
+    has_peers = study.table("mentor")["mentor_type"].eq("peer").fillna(False).any()
+    keys = ("what", "last") if has_peers else ("what", "last", "n", "of")  # trained peers are students
+    table = gate.table("training", frame, keys=keys, counts=tuple(name for name in ("n", "of") if name not in keys),
+                       within={"n": "of"} if has_peers else {})
     columns = (Column("what", "Topic or visit"), Column("n", "Mentors", "integer", "have had it"),
                Column("of", "Of", "integer", "with a student now"), Column("last", "Newest"))
-    note = "Who has had what is in tables/training_by_mentor." if gate.is_team else table.rule
+    note = "Who has had what is in tables/training_by_mentor." if gate.is_team else table.rule if has_peers else ""
     return Table(title, gate.fixed("This school year. New mentors need the first four before they start."), table, columns,
                  note=gate.fixed(note), key="training")
 
