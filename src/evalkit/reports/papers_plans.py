@@ -38,7 +38,8 @@ def _ordered(persons: Any) -> Sequence[Person]:
 def plan_page(study, person: Person) -> dict[str, Any]:
     """One plan as a page of `papers.typ`, in the language spoken at home."""
     language = person.language
-    where = [text for text in (person.grade, person.school) if text]
+    grade = person.grade if language == "en" else ""  # grades have English names only
+    where = [text for text in (grade, person.school) if text]
     left = [*_strong(person), *_goal(study, person), _h(say("plan.way", language)), *_lines("", 4),
             *_review(study, person)]
     right = [*_helpers(person), _h(say("plan.family", language)), *_lines("", 3),
