@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from evalkit.render.blocks import Callout, Paragraph, Row, Section
-from evalkit.reports import impact_answer, impact_appendix, impact_files, impact_who
+from evalkit.reports import impact_answer, impact_appendix, impact_connected, impact_files, impact_who
 from evalkit.reports.gate import gate_of
 from evalkit.reports.impact_run import Analysis, run_analyses
 from evalkit.reports.params import Params as BaseParams
@@ -95,6 +95,7 @@ def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section
     for analysis in found:
         blocks += [row for row in (impact_appendix.beyond_row(analysis, gate),) if row is not None]
     blocks.append(impact_appendix.strategies(study, gate))
+    blocks.append(impact_connected.connected(study, found[0], gate))
     blocks += [impact_appendix.checks_table(analysis, gate) for analysis in found]
     return Section(
         _context(study, params),
