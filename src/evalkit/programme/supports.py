@@ -112,3 +112,25 @@ def by_domain(rows: pd.DataFrame, needs: pd.DataFrame) -> pd.DataFrame:
     both = pd.concat([wanted, table], axis=1)
     names = [*DOMAINS, *sorted(name for name in both.index if name not in DOMAINS)]
     return both.reindex(names).fillna(0).astype("int64").rename_axis("domain").reset_index()
+
+
+def support_dose(study) -> pd.DataFrame:
+    """How much of each service students get. Grain: support, in order; services only, mentors are counted elsewhere.
+
+    n_students, n_sessions, a_week (sessions scheduled per student and week, from a student's first to last session, a
+    week at least), minutes (mean of attended sessions), group_size (median), in_day (share of sessions in the school
+    day, of those where it is known), came (share attended). Source: seed 004 (ratio, 3 to 5 times a week, in the day).
+    """
+    columns = ["support", "n_students", "n_sessions", "a_week", "minutes", "group_size", "in_day", "came"]
+    rows = study.table("service")
+    first = pd.Timestamp(study.school_year - 1, 7, 1)
+    rows = rows[rows["student_id"].notna() & rows["scheduled_date"].between(first, study.as_of)]
+    found = []
+    for support, part in rows.groupby(rows["intervention_code"].fillna("not given").astype("str"), sort=True):
+        came = part[part["attended"].eq(True).fillna(False)]
+        each = part.groupby("student_id")["scheduled_date"].agg(["size", "min", "max"])
+        weeks = ((each["max"] - each["min"]).dt.days / 7).clip(lower=1)
+        found.append([support, len(each), len(part), float(each["size"].sum() / weeks.sum()),
+                      came["minutes"].astype("float64").mean(), part["group_size"].astype("float64").median(),
+                      part["in_school_day"].astype("float64").mean(), len(came) / len(part)])
+    return pd.DataFrame(found, columns=columns)

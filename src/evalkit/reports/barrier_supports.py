@@ -8,7 +8,15 @@ import pandas as pd
 
 from evalkit.patterns.findings import pattern_words
 from evalkit.patterns.help import STALE_DAYS, open_barriers
-from evalkit.programme.supports import by_domain, by_number, overlapping_students, overlaps, portfolio, supports
+from evalkit.programme.supports import (
+    by_domain,
+    by_number,
+    overlapping_students,
+    overlaps,
+    portfolio,
+    support_dose,
+    supports,
+)
 from evalkit.render.blocks import Callout, Column, Row, Table
 from evalkit.reports.barrier_facts import open_to
 from evalkit.reports.gate import Gate
@@ -37,7 +45,8 @@ def support_blocks(study: Any, gate: Gate) -> list[Any]:
         return [off, *needs, _inventory(study, gate)]
     beside = [block for block in (_number_table(rows, gate), _overlap_table(rows, gate)) if block is not None]
     top = Row(((_portfolio_table(rows, gate), *needs), tuple(beside)), (7, 5))
-    return [top, _inventory(study, gate)]
+    dose = _dose_table(study, gate)
+    return [top, *([dose] if dose is not None else []), _inventory(study, gate)]
 
 
 def support_tables(study: Any, gate: Gate) -> dict[str, pd.DataFrame]:
@@ -48,21 +57,37 @@ def support_tables(study: Any, gate: Gate) -> dict[str, pd.DataFrame]:
 
 def _portfolio_table(rows: pd.DataFrame, gate: Gate) -> Table:
     table = portfolio(rows)
-    sessions = table["n_sessions"].astype("Float64")
     frame = table.assign(approach=table["approach"].map(APPROACH), tier=table["support_tier"].map(TIER),
-                         support=[support_words(code) for code in table["support"]],
-                         came=(table["n_attended"].astype("Float64") / sessions.where(sessions > 0)).astype("float64"))
-    frame = frame[["approach", "tier", "support", "n_students", "n_sessions", "came"]]
-    released = gate.table("portfolio", frame, keys=("approach", "tier", "support"), counts=("n_students",),
-                          plain={"n_sessions": "n_students", "came": "n_students"})
+                         support=[support_words(code) for code in table["support"]])
+    frame = frame[["approach", "tier", "support", "n_students"]]
+    released = gate.table("portfolio", frame, keys=("approach", "tier", "support"), counts=("n_students",))
     columns = (Column("approach", "Approach"), Column("tier", "Tier"), Column("support", "Support"),
-               Column("n_students", "Students", "integer"), Column("n_sessions", "Sessions", "integer"),
-               Column("came", "Attended", "percent"))
+               Column("n_students", "Students", "integer"))
     note = ("A support can serve several tiers; each carries both tags. Mentors are a Tier 2 support; their contacts are in "
             "the monthly review.")
     return Table(gate.fixed("Our supports, by approach and tier"), gate.fixed("Students served this school year"), released,
                  columns, key="portfolio", most_rows=12,
                  note=gate.fixed(note if gate.is_team else f"{note} {released.rule}"))
+
+
+def _dose_table(study: Any, gate: Gate) -> Table | None:
+    """How much of each service students get: times a week, minutes, group size, in the school day."""
+    rows = support_dose(study)
+    if rows.empty:
+        return None
+    figures = ["n_sessions", "a_week", "minutes", "group_size", "in_day", "came"]
+    frame = rows.assign(support=[support_words(code) for code in rows["support"]])
+    if not gate.is_team:
+        frame[["in_day", "came"]] = frame[["in_day", "came"]].round(2)
+    table = gate.table("support_dose", frame, keys=("support",), counts=("n_students",),
+                       plain=dict.fromkeys(figures, "n_students"))
+    columns = (Column("support", "Service"), Column("n_sessions", "Sessions", "integer"),
+               Column("a_week", "A week", "decimal1", "each student"), Column("minutes", "Minutes", "integer", "mean"),
+               Column("group_size", "Students", "integer", "in a group"), Column("in_day", "In school day", "percent"),
+               Column("came", "Attended", "percent"))
+    note = "What it goes along with on its own days stands in the impact study's method appendix."
+    return Table(gate.fixed("How much of each service"), gate.fixed("Sessions scheduled this year up to now"), table, columns,
+                 key="support_dose", note=gate.fixed(note))
 
 
 def _number_table(rows: pd.DataFrame, gate: Gate) -> Table:
