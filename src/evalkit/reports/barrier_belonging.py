@@ -22,7 +22,8 @@ from evalkit.reports.month_tables import People
 from evalkit.reports.rough import is_few, share_table, shown_columns
 from evalkit.wording import date_words, number, percent
 
-WORDS = {"trusted_adult": "An adult they trust", "friend_at_school": "A friend at school", "belonging": "They belong here"}
+WORDS = {"trusted_adult": "An adult they trust", "friend_at_school": "A friend at school",
+         "belonging": "They belong here"}
 ASKED = ("Answers to trusted_adult, friend_at_school or belonging in the table survey (agree or disagree, yes or no) "
          "would switch this on.")
 
@@ -63,8 +64,9 @@ def _answer_table(table: pd.DataFrame, gate: Gate) -> Table:
                             Column("share", "Yes", "percent"), Column("ci_low", "Low", "percent"),
                             Column("ci_high", "High", "percent"), Column("n", "Answered", "integer"))
     note = "Mentors are given to students who miss many days, so the groups differ for many reasons."
-    return Table(gate.fixed("What students say"), gate.fixed("Newest answer of each student this year, with 95% interval"),
-                 shown, columns, key="connection", note=gate.fixed(note if gate.is_team else f"{note} {shown.rule}"))
+    measure = gate.fixed("Newest answer of each student this year, with 95% interval")
+    return Table(gate.fixed("What students say"), measure, shown, columns, key="connection",
+                 note=gate.fixed(note if gate.is_team else f"{note} {shown.rule}"))
 
 
 def on_roll(study: Any) -> pd.DataFrame:
@@ -105,8 +107,8 @@ def _adult_table(study: Any, gate: Gate) -> Table | Callout:
         shown, Column("group", "Students"), Column("share", "Share", "percent"), Column("n", "Have one", "integer"),
         Column("of", "All", "integer"), Column("has_mentor", "Mentor", "integer"),
         Column("is_nominated", "Named tie", "integer"), Column("says_so", "Say so", "integer"))
-    note = ("A mentor today who is an adult, a tie named in nomination, or the student's own newest yes. A student not asked "
-            "may well have one: the share is the least there are.")
+    note = ("A mentor today who is an adult, a tie named in nomination, or the student's own newest yes. A student not "
+            "asked may well have one: the share is the least there are.")
     return Table(title, gate.fixed("Students with an adult on record"), shown, columns, key="named_adult",
                  note=gate.fixed(note if gate.is_team else f"{note} {shown.rule}"))
 
@@ -130,8 +132,8 @@ def _absence_table(study: Any, gate: Gate) -> Table | None:
                Column("rate_no", "Said no", "decimal1", "days of 180"), Column("difference", "Difference", "signed1"),
                Column("ci_low", "Low", "signed1"), Column("ci_high", "High", "signed1"))
     note = "This goes along with absence. It does not show that a friend or an adult is the reason."
-    return Table(gate.fixed("Days missed after the answer"), gate.fixed("Scaled to a year of 180 days, with 95% interval"),
-                 table, columns, key="absence_by_answer",
+    measure = gate.fixed("Scaled to a year of 180 days, with 95% interval")
+    return Table(gate.fixed("Days missed after the answer"), measure, table, columns, key="absence_by_answer",
                  note=gate.fixed(note if gate.is_team else f"{note} {table.rule}"))
 
 
@@ -140,7 +142,8 @@ def _families(study: Any, gate: Gate) -> list[Any]:
     rows = family_estimates(study)
     title = gate.fixed("What families thought, and the days on record")
     if rows.empty:
-        text = "Rows of survey with item = estimated_days_missed (respondent family) would show this, and stand in letters."
+        text = ("Rows of survey with item = estimated_days_missed (respondent family) would show this, and stand in "
+                "letters.")
         return [Callout(title, (gate.fixed(text),), tone="caution")]
     n, lower = len(rows), int((rows["guess"] < rows["missed"]).sum())
     figures = [(number(rows[name].median(), 0), n) for name in ("guess", "missed")]
@@ -171,7 +174,8 @@ def _friend_list(study: Any) -> list[Any]:
                Column("adult", "An adult by name"), Column("who", "Who starts"))
     return [Table(f"No friend at school yet: {number(len(frame))} students say so",
                   "Newest answer this year. Those without an adult by name come first.", frame, columns, most_rows=5,
-                  key="no_friend_yet", note="Think of a trained peer, a club, or a seat at lunch. Ask the student first.")]
+                  key="no_friend_yet",
+                  note="Think of a trained peer, a club, or a seat at lunch. Ask the student first.")]
 
 
 __all__ = ["adult_counts", "belonging_blocks", "on_roll"]

@@ -63,10 +63,10 @@ def _portfolio_table(rows: pd.DataFrame, gate: Gate) -> Table:
     released = gate.table("portfolio", frame, keys=("approach", "tier", "support"), counts=("n_students",))
     columns = (Column("approach", "Approach"), Column("tier", "Tier"), Column("support", "Support"),
                Column("n_students", "Students", "integer"))
-    note = ("A support can serve several tiers; each carries both tags. Mentors are a Tier 2 support; their contacts are in "
-            "the monthly review.")
-    return Table(gate.fixed("Our supports, by approach and tier"), gate.fixed("Students served this school year"), released,
-                 columns, key="portfolio", most_rows=12,
+    note = ("A support can serve several tiers; each carries both tags. Mentors are a Tier 2 support; their contacts "
+            "are in the monthly review.")
+    title, measure = gate.fixed("Our supports, by approach and tier"), gate.fixed("Students served this school year")
+    return Table(title, measure, released, columns, key="portfolio", most_rows=12,
                  note=gate.fixed(note if gate.is_team else f"{note} {released.rule}"))
 
 
@@ -86,14 +86,15 @@ def _dose_table(study: Any, gate: Gate) -> Table | None:
                Column("group_size", "Students", "integer", "in a group"), Column("in_day", "In school day", "percent"),
                Column("came", "Attended", "percent"))
     note = "What it goes along with on its own days stands in the impact study's method appendix."
-    return Table(gate.fixed("How much of each service"), gate.fixed("Sessions scheduled this year up to now"), table, columns,
-                 key="support_dose", note=gate.fixed(note))
+    title, measure = gate.fixed("How much of each service"), gate.fixed("Sessions scheduled this year up to now")
+    return Table(title, measure, table, columns, key="support_dose", note=gate.fixed(note))
 
 
 def _number_table(rows: pd.DataFrame, gate: Gate) -> Table:
     frame = by_number(rows).assign(words=lambda f: [f"{n} support{'' if n == 1 else 's'}" for n in f["n_supports"]])
     table = gate.table("supports_per_student", frame[["words", "n_students"]], keys=("words",), counts=("n_students",))
-    return Table(gate.fixed("How many supports a student has"), gate.fixed("Students with at least one, this year"), table,
+    title, measure = gate.fixed("How many supports a student has"), gate.fixed("Students with at least one, this year")
+    return Table(title, measure, table,
                  (Column("words", "Supports"), Column("n_students", "Students", "integer")), key="supports_per_student",
                  note=gate.fixed("" if gate.is_team else table.rule))
 
@@ -109,7 +110,8 @@ def _overlap_table(rows: pd.DataFrame, gate: Gate) -> Table | None:
         if frame.empty:
             return None
     table = gate.table("overlaps", frame, keys=("pair",), counts=("n_students",))
-    note = "One lead person for each student, so that supports do not pull apart. A result of one support is a result of both."
+    note = ("One lead person for each student, so that supports do not pull apart. A result of one support is a result "
+            "of both.")
     return Table(gate.fixed("Two supports at one time"), gate.fixed("Students whose spans of both share a day"), table,
                  (Column("pair", "Both"), Column("n_students", "Students", "integer")), key="overlaps", most_rows=6,
                  note=gate.fixed(note))
@@ -121,10 +123,12 @@ def _domain_table(study: Any, rows: pd.DataFrame, gate: Gate) -> Table:
     frame = frame.assign(domain=frame["domain"].map(DOMAIN))[["domain", "n_needs", "n_students", "n_supports"]]
     table = gate.table("domains", frame, keys=("domain", "n_supports"), counts=("n_needs", "n_students"))
     columns = (Column("domain", "Domain"), Column("n_needs", "Open need", "integer", "students"),
-               Column("n_students", "Have a support", "integer", "students"), Column("n_supports", "Supports", "integer"))
+               Column("n_students", "Have a support", "integer", "students"),
+               Column("n_supports", "Supports", "integer"))
     note = "A student can stand in several rows. Which need belongs where is in vocabulary/need_domains.csv."
-    return Table(gate.fixed("Needs and supports by domain"), gate.fixed("Barriers open now, and students served this year"),
-                 table, columns, key="domains", note=gate.fixed(note if gate.is_team else f"{note} {table.rule}"))
+    measure = gate.fixed("Barriers open now, and students served this year")
+    return Table(gate.fixed("Needs and supports by domain"), measure, table, columns, key="domains",
+                 note=gate.fixed(note if gate.is_team else f"{note} {table.rule}"))
 
 
 def inventory(study: Any, *, is_team: bool) -> pd.DataFrame:
@@ -171,7 +175,7 @@ def _codes(study: Any) -> list[dict[str, str]]:
     rows = supports(study)
     table = portfolio(rows)
     return [{"kind": "Support", "name": support_words(row.support),
-             "serves": f"{APPROACH.get(row.approach, row.approach).lower()}, {TIER.get(row.support_tier, '')[:6].lower()}",
+             "serves": f"{APPROACH[row.approach].lower()}, {TIER[row.support_tier].split(',')[0].lower()}",
              "languages": "", "places": "", "checked": ""} for row in table.itertuples()]
 
 
@@ -182,10 +186,11 @@ def _inventory(study: Any, gate: Gate) -> Table | Callout:
         text = "The tables resource, organization and service would list what there is."
         return Callout(title, (gate.fixed(text),), tone="caution")
     table = gate.table("inventory", rows, keys=tuple(rows.columns))
-    columns = (Column("kind", "Kind"), Column("name", "Name"), Column("serves", "For"), Column("languages", "Languages"),
+    columns = (Column("kind", "Kind"), Column("name", "Name"), Column("serves", "For"),
+               Column("languages", "Languages"),
                Column("places", "Places", "number_text"), Column("checked", "Last checked"))
     return Table(title, gate.fixed("Take stock before looking for more. Not checked for 180 days: call again."), table,
-                 columns, key="inventory", most_rows=18)
+                 columns, key="inventory", most_rows=12)
 
 
 __all__ = ["inventory", "support_blocks", "support_tables", "support_words"]

@@ -45,7 +45,8 @@ def datt_data(study, students: pd.Series | None = None) -> pd.DataFrame:
     excused, suspended = _days(rows, "excused_units"), _days(rows, "suspended_units")
     values = {
         "Student ID": rows["student_id"], "School": [study.school_name(s) for s in rows["school_id"]],
-        "Grade": rows["grade_level"].map(grade_words), "Gender": rows["sex"], "Race or ethnicity": rows["race_ethnicity"],
+        "Grade": rows["grade_level"].map(grade_words), "Gender": rows["sex"],
+        "Race or ethnicity": rows["race_ethnicity"],
         **{head: rows[name].map({True: "Yes", False: "No"}) for head, name in (
             ("English learner", "english_learner"), ("Special education", "disability_idea"),
             ("Economic disadvantage", "econ_disadvantaged"))},

@@ -13,16 +13,17 @@ import pandas as pd
 from evalkit.estimators import estimate_or_reason
 from evalkit.programme.connected import ITEMS, answers
 from evalkit.render.blocks import Callout, Column, Table
+from evalkit.reports.barrier_belonging import WORDS
 from evalkit.reports.gate import Gate
 from evalkit.reports.rough import is_few
 
-WORDS = {"trusted_adult": "An adult they trust", "friend_at_school": "A friend at school", "belonging": "They belong here"}
 LEAST = 10
-COLUMNS = ["item", "n", "n_comparison", "yes", "yes_comparison", "difference", "ci_low", "ci_high", "rate_yes", "rate_no"]
+COLUMNS = ["item", "n", "n_comparison", "yes", "yes_comparison", "difference", "ci_low", "ci_high", "rate_yes",
+           "rate_no"]
 
 
 def answers_since_start(study: Any, used: pd.DataFrame) -> pd.DataFrame:
-    """Each compared student's newest answer after the start and up to the end of follow-up. Grain: row of `used` x item."""
+    """Each compared student's newest answer after the start, to the end of follow-up. Grain: row of `used` x item."""
     rows = used.reset_index(drop=True).rename_axis("row").reset_index()
     both = rows.merge(answers(study), on="student_id")
     inside = (both["asked_on"] > both["landmark"]) & (both["asked_on"] <= both["follow_up_end"])
@@ -58,8 +59,8 @@ def connected(study: Any, main: Any, gate: Gate) -> Table | Callout:
     dated = {"landmark", "follow_up_end"} <= set(used.columns)
     rows = belonging_gap(study, used) if dated and "survey" in study.can else pd.DataFrame(columns=COLUMNS)
     if rows.empty:
-        text = ("Answers of students (survey: trusted_adult, friend_at_school, belonging) after the start, ten or more on "
-                "each side, would show whether mentored students say yes more often than similar ones.")
+        text = ("Answers of students (survey: trusted_adult, friend_at_school, belonging) after the start, ten or more "
+                "on each side, would show whether mentored students say yes more often than similar ones.")
         return Callout(title, (gate.fixed(text),), tone="answer")
     shares = ["yes", "yes_comparison", "difference", "ci_low", "ci_high", "rate_yes", "rate_no"]
     frame = rows.assign(item=rows["item"].map(WORDS)).astype(dict.fromkeys(shares, "float64"))
@@ -79,10 +80,11 @@ def connected(study: Any, main: Any, gate: Gate) -> Table | Callout:
                Column("yes_comparison", "Similar", "percent"), Column("difference", "Difference", "signed0", "points"),
                Column("ci_low", "From", "signed0"), Column("ci_high", "To", "signed0"),
                Column("rate_yes", "Missed, yes", "percent1"), Column("rate_no", "Missed, no", "percent1"))
-    note = ("Exploratory. Of students who were asked after the start. It goes along with days in school; it does not show "
-            "that belonging is how mentoring works.")
-    return Table(title, gate.fixed("Newest answer since the start, with 95% interval; days missed by answer, both groups"),
-                 table, columns, note=gate.fixed(note if gate.is_team else f"{note} {table.rule}"), key="belonging_gap")
+    note = ("Exploratory. Of students who were asked after the start. It goes along with days in school; it does not "
+            "show that belonging is how mentoring works.")
+    measure = gate.fixed("Newest answer since the start, with 95% interval; days missed by answer, both groups")
+    return Table(title, measure, table, columns,
+                 note=gate.fixed(note if gate.is_team else f"{note} {table.rule}"), key="belonging_gap")
 
 
 __all__ = ["answers_since_start", "belonging_gap", "connected"]

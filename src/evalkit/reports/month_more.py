@@ -1,4 +1,4 @@
-"""What the review's workbook and notes say besides: fresh contact details, long runs, training, visits, peers, schools."""
+"""What the review's workbook and notes say besides: contact details, long runs, training, visits, peers, schools."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ def _visit_words(study) -> str:
 
 def _peer_words(study) -> str:
     n = len(peers_below_grade(study))
-    return f"**Look again:** {plural(n, 'trained peer')} with a student below grade 6 (tables/peers_below_grade)." if n \
-        else ""
+    said = f"**Look again:** {plural(n, 'trained peer')} with a student below grade 6 (tables/peers_below_grade)."
+    return said if n else ""
 
 
 def tables(study) -> dict[str, pd.DataFrame]:

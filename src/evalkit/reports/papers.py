@@ -1,4 +1,4 @@
-"""Papers for people: sheets, packets, plans, letters, resource sheets, the agenda, certificates. Private files, a whole folder or nothing.
+"""Papers for people: sheets, packets, plans, letters, resource sheets, agenda, certificates. Whole, private folders.
 
 No file name holds a student's name or id; names are read only to set these pages.
 """
@@ -54,9 +54,9 @@ def make_papers(study, *, kinds: Sequence[str] = KINDS, mentor: str = "", month:
                 out: str | Path = "reports") -> list[Made]:
     """Write each kind of paper of a study into DIR/<study>/<period>/papers/<kind>[-<school>][-<mentor>]/.
 
-    study: as `open_study` gives it (its `school` narrows every kind). mentor: only this mentor's sheets, packet and plans;
-    other kinds are not made by mentor and refused. A folder appears whole or not at all; files are readable by their
-    owner only. A kind for which the study has nothing gets no folder, and its remarks say why.
+    study: as `open_study` gives it (its `school` narrows every kind). mentor: only this mentor's sheets, packet,
+    plans; other kinds are not made by mentor and refused. A folder appears whole or not at all; files are
+    readable by their owner only. A kind for which the study has nothing gets no folder, and its remarks say why.
     """
     for kind in kinds:
         must_be_one_of("kind", kind, KINDS)

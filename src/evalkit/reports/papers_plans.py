@@ -44,10 +44,11 @@ def plan_page(study, person: Person) -> dict[str, Any]:
             *_review(study, person)]
     right = [*_helpers(person), _h(say("plan.family", language)), *_lines("", 3),
              _h(say("plan.school", language)), *_lines("", 3), *_lines(say("plan.signed", language), 3)]
+    counted = say("plan.counted", language, date=date_words(study.as_of, language))
     return {"kind": "sheet", "language": language, "mark": "", "greeting": [],
             "band": runs(say("plan.band", language)),
             "title": runs(say("plan.title", language, name=person.name or person.student_id)),
-            "head": [runs(" · ".join(where)), runs(say("plan.counted", language, date=date_words(study.as_of, language)))],
+            "head": [runs(" · ".join(where)), runs(counted)],
             "blocks": [{"kind": "cols", "left": left, "right": right}],
             "foot": runs(_foot(study, language))}
 

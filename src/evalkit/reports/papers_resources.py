@@ -44,9 +44,11 @@ def resource_page(study, pattern: str, language: str) -> dict[str, Any]:
     label = (known.label_es if language == "es" else known.label_en) if known else pattern
     rows = [row for row in active_resources(study).itertuples()
             if pattern in _split(row.patterns) and speaks(row.languages, language)][:MOST]
-    blocks: list[dict[str, Any]] = [_p(say("resource_sheet.intro", language), "lead"), _h(say("resource_sheet.who", language))]
+    blocks: list[dict[str, Any]] = [_p(say("resource_sheet.intro", language), "lead"),
+                                    _h(say("resource_sheet.who", language))]
     for row in rows:
-        blocks.append({"kind": "wash", "title": runs(_name(row, language)), "items": [_joined(_facts(study, row, language))]})
+        facts = _joined(_facts(study, row, language))
+        blocks.append({"kind": "wash", "title": runs(_name(row, language)), "items": [facts]})
     if not rows:
         blocks += [_p(say("resource_sheet.none", language)), {"kind": "lines", "label": runs(""), "n": 2}]
     steps = [runs(say(f"resource_sheet.how_{k}", language)) for k in (1, 2, 3)]

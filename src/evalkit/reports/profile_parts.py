@@ -49,8 +49,8 @@ def opening(study, found: dict[str, int], gate: Gate) -> tuple[str, str]:
     title = gate.text("{n:,} students have a {term} today", words={"term": term}, n=(n, n),
                       otherwise=f"Our {term}s: someone is glad you came")
     where = f" at {plural(found['n_schools'], 'school')}" if found["n_schools"] else ""
-    lead = gate.fixed(f"A {term} greets a student at the door, calls when the student is out, and helps the family find "
-                      f"support{where}. Students are matched because they missed many days, never as a reward.")
+    lead = gate.fixed(f"A {term} greets a student at the door, calls when the student is out, and helps the family "
+                      f"find support{where}. Students are matched because they missed many days, never as a reward.")
     return title, lead
 
 
@@ -67,7 +67,8 @@ def tiles(found: dict[str, int], gate: Gate) -> Tiles:
 
 def role(gate: Gate) -> BulletList:
     """What a mentor does, the eight parts of the role."""
-    return BulletList(gate.fixed("What a mentor does"), tuple(gate.fixed(item.label) for item in activities()), "bullets")
+    labels = tuple(gate.fixed(item.label) for item in activities())
+    return BulletList(gate.fixed("What a mentor does"), labels, "bullets")
 
 
 def mentor_table(study, gate: Gate) -> Table | Callout:
@@ -80,7 +81,8 @@ def mentor_table(study, gate: Gate) -> Table | Callout:
     rows = rows.assign(kind=rows["mentor_id"].map(kinds).fillna("other"))
     table = rows.groupby("kind").agg(n_mentors=("mentor_id", "nunique"), n_students=("student_id", "nunique"))
     table = table.reset_index().assign(kind=lambda t: [say(f"mentor_type.{kind}") for kind in t["kind"]])
-    released = gate.table("mentor_types", table, keys=("kind",), counts=("n_students",), plain={"n_mentors": "n_students"})
+    released = gate.table("mentor_types", table, keys=("kind",), counts=("n_students",),
+                          plain={"n_mentors": "n_students"})
     columns = (Column("kind", "Kind"), Column("n_mentors", "Mentors", "integer"),
                Column("n_students", "Students", "integer"))
     return Table(title, gate.fixed("Pairings in force today"), released, columns, key="mentor_types",
@@ -99,8 +101,8 @@ def partners(study, gate: Gate) -> BulletList | Paragraph:
 def honest(study, gate: Gate) -> Callout:
     """What this page does not say: whether it helps."""
     contact = study.config.brief.get("contact", "")
-    lines = ("This page says what we do and for whom. Whether it helps is asked each month in the review, and in the impact "
-             "study, beside similar students.",
+    lines = ("This page says what we do and for whom. Whether it helps is asked each month in the review, and in the "
+             "impact study, beside similar students.",
              f"Questions: {contact}" if contact else "Questions: ask the school office for the program lead.")
     return Callout(gate.fixed("Does it help?"), tuple(map(gate.fixed, lines)), tone="answer")
 
@@ -111,14 +113,17 @@ def messages_table(study, found: dict[str, int], gate: Gate) -> Table:
     rows = [{"who": who, "message": message, "ask": ask} for who, message, ask in _messages(term, found, gate)]
     table = gate.table("messages", pd.DataFrame(rows), keys=("who", "message", "ask"))
     columns = (Column("who", "For"), Column("message", "Say"), Column("ask", "Ask"))
-    return Table(gate.fixed("Messages and asks, by audience"), gate.fixed("Short enough for a poster, a text or a meeting"),
-                 table, columns, key="messages", note=gate.fixed("Change the words to yours; keep them kind."))
+    measure = gate.fixed("Short enough for a poster, a text or a meeting")
+    return Table(gate.fixed("Messages and asks, by audience"), measure, table, columns, key="messages",
+                 note=gate.fixed("Change the words to yours; keep them kind."))
 
 
 def _messages(term: str, found: dict[str, int], gate: Gate) -> list[tuple[str, str, str]]:
     places, n = found["n_places"], found["n_waiting"]
-    to_reach = gate.text("{n:,} students could still be matched.", n=(n, n), otherwise="Some students could still be matched.")
-    open_now = f"{plural(places, 'place is', 'places are')} open now." if places else "All places are taken: more mentors are needed."
+    to_reach = gate.text("{n:,} students could still be matched.", n=(n, n),
+                         otherwise="Some students could still be matched.")
+    open_now = (f"{plural(places, 'place is', 'places are')} open now." if places else
+                "All places are taken: more mentors are needed.")
     return [
         ("Students", "We are glad when you are here, and we notice when you are not.",
          "Tell one adult what would help you get here."),
@@ -130,7 +135,8 @@ def _messages(term: str, found: dict[str, int], gate: Gate) -> list[tuple[str, s
          f"Be a {term} for one or two students. {open_now}"),
         ("Partners", "You reach what a school cannot: health, rides, food, work, a room to be in.",
          "Tell us your open places each month, and who to call."),
-        ("School board and district", "A school cannot teach a child who is not there. Missing 10% is the line to watch.",
+        ("School board and district",
+         "A school cannot teach a child who is not there. Missing 10% is the line to watch.",
          "Put attendance beside reading in each plan. Pay for a coordinator at each site."),
         ("Neighbors and local business", "A child on the street at ten is a child someone misses.",
          "Say good morning. Offer a ride, a coat, an hour."),

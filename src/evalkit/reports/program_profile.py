@@ -35,16 +35,16 @@ def at_a_glance(study, params: Params) -> Section:
         Row(((years_table(study, gate),), (parts.honest(study, gate),)), (7, 5)),
         Paragraph(gate.fixed(parts.NO_NAMES), "note"),
     )
-    return Section(context, "at_a_glance", title, blocks, lead=lead, is_opening=True, numbers=parts.numbers(found, gate),
-                   off=tuple(map(gate.fixed, study.lacks("mentor", "rates"))))
+    return Section(context, "at_a_glance", title, blocks, lead=lead, is_opening=True,
+                   numbers=parts.numbers(found, gate), off=tuple(map(gate.fixed, study.lacks("mentor", "rates"))))
 
 
 def messages(study, params: Params) -> Section:
     """What to say and what to ask, for each audience."""
     gate = gate_of(study, params)
     blocks = (parts.messages_table(study, parts.counts(study), gate),)
-    return Section(make_context(study, params, TITLE), "messages", gate.fixed("To share: attendance is everyone's"), blocks,
-                   starts_page=True)
+    title = gate.fixed("To share: attendance is everyone's")
+    return Section(make_context(study, params, TITLE), "messages", title, blocks, starts_page=True)
 
 
 __all__ = ["Params", "at_a_glance", "messages"]

@@ -41,7 +41,9 @@ def share_table(name: str, frame: pd.DataFrame, gate: Gate, *, keys: Sequence[st
 
 
 def _on_ladder(gate: Gate, n: float, of: float) -> bool:
-    return gate.audience != "public" or LadderShare(float(n) / float(of), int(of), min_cell=gate.rules.min_cell).is_exact
+    if gate.audience != "public" or not of:
+        return True
+    return LadderShare(float(n) / float(of), int(of), min_cell=gate.rules.min_cell).is_exact
 
 
 def shown_columns(table: Released, *columns: Column) -> tuple[Column, ...]:

@@ -77,11 +77,11 @@ def hot_spot_table(study, found: Selection, gate: Gate) -> Table | Callout:
     rows = hot_spots(_rows(study, found))
     rows = rows.assign(school=[study.school_name(s) for s in rows["school_id"]],
                        level=[_level(row, gate) for row in rows.itertuples()])
-    measure = gate.fixed(f"Students who missed 10% or more, {found.basis}. First: most beyond the share of all schools.")
+    measure = gate.fixed(f"Students who missed 10% or more, {found.basis}. Most beyond the share of all schools first.")
     head = (Column("school", "School"), Column("zip", "Zip"))
     if gate.is_team:
-        columns = (*head, Column("n_chronic", "Missed 10%+", "integer", "students"), Column("n_students", "All", "integer"),
-                   Column("share", "Share", "percent"))
+        columns = (*head, Column("n_chronic", "Missed 10%+", "integer", "students"),
+                   Column("n_students", "All", "integer"), Column("share", "Share", "percent"))
         names = ["school", "zip", "n_chronic", "n_students", "share", "beyond"]
         return Table(title, measure, rows[names], columns, most_rows=MOST_SPOTS, key="hot_spots",
                      note="A place to ask what would help. Rare zips are joined as Other.")
@@ -116,10 +116,11 @@ def moves_figure(study, params: Any, found: Selection, gate: Gate) -> Figure | C
     columns = (Column("label", "Grade now"), Column("n_students", "Students", "integer"),
                Column("before", "Last year", "percent"), Column("value", "Now", "percent"))
     moving = table.frame[rows["is_move"].to_numpy() & table.frame["value"].notna().to_numpy()]
-    alt = listed(f"{row.label} {percent(row.before)} last year, {percent(row.value)} now" for row in moving.itertuples())
+    alt = listed(f"{row.label} {percent(row.before)} last year, {percent(row.value)} now"
+                 for row in moving.itertuples())
     note = "A new school level is a time to plan for. Last year is a whole year, this year is not yet."
     return Figure(title, gate.fixed("Share of students who missed 10% or more of days"),
-                  figures.school_dots(table.frame, words=("this year, with 95% interval", "the same students last year")),
+                  figures.school_dots(table.frame, words=("this year, with 95% interval", "same students last year")),
                   gate.fixed(f"{alt or 'No grade that begins a school is shown'}."), table, columns,
                   note=gate.fixed(note), key="grade_moves")
 
@@ -135,8 +136,8 @@ def signs_table(study, found: Selection, gate: Gate) -> Table | Callout:
     title = gate.fixed("Early signs together")
     flags = outcome_flags(study)
     if len(flags.columns) < 2:
-        text = ("Course failures or behavior referrals in the table outcome (a measure that begins with course, behavior "
-                "or suspension) would stand beside attendance signs here.")
+        text = ("Course failures or behavior referrals in the table outcome (a measure that begins with course, "
+                "behavior or suspension) would stand beside attendance signs here.")
         return Callout(title, (gate.fixed(text),), tone="caution")
     rows = sign_counts(found.scored, found.warned, flags)
     names = [name for name in SIGN_WORDS if name in rows]
@@ -178,7 +179,7 @@ def years_table(study, gate: Gate) -> Table | Callout:
     table = share_table("years", frame, gate, keys=("year",), n="n_chronic", of="n_students")
     columns = shown_columns(table, Column("year", "School year"), Column("n_chronic", "Missed 10% or more", "integer"),
                             Column("n_students", "Students", "integer"), Column("share", "Share", "percent"))
-    note = ("Years before are whole, of students this study holds, so the students differ. Add years to prior_year to see "
-            "more of them.")
+    note = ("Years before are whole, of students this study holds, so the students differ. Add years to prior_year to "
+            "see more of them.")
     return Table(title, gate.fixed("Students who missed 10% or more of days"), table, columns, key="years",
                  note=gate.fixed(note if gate.is_team else f"{note} {table.rule}"))

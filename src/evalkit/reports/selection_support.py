@@ -24,8 +24,8 @@ def training_table(study, gate: Gate) -> Table | Callout:
     """Each topic and how many mentors have had it; visits by an observer. Counts of mentors, never a ranking."""
     title = gate.fixed("Training and support of mentors")
     if "assignment" not in study.can or not (has_training(study) or "observation" in study.can):
-        text = ("Rows of team_meeting with kind = training (date, topic, mentor_ids) would show who has had which topic; "
-                "the table observation, who was visited.")
+        text = ("Rows of team_meeting with kind = training (date, topic, mentor_ids) would show who has had which "
+                "topic; the table observation, who was visited.")
         return Callout(title, (gate.fixed(text),), tone="caution")
     rows = _topics(study) + _visits(study, gate)
     frame = pd.DataFrame(rows).astype({"n": "Int64", "of": "Int64"})
@@ -36,8 +36,8 @@ def training_table(study, gate: Gate) -> Table | Callout:
     columns = (Column("what", "Topic or visit"), Column("n", "Mentors", "integer", "have had it"),
                Column("of", "Of", "integer", "with a student now"), Column("last", "Newest"))
     note = "Who has had what is in tables/training_by_mentor." if gate.is_team else table.rule if has_peers else ""
-    return Table(title, gate.fixed("This school year. New mentors need the first four before they start."), table, columns,
-                 note=gate.fixed(note), key="training")
+    measure = gate.fixed("This school year. New mentors need the first four before they start.")
+    return Table(title, measure, table, columns, note=gate.fixed(note), key="training")
 
 
 def _topics(study) -> list[dict[str, Any]]:

@@ -239,7 +239,8 @@ def lists(study, params: Params) -> Section:
         "Lists: who to talk about, and with whom to pair",
         tuple(blocks),
         starts_page=True,
-        tables=selection_tables.workbook(study, found, people) | {"signs_by_student": selection_places.sign_list(study, found)},
+        tables=selection_tables.workbook(study, found, people)
+        | {"signs_by_student": selection_places.sign_list(study, found)},
         files={"datt.xlsx": datt.workbook_of(study, found)},
     )
 

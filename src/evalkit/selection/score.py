@@ -56,7 +56,8 @@ def candidates(
     matched: students with a mentor now. Parts are 0-1: need = share of days missed over 20 % (this year's from 20
     enrolled days on, else last year's), at most 1; transition = the grade is one of `transition`; persistence = years
     in a row chronically absent up to last year, two or more is 1; adult = strength of the closest named relationship
-    (1 to 3) over 3, or a sixth where only a partner's mentor is at the school (adult_from says which); grade_rate = the grade's share chronically absent over the highest grade's. points_* = weight x
+    (1 to 3) over 3, or a sixth where only a partner's mentor is at the school (adult_from says which); grade_rate =
+    the grade's share chronically absent over the highest grade's. points_* = weight x
     part, score their sum. route: match, reach_out_first, has_mentor, not_listed. Source: seed 001 1c (R26-R31).
     """
     weights = weights or Weights()
