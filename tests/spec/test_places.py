@@ -182,3 +182,19 @@ def test_rough_shares_hide_a_small_side_and_round_the_rest() -> None:
     assert "n" not in shown
     team = share_table("t", frame, Gate(privacy, "team"), keys=("k",)).frame
     assert team["n"].tolist() == [9, 25, 192, 100]
+
+
+def test_the_datt_data_sheet_is_a_study_of_totals(study, tmp_path) -> None:
+    import shutil
+
+    from evalkit.measures import is_chronic
+
+    found = selection_of(study, student_selection.Params(as_of=END.isoformat()))
+    (tmp_path / "attendance_total.xlsx").write_bytes(datt.workbook_of(study, found))
+    for name in ("student", "assignment"):
+        shutil.copy(recount.SAMPLE / f"{name}.csv", tmp_path / f"{name}.csv")
+    page = (recount.SAMPLE.parents[1] / "docs" / "how-to" / "datt.md").read_text(encoding="utf-8")
+    (tmp_path / "study.toml").write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    again = ek.open_study(tmp_path)
+    rows = student_panel(again)
+    assert len(rows) == len(roll()) and int(is_chronic(rows, rules=again.rules).sum()) == sum(map(over, roll()))

@@ -28,13 +28,14 @@ SHEETS = {"grade_level": "A Grade", "race_ethnicity": "B Race or ethnicity", "di
           "econ_disadvantaged": "H Economic status", "zip": "I Zip code"}
 DATA = ("Student ID", "School", "Grade", "Gender", "Race or ethnicity", "English learner", "Special education",
         "Economic disadvantage", "Zip code", "Days enrolled", "Days present", "Excused days", "Unexcused days",
-        "Suspended days", "Days absent", "Percent absent", "Attendance level")
+        "Suspended days", "Days absent", "Percent absent", "Attendance level", "School ID", "Period start", "Period end")
 
 
 def datt_data(study, students: pd.Series | None = None) -> pd.DataFrame:
     """The data sheet: a row per student, the year up to as_of. Days absent = excused + unexcused + suspended days.
 
-    students: keep these only. With totals only the three kinds of days are blank. Percent absent is 0 to 100.
+    students: keep these only. With totals only the three kinds of days are blank. Percent absent is 0 to 100. The last
+    three columns are evalkit's: with them the sheet can be read again as attendance_total (docs/how-to/datt.md).
     """
     year = student_panel(study, book=book_of(study) if has_days(study) else None)
     year = year[year["enrolled_units"].notna()]
@@ -53,7 +54,8 @@ def datt_data(study, students: pd.Series | None = None) -> pd.DataFrame:
         "Zip code": rows["zip5"], "Days enrolled": enrolled, "Days present": enrolled - absent,
         "Excused days": excused, "Unexcused days": absent - excused - suspended, "Suspended days": suspended,
         "Days absent": absent, "Percent absent": 100 * absent / enrolled.where(enrolled > 0),
-        "Attendance level": band(rows, rules=study.rules).map(LEVELS)}
+        "Attendance level": band(rows, rules=study.rules).map(LEVELS), "School ID": rows["school_id"],
+        "Period start": f"{study.school_year - 1}-07-01", "Period end": f"{study.as_of:%Y-%m-%d}"}
     return pd.DataFrame(values)[list(DATA)]
 
 
