@@ -1,4 +1,4 @@
-"""Success plans and resource sheets, really rendered: one page each, both languages, nobody named where none should be."""
+"""Success plans and resource sheets, really rendered: one page each, both languages, nobody named in vain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schools past 20 %, school by zip, moves to a new school, years, signs, the DATT workbook: recounted from the files."""
+"""Schools past 20 %, school by zip, moves to a new school, years, signs, the DATT workbook: recounted."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def test_year_by_year(study) -> None:
 def test_signs_stand_beside_each_other(study, scored) -> None:
     found = selection_of(study, student_selection.Params(as_of=END.isoformat()))
     flags = p.outcome_flags(study)
-    behavior = {row["student_id"] for row in recount.rows("outcome")
-                if row["measure"].startswith("behavior") and recount.day(row["date"]) <= END and float(row["value"]) >= 1}
+    behavior = {row["student_id"] for row in recount.rows("outcome") if row["measure"].startswith("behavior")
+                and recount.day(row["date"]) <= END and float(row["value"]) >= 1}
     attendance = set(found.warned["student_id"])
     expected = Counter((s in attendance, s in behavior) for s in roll())
     counts = p.sign_counts(scored, found.warned, flags)

@@ -1,4 +1,4 @@
-"""The program's profile and the review's further counts: recounted, kind in their words, and no child in a partner's copy."""
+"""The program's profile and the review's further counts: recounted, kindly worded, no child in a partner's copy."""
 
 from __future__ import annotations
 

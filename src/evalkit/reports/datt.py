@@ -28,7 +28,8 @@ SHEETS = {"grade_level": "A Grade", "race_ethnicity": "B Race or ethnicity", "di
           "econ_disadvantaged": "H Economic status", "zip": "I Zip code"}
 DATA = ("Student ID", "School", "Grade", "Gender", "Race or ethnicity", "English learner", "Special education",
         "Economic disadvantage", "Zip code", "Days enrolled", "Days present", "Excused days", "Unexcused days",
-        "Suspended days", "Days absent", "Percent absent", "Attendance level", "School ID", "Period start", "Period end")
+        "Suspended days", "Days absent", "Percent absent", "Attendance level", "School ID", "Period start",
+        "Period end")
 
 
 def datt_data(study, students: pd.Series | None = None) -> pd.DataFrame:
