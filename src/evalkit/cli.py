@@ -144,13 +144,13 @@ def _tell_school(outcome: Any) -> None:
 
 @app.command()
 def papers(study: StudyArg,
-           kind: Annotated[str, typer.Option(help="sheet, letter, packet, agenda or certificate; or all.")] = "",
+           kind: Annotated[str, typer.Option(help="sheet, letter, packet, plan, resource, agenda or certificate.")] = "",
            school: Annotated[str, typer.Option(help="One school's id.")] = "",
-           mentor: Annotated[str, typer.Option(help="One mentor's id (sheets and packet).")] = "",
+           mentor: Annotated[str, typer.Option(help="One mentor's id (sheets, packet, plans).")] = "",
            month: Annotated[str, typer.Option(help="As of that month's last school day, YYYY-MM.")] = "",
            as_of: Annotated[str, typer.Option("--as-of", help="The last day to use, YYYY-MM-DD.")] = "",
            out: OutOption = Path("reports")) -> None:
-    """Sheets for mentors, letters to families, packets, the meeting's agenda, certificates. They hold names."""
+    """Sheets and packets for mentors, plans, letters, resource sheets, the agenda, certificates. They hold names."""
     from evalkit.reports.papers import KINDS, make_papers
     from evalkit.study import open_study
 

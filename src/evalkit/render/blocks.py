@@ -278,7 +278,8 @@ class Section:
 
     title: the section's title, or the report's message when `is_opening`. `lead` follows an opening's title.
     off: one sentence per thing that is not shown and the table that would switch it on.
-    files: further text files of the run's folder, relative name with / -> text (effects.json, replication/plan.toml).
+    files: further files of the run's folder, relative name with / -> text (effects.json, replication/plan.toml), or
+    bytes for the team (datt.xlsx).
     """
 
     context: Context
@@ -291,7 +292,7 @@ class Section:
     numbers: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Any] = field(default_factory=dict)
     off: tuple[str, ...] = ()
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.context.audience == TEAM:

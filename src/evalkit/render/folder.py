@@ -60,8 +60,11 @@ def fill(folder: Path, params: Any, sections: Sequence[Section], *, html: str, p
         files.write_text(folder / "figures" / f"{stem}.svg", svg, private=private)
     if context.audience == TEAM:
         files.write_bytes(folder / "tables.xlsx", sheets.workbook(named), private=True)
-    for name, text in extra_files(sections).items():
-        files.write_text(folder / name, text, private=private)
+    for name, content in extra_files(sections).items():
+        if isinstance(content, bytes):
+            files.write_bytes(folder / name, content, private=private)
+        else:
+            files.write_text(folder / name, content, private=private)
     files.write_json(folder / RESULTS, results(sections), private=private)
     files.write_json(folder / MANIFEST, manifest(folder, params, context), private=private)
 
@@ -89,15 +92,15 @@ def shown_figures(sections: Sequence[Section]) -> dict[str, str]:
     return found
 
 
-def extra_files(sections: Sequence[Section]) -> dict[str, str]:
+def extra_files(sections: Sequence[Section]) -> dict[str, str | bytes]:
     """The further files the sections add, each inside the folder and none of them a file evalkit writes itself."""
-    found: dict[str, str] = {}
+    found: dict[str, str | bytes] = {}
     for section in sections:
-        for name, text in section.files.items():
+        for name, content in section.files.items():
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts or path.parts[0] in (MANIFEST, RESULTS, "figures"):
                 raise ValueError(f'"{name}" is no name a section may give a file.')
-            found[name] = str(text)
+            found[name] = content if isinstance(content, bytes) else str(content)
     return found
 
 

@@ -12,9 +12,11 @@ from evalkit.patterns.notes import reason_proposals
 from evalkit.render.blocks import BulletList, Callout, Paragraph, Row, Section
 from evalkit.reports import barrier_blocks as blocks
 from evalkit.reports import barrier_counts
+from evalkit.reports.barrier_belonging import belonging_blocks
 from evalkit.reports.barrier_facts import BarrierFacts, barrier_facts, reason_shares
 from evalkit.reports.barrier_help import help_blocks
 from evalkit.reports.barrier_people import people_blocks
+from evalkit.reports.barrier_supports import support_blocks, support_tables
 from evalkit.reports.barrier_voices import voice_blocks
 from evalkit.reports.gate import Gate, gate_of
 from evalkit.reports.params import Params as BaseParams
@@ -212,4 +214,29 @@ def help_for_barriers(study: Any, params: Params) -> Section:
     body = help_blocks(study, gate)
     return Section(
         context, "help_for_barriers", title, tuple(body), starts_page=True, off=tuple(map(gate.fixed, lacking))
+    )
+
+
+def belonging(study: Any, params: Params) -> Section:
+    """Page 5: who has someone at school, what goes along with it, and what families thought."""
+    gate, context = gate_of(study, params), make_context(study, params, TITLE)
+    return Section(
+        context,
+        "belonging",
+        gate.fixed("Belonging: who has someone at school"),
+        tuple(belonging_blocks(study, gate)),
+        starts_page=True,
+    )
+
+
+def what_exists(study: Any, params: Params) -> Section:
+    """Page 6: supports by approach, tier and domain, where they overlap, and the inventory."""
+    gate, context = gate_of(study, params), make_context(study, params, TITLE)
+    return Section(
+        context,
+        "what_exists",
+        gate.fixed("What already exists: supports, and who has which"),
+        tuple(support_blocks(study, gate)),
+        starts_page=True,
+        tables=support_tables(study, gate),
     )

@@ -55,7 +55,7 @@ def _survey(study: Any, gate: Gate) -> Table:
     rows = survey_by_band(study)
     names = {band.band: band.label for band in bands()} | {"all": "All students"}
     frame = rows.assign(band=rows["band"].map(names))[
-        ["band", "n_roster", "n_answered", "response", "ci_low", "ci_high"]
+        ["band", "n_roster", "n_answered", "response", "ci_low", "ci_high", "roster_share", "answered_share"]
     ]
     table = gate.table(
         "survey_response",
@@ -64,7 +64,12 @@ def _survey(study: Any, gate: Gate) -> Table:
         counts=("n_roster", "n_answered"),
         total="All students",
         shares={"response": ("n_answered", "n_roster")},
-        plain={"ci_low": "n_answered", "ci_high": "n_answered"},
+        plain={
+            "ci_low": "n_answered",
+            "ci_high": "n_answered",
+            "roster_share": "n_roster",
+            "answered_share": "n_answered",
+        },
     )
     columns = (
         Column("band", "Days missed"),
@@ -73,10 +78,12 @@ def _survey(study: Any, gate: Gate) -> Table:
         Column("response", "Share", "percent"),
         Column("ci_low", "Low", "percent"),
         Column("ci_high", "High", "percent"),
+        Column("answered_share", "Of answers", "percent"),
+        Column("roster_share", "Of students", "percent"),
     )
     return Table(
         gate.fixed("Who answered the survey"),
-        gate.fixed("Of all students, with 95% interval"),
+        gate.fixed("Of all students, with 95% interval; where the last two differ, some are heard less"),
         table,
         columns,
         note="" if gate.is_team else gate.fixed(table.rule),

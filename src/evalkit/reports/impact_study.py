@@ -8,7 +8,14 @@ from typing import Any, ClassVar
 
 from evalkit.disclosure.types import Released
 from evalkit.render.blocks import Callout, Paragraph, Row, Section
-from evalkit.reports import impact_answer, impact_appendix, impact_files, impact_services, impact_who
+from evalkit.reports import (
+    impact_answer,
+    impact_appendix,
+    impact_connected,
+    impact_files,
+    impact_services,
+    impact_who,
+)
 from evalkit.reports.gate import gate_of
 from evalkit.reports.impact_groups import strategy_estimates
 from evalkit.reports.impact_run import Analysis, run_analyses
@@ -111,6 +118,7 @@ def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section
         blocks.append(impact_appendix.method_row(study, analysis, gate))
         blocks += [row for row in (impact_appendix.beyond_row(analysis, gate),) if row is not None]
     blocks.append(Row(((strategy,), (sessions,)), (6, 6)))
+    blocks.append(impact_connected.connected(study, found[0], gate))
     blocks += [impact_appendix.checks_table(analysis, gate) for analysis in found]
     return Section(
         _context(study, params),

@@ -14,7 +14,7 @@ from evalkit.programme import (
     referral_funnel,
 )
 from evalkit.render.blocks import Callout, Column, Paragraph, Row, Table
-from evalkit.reports import month_patterns
+from evalkit.reports import month_more, month_patterns
 from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.month_facts import Facts
 from evalkit.reports.month_glance import window_words
@@ -152,6 +152,7 @@ def mentor_note(study, facts: Facts, gate: Gate) -> Paragraph | None:
         )
         named = listed(f"{say('end_reason.' + row.reason)} {row.n}" for row in reasons.head(3).itertuples())
         parts.append(f"{number(len(early))} pairings closed early this year ({named}).")
+    parts += month_more.sentences(study, gate)
     return Paragraph(gate.fixed(" ".join(parts)), "note")
 
 
@@ -172,7 +173,7 @@ def programme_numbers(study, facts: Facts, gate: Gate) -> dict[str, Any]:
         return {
             "elements": [released | {"element": row["element"]} for row, released in zip(kept, shares, strict=True)]
         }
-    numbers: dict[str, Any] = {"elements": elements}
+    numbers: dict[str, Any] = {"elements": elements} | month_more.numbers(study)
     if {"mentor", "assignment"} <= study.can:
         loads, ended = caseloads(study, facts.window.start, facts.window.end), closures(study)
         by_type = loads.groupby("mentor_type")[["n_students", "cap", "n_open", "is_over_cap"]].sum().reset_index()
@@ -191,7 +192,7 @@ def programme_numbers(study, facts: Facts, gate: Gate) -> dict[str, Any]:
 def mentor_tables(study, facts: Facts, gate: Gate) -> dict[str, Any]:
     """For the team's workbook: caseloads and contacts on a day missed. Mentors stand by school and id, never ranked."""
     if not gate.is_team or not {"mentor", "assignment"} <= study.can:
-        return {}
+        return month_more.tables(study) if gate.is_team else {}
     from evalkit.programme import answered_absences, conflicts
 
     tables = {"mentors": caseloads(study, facts.window.start, facts.window.end)}
@@ -202,7 +203,7 @@ def mentor_tables(study, facts: Facts, gate: Gate) -> dict[str, Any]:
             "unanswered_absences": open_calls,
             "contact_conflicts": conflicts(study, facts.window.start, facts.window.end),
         }
-    return {name: table for name, table in tables.items() if len(table)}
+    return {name: table for name, table in tables.items() if len(table)} | month_more.tables(study)
 
 
 def definitions(study, facts: Facts, gate: Gate) -> Row:

@@ -12,6 +12,7 @@ from evalkit.programme import active_assignments, book_of
 from evalkit.render.blocks import Column, Table
 from evalkit.reports.month_facts import Facts
 from evalkit.reports.month_lists import RULES
+from evalkit.reports.month_more import run_words
 from evalkit.rules import UNITS_PER_DAY
 from evalkit.wording import grade_words, month_words, number, plural
 
@@ -147,7 +148,7 @@ def _seen(name: str, row) -> str:
         return f"{_units(row.absent_units)} of last 20, {_units(row.absent_units_before)} of 20 before"
     if name == "watch":
         if row.run >= 3:
-            return f"{row.run} in a row, {_short(row.run_from)} to {_short(row.run_to)}"
+            return f"{run_words(row.run)}{row.run} in a row, {_short(row.run_from)} to {_short(row.run_to)}"
         return f"{_units(row.absent_units)} of last 10, no run"
     if name == "decide":
         return (

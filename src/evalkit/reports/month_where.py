@@ -11,7 +11,7 @@ from evalkit.programme import (
     wilson,
 )
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
-from evalkit.reports import month_mentors, month_patterns, month_schools
+from evalkit.reports import month_mentors, month_more, month_patterns, month_schools
 from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.month_facts import Facts
 from evalkit.reports.month_glance import window_words
@@ -104,7 +104,8 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | None:
         table,
         columns,
         key="schools",
-        note=gate.fixed(f"In order of id, not ranked: intervals overlap. {beside}".strip()),
+        note=gate.fixed(" ".join(text for text in (
+            "In order of id, not ranked: intervals overlap.", month_more.past_20(table.frame), beside) if text)),
     )
 
 

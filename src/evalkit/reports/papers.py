@@ -1,4 +1,4 @@
-"""Papers for people: sheets, packets, letters, the agenda, certificates. Private files, a whole folder or nothing.
+"""Papers for people: sheets, packets, plans, letters, resource sheets, agenda, certificates. Whole, private folders.
 
 No file name holds a student's name or id; names are read only to set these pages.
 """
@@ -15,11 +15,12 @@ from evalkit.errors import UserError, must_be_one_of
 from evalkit.figures.canvas import covers
 from evalkit.render.folder import outputs
 from evalkit.render.pdf import can_print, page_pdf, set_pdf
-from evalkit.reports import papers_certificates, papers_letters, papers_sheets
+from evalkit.reports import papers_certificates, papers_letters, papers_plans, papers_resources, papers_sheets
 from evalkit.reports.papers_agenda import agenda
 from evalkit.reports.papers_people import People, pairs_of, spoken
 
-KINDS = ("sheet", "letter", "packet", "agenda", "certificate")
+KINDS = ("sheet", "letter", "packet", "agenda", "certificate", "plan", "resource")
+BY_MENTOR = ("sheet", "packet", "plan")
 ALL = "all"
 WRITE_IN = "________________"
 NO_FONT = ("This machine has no font for the letters of some names: a line stands there to write on. "
@@ -53,15 +54,15 @@ def make_papers(study, *, kinds: Sequence[str] = KINDS, mentor: str = "", month:
                 out: str | Path = "reports") -> list[Made]:
     """Write each kind of paper of a study into DIR/<study>/<period>/papers/<kind>[-<school>][-<mentor>]/.
 
-    study: as `open_study` gives it (its `school` narrows every kind). mentor: only this mentor's sheets and packet;
-    other kinds are not made by mentor and refused. A folder appears whole or not at all; files are readable by their
-    owner only. A kind for which the study has nothing gets no folder, and its remarks say why.
+    study: as `open_study` gives it (its `school` narrows every kind). mentor: only this mentor's sheets, packet,
+    plans; other kinds are not made by mentor and refused. A folder appears whole or not at all; files are
+    readable by their owner only. A kind for which the study has nothing gets no folder, and its remarks say why.
     """
     for kind in kinds:
         must_be_one_of("kind", kind, KINDS)
-    if mentor and not set(kinds) & {"sheet", "packet"}:
-        raise UserError("--mentor goes with --kind sheet or packet.", remedy="Use --school for the other kinds.")
-    kinds = [kind for kind in kinds if not mentor or kind in ("sheet", "packet")]
+    if mentor and not set(kinds) & set(BY_MENTOR):
+        raise UserError("--mentor goes with --kind sheet, packet or plan.", remedy="Use --school for the other kinds.")
+    kinds = [kind for kind in kinds if not mentor or kind in BY_MENTOR]
     _must_know_mentor(study, mentor)
     people = People(study)
     home = Path(out) / files.safe_name(study.folder.resolve().name) / (month or f"{study.as_of:%Y-%m-%d}") / "papers"
@@ -174,12 +175,30 @@ def _certificates(study, people: People, mentor: str, month: str) -> Papers:
     return _set("certificate", "certificate.typ", "Certificates", named_pages, _language(study), tuple(remarks))
 
 
+def _plans(study, people: People, mentor: str, month: str) -> Papers:
+    pages = papers_plans.plan_pages(study, people, mentor)
+    if not pages:
+        return Papers("plan", {}, 0, tuple(study.lacks("assignment")) or ("No student has a mentor on this date.",))
+    named = {name if name == papers_plans.LEAD else f"mentor-{_stem(study, name)}": list(found)
+             for name, found in pages.items()}
+    remarks = study.lacks("identity")
+    return _set("plan", "papers.typ", "Success plans", named, _language(study), remarks)
+
+
+def _resources(study, people: People, mentor: str, month: str) -> Papers:
+    pages = papers_resources.resource_pages(study)
+    if not pages:
+        return Papers("resource", {}, 0, ("Resource sheets need the table resource or barrier.",))
+    return _set("resource", "papers.typ", "Resource sheets", pages, _language(study), study.lacks("resource"))
+
+
 def _agenda(study, people: People, mentor: str, month: str) -> Papers:
     return Papers("agenda", {"agenda": page_pdf(agenda(study, month=month))}, 0)
 
 
 _MAKERS: Mapping[str, Callable[[Any, People, str, str], Papers]] = {
-    "sheet": _sheets, "letter": _letters, "packet": _packets, "agenda": _agenda, "certificate": _certificates}
+    "sheet": _sheets, "letter": _letters, "packet": _packets, "agenda": _agenda, "certificate": _certificates,
+    "plan": _plans, "resource": _resources}
 
 
 def _set(kind: str, template: str, title: str, named: Mapping[str, Pages], language: str,

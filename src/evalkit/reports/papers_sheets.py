@@ -68,7 +68,7 @@ def _together() -> list[dict[str, Any]]:
 def _strengths(person: Person, is_peer: bool) -> list[dict[str, Any]]:
     found = []
     if person.plan and isinstance(person.plan["strengths"], str):
-        found.append(_cut(person.plan["strengths"]))
+        found.append(cut_text(person.plan["strengths"]))
     if person.gain is not None and not is_peer:
         before, now = (_days_of(n) for n in person.gain)
         found.append(f"Getting better: missed {now} in the last 20 school days, {before} in the 20 before")
@@ -119,10 +119,10 @@ def _help(study, person: Person) -> list[dict[str, Any]]:
         name = names.get(row["resource_id"])
         late = pd.notna(row["outcome_date"]) and row["outcome_date"] > study.as_of
         outcome = "unknown" if late or not isinstance(row["outcome"], str) else row["outcome"]
-        lines.append(f"{_cut(name) if isinstance(name, str) else 'A resource'}: {OUTCOMES.get(outcome, outcome)}")
+        lines.append(f"{cut_text(name) if isinstance(name, str) else 'A resource'}: {OUTCOMES.get(outcome, outcome)}")
     tried = {row["resource_id"] for row in person.referrals}
     ideas = [row for row in resources_for(study, person) if row["resource_id"] not in tried]
-    lines += [f"Could help: {_cut(row['name'])}" + (f", {_cut(row['contact'])}" if row["contact"] else "")
+    lines += [f"Could help: {cut_text(row['name'])}" + (f", {cut_text(row['contact'])}" if row["contact"] else "")
               for row in ideas]
     return [_h("Help so far"), _list(lines[:5])] if lines else []
 
@@ -145,7 +145,7 @@ def _plan(study, person: Person) -> list[dict[str, Any]]:
         since = date_words(plan["made_on"], year=False)
         rows.append(("So far", f"{_days_of(person.plan_missed)} missed since {since}"))
     if isinstance(plan["helpers"], str):
-        rows.append(("Helpers", _cut(plan["helpers"])))
+        rows.append(("Helpers", cut_text(plan["helpers"])))
     due = pd.notna(plan["review_on"]) and plan["review_on"] < study.as_of
     note = [_p("The review date has passed: look at the plan together and set a new one.")] if due else []
     return [_h("Success plan"), _facts(rows), *note]
@@ -155,7 +155,7 @@ def _family(study, person: Person) -> list[dict[str, Any]]:
     known = person.family
     said = [("Name", known.get("family_contact")), ("Phone", known.get("phone")),
             ("Speaks", _language_name(known.get("home_language")))]
-    rows = [(label, _cut(value)) for label, value in said if isinstance(value, str) and value.strip()]
+    rows = [(label, cut_text(value)) for label, value in said if isinstance(value, str) and value.strip()]
     head = _h("Family")
     if not rows:
         return [head, *_lines("Name and phone", 2)]
@@ -211,7 +211,7 @@ def _days_of(n: Any) -> str:
     return "no days" if float(n) == 0 else days(float(n))
 
 
-def _cut(text: Any) -> str:
+def cut_text(text: Any) -> str:
     """Typed text as far as a sheet has room for it."""
     said = " ".join(plain(text).split())
     return said if len(said) <= LONGEST else said[: LONGEST - 1].rsplit(" ", 1)[0] + "…"

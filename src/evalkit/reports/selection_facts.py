@@ -24,6 +24,7 @@ from evalkit.selection import (
 
 GROUPS = {
     "grade_level": "grade",
+    "sex": "sex",
     "race_ethnicity": "race or ethnicity",
     "english_learner": "English learner",
     "disability_idea": "special education",

@@ -43,7 +43,7 @@ def _request(name: str, table: pd.DataFrame) -> TableRequest:
         order = {grade.grade_level: grade.order for grade in grades()} | {"unknown": 98, "all": 99}
         frame = frame.sort_values("group", key=lambda codes: codes.map(order), ignore_index=True)
         frame = frame.assign(group=[g if g in ("all", "unknown") else grade_words(g) for g in frame["group"]])
-    if name == "race_ethnicity":
+    if name in ("race_ethnicity", "sex"):
         frame = frame.assign(group=frame["group"].str.replace(r"(?<=[a-z])(?=[A-Z])", " ", regex=True))
     parts = {"n_chronic": ("n_severe", "n_moderate"), "n_students": ("n_chronic", "n_at_risk", "n_satisfactory")}
     return TableRequest(
@@ -57,16 +57,20 @@ def _request(name: str, table: pd.DataFrame) -> TableRequest:
     )
 
 
-def _breakdown(name: str, released, basis: str, gate: Gate) -> Table:
-    columns = [Column("group", GROUPS[name].capitalize())]
+def breakdown_columns(label: str) -> tuple[Column, ...]:
+    """The DATT's columns in its order, after the group's name."""
+    columns = [Column("group", label)]
     for band in BANDS:
         columns += [Column(f"n_{band}", HEADS[band], "integer"), Column(f"share_{band}", "Share", "percent")]
-    columns.append(Column("n_students", "All", "integer"))
+    return (*columns, Column("n_students", "All", "integer"))
+
+
+def _breakdown(name: str, released, basis: str, gate: Gate) -> Table:
     return Table(
         gate.fixed(f"By {GROUPS[name]}"),
         gate.fixed(f"Students by share of days missed, {basis}: number and percent."),
         released,
-        tuple(columns),
+        breakdown_columns(GROUPS[name].capitalize()),
         total_row=True,
         note=gate.fixed("" if is_whole(released) else released.rule),
         key=f"by_{name}",
@@ -117,6 +121,7 @@ def score_frame(study, rows: pd.DataFrame, people: People) -> pd.DataFrame:
             "missed": days,
             **{f"points_{name}": rows[f"points_{name}"].to_numpy() for name in names},
             "score": rows["score"].to_numpy(),
+            "adult_from": rows["adult_from"].to_numpy(),
         }
     )
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from evalkit.errors import UsageError
 from evalkit.render.blocks import BulletList, Callout, Column, CountList, Paragraph, Row, Section, Table, Tile, Tiles
-from evalkit.reports import selection_tables
+from evalkit.reports import datt, selection_places, selection_support, selection_tables
 from evalkit.reports.gate import Gate, gate_of
 from evalkit.reports.month_tables import People
 from evalkit.reports.params import Params as BaseParams
@@ -117,7 +117,8 @@ def _score_words(params: Params, gate: Gate) -> BulletList:
         f"Need, up to {weights.need:g}: share of days missed, this year from 20 days on, else last year. 20% is full.",
         f"Years, up to {weights.persistence:g}: years in a row with 10% or more missed. Two years is full.",
         f"New school, {weights.transition:g}: grade {moving}.",
-        f"Known adult, up to {weights.adult:g}: a mentor who knows the student, by how well.",
+        f"Known adult, up to {weights.adult:g}: a mentor who knows the student, by how well; a sixth of it where only "
+        "a partner is on site.",
         f"Grade, up to {weights.grade_rate:g}: how common missing 10% is in the grade.",
     )
     return BulletList(gate.fixed("How the score is made"), tuple(map(gate.fixed, lines)))
@@ -175,8 +176,24 @@ def groups(study, params: Params) -> Section:
     )
 
 
+def places(study, params: Params) -> Section:
+    """Page 3: schools past 20 %, school by zip, moves to a new school level, signs together, year by year."""
+    gate, title = gate_of(study, params), "Where: schools, neighborhoods, and moves to a new school"
+    if "daily" not in study.can and "prior_year" not in study.can:
+        return Section(_context(study, params), "places", gate.fixed(title))
+    found = selection_of(study, params)
+    spots = selection_places.hot_spot_table(study, found, gate)
+    beside = (selection_places.signs_table(study, found, gate), selection_places.years_table(study, gate))
+    blocks = (
+        *selection_places.schools_block(study, found, gate),
+        Row(((spots,), beside), (7, 5)),
+        selection_places.moves_figure(study, params, found, gate),
+    )
+    return Section(_context(study, params), "places", gate.fixed(title), blocks, starts_page=True)
+
+
 def lists(study, params: Params) -> Section:
-    """Page 4, team only: highest scores with their parts, reach out first, newest signs, proposals."""
+    """Page 5, team only: highest scores with their parts, reach out first, newest signs, proposals."""
     gate = gate_of(study, params, nearly=True)
     if not gate.is_team or ("daily" not in study.can and "prior_year" not in study.can):
         text = gate.fixed("Lists of students are in the team's copy only.")
@@ -222,7 +239,9 @@ def lists(study, params: Params) -> Section:
         "Lists: who to talk about, and with whom to pair",
         tuple(blocks),
         starts_page=True,
-        tables=selection_tables.workbook(study, found, people),
+        tables=selection_tables.workbook(study, found, people)
+        | {"signs_by_student": selection_places.sign_list(study, found)},
+        files={"datt.xlsx": datt.workbook_of(study, found)},
     )
 
 
@@ -235,17 +254,19 @@ def _days(row) -> str:
 
 
 def next_steps(study, params: Params) -> Section:
-    """Page 3: the summer's outreach, and whether the program is ready (seven steps)."""
+    """Page 4: the summer's outreach, and whether the program is ready (seven steps)."""
     gate = gate_of(study, params, nearly=True)
     blocks: list[Any] = []
     if "daily" in study.can or "prior_year" in study.can:
         blocks.append(_summer(selection_of(study, params), gate))
     blocks.append(readiness(study, gate))
+    blocks.append(selection_support.training_table(study, gate))
     return Section(
         _context(study, params),
         "next_steps",
         gate.fixed("Next: the summer, and are we ready?"),
         tuple(blocks),
+        tables=selection_support.training_tables(study, gate),
     )
 
 
@@ -301,4 +322,4 @@ def readiness(study, gate: Gate) -> Table:
     )
 
 
-__all__ = ["GROUPS", "Params", "groups", "lists", "next_steps", "who_to_help"]
+__all__ = ["GROUPS", "Params", "groups", "lists", "next_steps", "places", "who_to_help"]

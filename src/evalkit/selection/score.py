@@ -18,6 +18,9 @@ TRANSITION_GRADES = ("KG", "06", "09")
 FULL_NEED = 0.20
 LEAST_DAYS = 20
 PARTS = ("need", "transition", "persistence", "adult", "grade_rate")
+ON_SITE_TYPES = ("partner_staff", "volunteer", "college")
+ON_SITE = 1 / 6
+"""A partner's mentor at the school, without a tie to the student: half of the loosest named relationship."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ def candidates(
     matched: students with a mentor now. Parts are 0-1: need = share of days missed over 20 % (this year's from 20
     enrolled days on, else last year's), at most 1; transition = the grade is one of `transition`; persistence = years
     in a row chronically absent up to last year, two or more is 1; adult = strength of the closest named relationship
-    (1 to 3) over 3; grade_rate = the grade's share chronically absent over the highest grade's. points_* = weight x
+    (1 to 3) over 3, or a sixth where only a partner's mentor is at the school (adult_from says which); grade_rate =
+    the grade's share chronically absent over the highest grade's. points_* = weight x
     part, score their sum. route: match, reach_out_first, has_mentor, not_listed. Source: seed 001 1c (R26-R31).
     """
     weights = weights or Weights()
@@ -61,13 +65,12 @@ def candidates(
     rows = _with_need(study, rows, book)
     years = persistence(study).set_index("student_id")["n_years_chronic"]
     rows["n_years_chronic"] = rows["student_id"].map(years).fillna(0).astype("int64")
-    strength = study.table("nomination").groupby("student_id")["strength"].max()
     by_grade = rows.groupby("grade_level")["is_over"].mean()
     top = by_grade.max() if len(by_grade) and by_grade.max() > 0 else 1.0
     rows["part_need"] = (rows["need_rate"] / FULL_NEED).clip(0, 1).fillna(0.0)
     rows["part_transition"] = rows["grade_level"].isin(transition).astype("float64")
     rows["part_persistence"] = rows["n_years_chronic"].clip(upper=2) / 2
-    rows["part_adult"] = rows["student_id"].map(strength).astype("float64").fillna(0) / 3
+    rows = _with_adult(study, rows)
     rows["part_grade_rate"] = (rows["grade_level"].map(by_grade) / top).fillna(0.0).astype("float64")
     for part, weight in asdict(weights).items():
         rows[f"points_{part}"] = weight * rows[f"part_{part}"]
@@ -109,6 +112,19 @@ def _with_need(study: Any, rows: pd.DataFrame, book: DayBook | None) -> pd.DataF
     over_now = is_chronic(now, rules=study.rules).eq(True).fillna(False)
     rows["is_over"] = over_now.where(enough, rows["is_prior_chronic"].eq(True).fillna(False)).astype(bool)
     return rows
+
+
+def _with_adult(study: Any, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add part_adult and adult_from: named, partner on site, or blank."""
+    strength = study.table("nomination").groupby("student_id")["strength"].max()
+    named = rows["student_id"].map(strength).astype("float64").fillna(0) / 3
+    mentors = study.table("mentor")
+    here = mentors["mentor_type"].isin(ON_SITE_TYPES) & ~(mentors["end_date"] < study.as_of).fillna(False)
+    here &= ~(mentors["start_date"] > study.as_of).fillna(False)
+    on_site = rows["school_id"].isin(mentors.loc[here, "school_id"])
+    adult = pd.concat([named, on_site * ON_SITE], axis=1).max(axis=1)
+    source = pd.Series("", index=rows.index, dtype="str").mask(on_site, "partner on site").mask(named > 0, "named")
+    return rows.assign(part_adult=adult.astype("float64"), adult_from=source)
 
 
 def _routes(study: Any, rows: pd.DataFrame, matched: set[str], floor: float, book: DayBook | None) -> pd.Series:

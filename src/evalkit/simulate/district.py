@@ -9,7 +9,17 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import UsageError, must_be_one_of
-from evalkit.simulate import attendance, contacts, days, more_records, notes_and_awards, people, programme, records
+from evalkit.simulate import (
+    attendance,
+    contacts,
+    days,
+    further_records,
+    more_records,
+    notes_and_awards,
+    people,
+    programme,
+    records,
+)
 from evalkit.simulate import settings as s
 from evalkit.simulate.dirt import roughen
 from evalkit.simulate.planted import Planted, plan_patterns, share_draws
@@ -39,6 +49,7 @@ STREAMS = (
     "dirt",
     "untreated_codes",
     "contacts",
+    "further",  # streams are spawned by place: a new one stands last
 )
 
 
@@ -371,4 +382,6 @@ def _records(
         tables["identity"]["first_name"].to_numpy(),
         complete,
     )
-    return tables
+    return tables | further_records.add_further(
+        rng["further"], tables, roster.student_id, mentored, treated, this.dates, last
+    )

@@ -282,6 +282,23 @@ def _reasons_by_code() -> dict[str, Reason]:
     return {item.pattern: item for item in reasons()}
 
 
+DOMAINS = ("academic", "social_emotional_behavioral", "physical_health", "family")
+"""The four domains of City Connects (seed 004)."""
+
+
+@cache
+def need_domains() -> dict[str, str]:
+    """pattern -> the domain in which help is to be found; a reason that is not known has none."""
+    found = {}
+    for row in _file("need_domains.csv", "pattern,domain", "pattern"):
+        if row["pattern"] not in _reasons_by_code():
+            raise row.refuse("pattern", "Use a pattern of absence_reasons.csv.")
+        if row["domain"] not in DOMAINS:
+            raise row.refuse("domain", f"Use one of: {', '.join(DOMAINS)}.")
+        found[row["pattern"]] = row["domain"]
+    return found
+
+
 @dataclass(frozen=True)
 class Phrase:
     """Words that may name a reason; an ambiguous short word needs a second cue."""
