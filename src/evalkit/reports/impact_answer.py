@@ -10,7 +10,7 @@ from evalkit import figures
 from evalkit.evidence import banner
 from evalkit.evidence import benchmarks as published
 from evalkit.programme import fidelity
-from evalkit.render.blocks import BigNumber, Callout, Column, Figure, Paragraph, Table, Tile, Tiles
+from evalkit.render.blocks import BigNumber, Callout, Column, Figure, Heading, Paragraph, Table, Tile, Tiles
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_run import Analysis
 from evalkit.reports.impact_words import check_title
@@ -279,7 +279,7 @@ def what_mentors_did(study, gate: Gate) -> list[Any]:
                     gate.text("{n:,} of {of:,}", n=(element.n, (element.n, element.of)), of=(element.of, element.of)),
                 )
             )
-    return [Paragraph(gate.fixed("**What mentors did**")), Tiles(tuple(tiles))] if tiles else []
+    return [Heading(gate.fixed("What mentors did")), Tiles(tuple(tiles))] if tiles else []
 
 
 def released_analysis(main: Analysis, gate: Gate) -> dict[str, Any]:
