@@ -229,12 +229,19 @@ def _natural(heads: list[View], rows: list[View]) -> list[float]:
     found = []
     for j, head in enumerate(heads):
         unit = head["unit"]
-        asked = [_table_width(word, 600) for word in head["label"].split() or [""]]
+        asked = [_two_lines(head["label"])]
         asked += [_table_width(word, 400) for word in ([unit] if len(unit) <= 12 else unit.split())]
         cells = [row["cells"][j] for row in rows]
         asked += [_table_width(c["text"], 600 if j == 0 else 400) + 7 * c["hidden"] for c in cells]
         found.append(round(max(asked), 1))
     return found
+
+
+def _two_lines(label: str) -> float:
+    """The least width at which a head needs at most two lines."""
+    words = label.split() or [""]
+    cuts = [(" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words) + 1)]
+    return min(max(_table_width(part, 600) for part in cut) for cut in cuts)
 
 
 def _table_width(text: str, weight: int) -> float:
@@ -249,6 +256,8 @@ def _cell(frame: pd.DataFrame, hidden: pd.DataFrame | None, i: int, column: b.Co
     text = (
         setting.words["hidden"] if is_hidden else tables.cell(frame[column.key].iloc[i], column.kind, setting.language)
     )
+    if column.share and not is_hidden and not (hidden is not None and bool(hidden[column.share].iloc[i])):
+        text += f" ({tables.percent(frame[column.share].iloc[i])})"
     first = text.split(" ")[0].strip(".,:").lower()
     tone = ("done" if first in _GOOD else "open" if first in _OPEN else "") if column.kind == "status" else ""
     return {"text": text, "hidden": is_hidden, "numeric": tables.is_numeric(column.kind), "tone": tone,

@@ -19,6 +19,7 @@ from evalkit.vocabulary import grades
 from evalkit.wording import date_words, grade_words, listed, number
 
 TITLE = "Student selection"
+NO_LISTS = "Lists of students are in the team's copy only."
 
 STEPS = (
     ("Use chronic absence data", "attendance"),
@@ -80,7 +81,7 @@ def who_to_help(study, params: Params) -> Section:
         lead=_lead(found, gate),
         is_opening=True,
         numbers=_numbers(found, gate),
-        off=tuple(map(gate.fixed, study.lacks("prior_year"))),
+        off=tuple(map(gate.fixed, (*study.lacks("prior_year"), *(() if gate.is_team else (NO_LISTS,))))),
     )
 
 
@@ -163,15 +164,14 @@ def groups(study, params: Params) -> Section:
         return Section(_context(study, params), "groups", gate.fixed("By group"))
     found = selection_of(study, params)
     note = gate.fixed(
-        "Groups differ in what they face, not in what they want. Compare percent and number together; "
-        "columns stand in the order of the Attendance Works tools."
+        "Groups differ in what they face, not in what they want. Look at number and percent together."
     )
     return Section(
         _context(study, params),
         "groups",
         gate.fixed("By group: number and percent"),
-        (Paragraph(note, "note"), *selection_tables.breakdown_tables(found, gate)),
-        starts_page=True,
+        tuple(selection_tables.breakdown_tables(found, gate)),
+        lead=note,
     )
 
 
@@ -179,8 +179,7 @@ def lists(study, params: Params) -> Section:
     """Page 4, team only: highest scores with their parts, reach out first, newest signs, proposals."""
     gate = gate_of(study, params)
     if not gate.is_team or ("daily" not in study.can and "prior_year" not in study.can):
-        text = gate.fixed("Lists of students are in the team's copy only.")
-        return Section(_context(study, params), "lists", gate.fixed("Lists"), (Paragraph(text, "note"),))
+        return Section(_context(study, params), "lists", gate.fixed("Lists"), ())
     found, people = selection_of(study, params), People(study)
     match = found.route("match")
     blocks: list[Any] = [selection_tables.score_table(selection_tables.score_frame(study, match, people))]
@@ -221,7 +220,6 @@ def lists(study, params: Params) -> Section:
         "lists",
         "Lists: who to talk about, and with whom to pair",
         tuple(blocks),
-        starts_page=True,
         tables=selection_tables.workbook(study, found, people),
     )
 
