@@ -189,10 +189,10 @@ def lists(study, params: Params) -> Section:
         if len(pairs)
         else Paragraph("No pairing can be proposed: no place is open where a student waits.")
     )
-    first = found.route("reach_out_first")
+    first, short = found.route("reach_out_first"), []
     if len(first):
         seen = [_days(row) for row in first.itertuples()]
-        blocks.append(
+        short.append(
             selection_tables.plain_list(
                 first,
                 people,
@@ -205,7 +205,7 @@ def lists(study, params: Params) -> Section:
     warned = found.warned.merge(match[["student_id", "school_id"]], on="student_id")
     if len(warned):
         seen = [f"First sign {date_words(row.flagged_on, year=False)}" for row in warned.itertuples()]
-        blocks.append(
+        short.append(
             selection_tables.plain_list(
                 warned,
                 people,
@@ -215,6 +215,7 @@ def lists(study, params: Params) -> Section:
                 measure="2 days missed in the first 10 or 20 school days, 4 in 40, 2 a month after. Newest first.",
             )
         )
+    blocks += [Row(((short[0],), (short[1],)), (6, 6))] if len(short) == 2 else short
     return Section(
         _context(study, params),
         "lists",
@@ -237,8 +238,9 @@ def next_steps(study, params: Params) -> Section:
     gate = gate_of(study, params)
     blocks: list[Any] = []
     if "daily" in study.can or "prior_year" in study.can:
-        blocks.append(_summer(selection_of(study, params), gate))
-    blocks.append(readiness(study, gate))
+        blocks.append(Row(((_summer(selection_of(study, params), gate),), (readiness(study, gate),)), (4, 8)))
+    else:
+        blocks.append(readiness(study, gate))
     return Section(
         _context(study, params),
         "next_steps",
