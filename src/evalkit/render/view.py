@@ -140,7 +140,8 @@ def _foot(context: b.Context, sections: list[b.Section], said: dict[str, str]) -
     lines = [first, *(line for line in context.definitions.split("\n") if line.strip())]
     hidden = {data.rule for section in sections for data in _shown_data(section)
               if isinstance(data, Released) and bool(data.hidden.to_numpy().any())}
-    lines += [rule.replace('"hidden"', f"**{said['hidden']}**") for rule in sorted(hidden)]
+    word = f"**{said['hidden']}**"
+    lines += [rule.replace('"hidden"', word) if '"hidden"' in rule else f"{word}: {rule}" for rule in sorted(hidden)]
     whole, cut, so_far = sum(map(len, lines)), len(lines), 0
     for i, line in enumerate(lines):
         so_far += len(line)

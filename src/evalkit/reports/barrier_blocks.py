@@ -14,6 +14,7 @@ from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.barrier_facts import NOT_FOR_PARTNERS, BarrierFacts, family_rows, open_to, reasons_known
 from evalkit.reports.gate import Gate, is_whole
 
+SHOWN = 8
 RATIO = {"rate_ratio": "n_students", "ci_low": "n_students", "ci_high": "n_students"}
 RESULT = ["kind", "group", "pattern", "n_students", "rate_ratio", "ci_low", "ci_high", "p_value", "q_value"]
 
@@ -335,9 +336,9 @@ def findings_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table | Callo
         Column("rate_ratio", "Times the rate", "decimal2"),
         Column("ci_low", "From", "decimal2"),
         Column("ci_high", "To", "decimal2"),
-        *((Column("explained", "Goes with"),) if frame["explained"].any() else ()),
+        *((Column("explained", "Goes with"),) if frame["explained"].head(SHOWN).any() else ()),
     )
-    goes = "Goes with: a stronger pattern of other students explains this one. " if frame["explained"].any() else ""
+    goes = "Goes with: a stronger pattern of other students explains this one. " if len(columns) > 6 else ""
     note = gate.text(
         "{n} combinations were looked at; of those listed, at most 5 in 100 are expected to be chance "
         "(Benjamini-Hochberg). {goes}{rule}",
@@ -351,7 +352,7 @@ def findings_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table | Callo
         columns,
         note=note,
         key="findings",
-        most_rows=8,
+        most_rows=SHOWN,
     )
 
 

@@ -71,14 +71,13 @@ def _survey(study: Any, gate: Gate) -> Table:
     columns = (
         Column("band", "Days missed"),
         Column("n_roster", "Students", "integer"),
-        Column("n_answered", "Answered", "integer"),
-        Column("response", "Share", "percent"),
+        Column("n_answered", "Answered", "integer", share="response"),
         Column("ci_low", "From", "percent"),
         Column("ci_high", "To", "percent"),
     )
     return Table(
         gate.fixed("Who answered the survey"),
-        gate.fixed("Of all students, with 95% interval"),
+        gate.fixed("Number, and percent of all students with 95% interval"),
         table,
         columns,
         note="" if gate.is_team else gate.fixed(table.rule),

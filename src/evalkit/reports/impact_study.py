@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalkit.render.blocks import Callout, Paragraph, Row, Section
+from evalkit.render.blocks import Callout, Row, Section
 from evalkit.reports import impact_answer, impact_appendix, impact_files, impact_who
 from evalkit.reports.gate import gate_of
 from evalkit.reports.impact_run import Analysis, run_analyses
@@ -88,7 +88,7 @@ def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section
     """Page 3: for readers who want to check the work: every estimate, balance, checks, how it was done."""
     gate = gate_of(study, params)
     intro = "For readers who want to check the work. Every number here is in results.json or the folder tables."
-    blocks: list[Any] = [Paragraph(gate.fixed(intro))]
+    blocks: list[Any] = []
     for analysis in found:
         blocks.append(impact_appendix.results_row(analysis, gate))
     blocks.append(impact_appendix.method_row(study, found[0], gate))
@@ -101,6 +101,7 @@ def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section
         "method_appendix",
         gate.fixed("Method appendix"),
         tuple(blocks),
+        lead=gate.fixed(intro),
         starts_page=True,
         files=_files(study, found, gate, blocks),
     )
