@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -25,7 +25,7 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALU
 OutOption = Annotated[Path, typer.Option("--out", help="The folder that holds all runs.")]
 
 
-@app.command()
+@app.command(short_help="Every report on the sample study.")
 def demo(out: OutOption = Path("reports")) -> None:
     """Every report on the sample study data/sample."""
     from evalkit.kernels.notebooks import list_reports, sample_folder
@@ -36,7 +36,7 @@ def demo(out: OutOption = Path("reports")) -> None:
     say(f"Open {_shown(out / 'index.html')} in a browser.")
 
 
-@app.command()
+@app.command(short_help="Begin a study from exports.")
 def new(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The new study's folder.")],
         exports: Annotated[Path, typer.Option("--from", metavar="EXPORTS", help="A folder of exports, or a file.")],
         school_year: Annotated[str, typer.Option(help="The year the school year ends in, if no export says it.")] = "",
@@ -64,7 +64,7 @@ def new(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The new s
         say(f"What to do: {problem.remedy}")
 
 
-@app.command()
+@app.command(short_help="Account for every row of a study's files.")
 def check(study: StudyArg, as_json: JsonOption = False, out: OutOption = Path("reports")) -> None:
     """Validate a study and account for every row of its files."""
     from evalkit.study import check_study
@@ -94,7 +94,7 @@ def run(report: Annotated[str, typer.Argument(metavar="REPORT", help="A notebook
     _run_one(report, study, params, out)
 
 
-@app.command()
+@app.command(short_help="Make up a district with a known effect.")
 def simulate(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the made-up study goes.")],
              students: Annotated[int, typer.Option(help="How many students.")] = 2400,
              schools: Annotated[int, typer.Option(help="How many schools.")] = 6,
@@ -111,7 +111,7 @@ def simulate(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Wher
     say(f"Wrote a made-up study into {_shown(folder)}. Try: evalkit check {_shown(folder)}")
 
 
-@app.command()
+@app.command(short_help="Run one report for every school.")
 def batch(report: Annotated[str, typer.Argument(metavar="REPORT", help="A notebook's name: see evalkit list reports.")],
           study: StudyArg,
           by: Annotated[str, typer.Option("--by", help="One report for each: school.")],
@@ -142,7 +142,7 @@ def _tell_school(outcome: Any) -> None:
     say(f"school {outcome.school}: {outcome.state}{seconds}" + (f": {outcome.problem}" if outcome.problem else ""))
 
 
-@app.command()
+@app.command(short_help="Sheets, letters, agenda, certificates.")
 def papers(study: StudyArg,
            kind: Annotated[str, typer.Option(help="sheet, letter, packet, plan, resource, agenda or certificate.")] = "",
            school: Annotated[str, typer.Option(help="One school's id.")] = "",
@@ -168,7 +168,7 @@ def papers(study: StudyArg,
     say("Papers hold names of students. Keep them where only the team can read them.")
 
 
-@app.command()
+@app.command(short_help="Actions, plan changes and insights.")
 def notes(study: StudyArg,
           verb: Annotated[str, typer.Argument(metavar="[list|add|close|propose|accept|take|changed]",
                                               help="What to do; list when left out.")] = "list",
@@ -185,7 +185,7 @@ def notes(study: StudyArg,
         say(line)
 
 
-@app.command()
+@app.command(short_help="An analysis file and an R script.")
 def export(study: StudyArg,
            analysis: Annotated[str, typer.Option(help="The id of one planned analysis.")],
            out: Annotated[Path, typer.Option("--out", help="A new folder for the files.")]) -> None:
@@ -199,7 +199,7 @@ def export(study: StudyArg,
         "only under a data agreement.")
 
 
-@app.command()
+@app.command(short_help="How many students do you need?")
 def plan(study: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="Its last year gives the spread.")] = None,
          effect_days: Annotated[list[float] | None, typer.Option(help="Days a year you hope for; repeatable.")] = None,
          sd_days: Annotated[float, typer.Option(help="SD of days absent a year, without a study.")] = 0.0,
@@ -223,7 +223,7 @@ def plan(study: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="I
         say(line)
 
 
-@app.command()
+@app.command(short_help="Combine sites' effects, no student data.")
 def pool(effects: Annotated[list[Path], typer.Argument(metavar="EFFECTS...", help="Sites' effects.json files.")],
          outcome: Annotated[str, typer.Option(help="The outcome to pool; the one most sites give when blank.")] = "",
          out: OutOption = Path("reports")) -> None:
@@ -235,7 +235,7 @@ def pool(effects: Annotated[list[Path], typer.Argument(metavar="EFFECTS...", hel
     say(f"{answer}\n{_shown(folder / 'report.html')}")
 
 
-@app.command()
+@app.command(short_help="Attack copies for partners and the public.")
 def audit(folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Finished runs, or folders of them.")],
           ) -> None:
     """Attack finished copies for partners and the public, all together: what can be deduced? Ends with 3 if anything."""
@@ -257,7 +257,7 @@ def audit(folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", hel
     raise typer.Exit(DISCLOSURE_STOP)
 
 
-@app.command()
+@app.command(short_help="Recompute a finished run.")
 def verify(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run's folder.")],
            study: Annotated[Path | None, typer.Option(help="The study's folder, to run the report again.")] = None,
            ) -> None:
@@ -288,7 +288,7 @@ def list_(what: Annotated[str, typer.Argument(metavar="[reports|estimators|check
         if not what:
             say(f"{kind}:")
         for name, line in listed(kind):
-            say(f"{'' if what else '  '}{name:28} {line}".rstrip())
+            say(f"{'' if what else '  '}{name:28} {line}".rstrip(), hang=4)
 
 
 def _run_one(report: str, study: Path, params: dict[str, Any], out: Path) -> None:
@@ -317,11 +317,15 @@ def _print_account(study: Any) -> None:
     year = f"{study.school_year - 1}-{study.school_year % 100:02d}"
     say(f"{study.name}: school year {year}, data to {study.as_of:%Y-%m-%d}.")
     for entry in study.account.to_dict()["files"]:
-        table = f" ({entry['table']})" if entry.get("table") else ""
-        say(f"\n{entry['file']}{table}: {entry['rows_read']:,} rows read")
+        named = entry.get("table") and Path(entry["file"]).stem != entry["table"]
+        start = f"{entry['file']}{' (' + entry['table'] + ')' if named else ''}: {entry['rows_read']:,} rows read"
+        if entry["loaded"] == entry["rows_read"] and not entry["reasons"]:
+            say(f"{start}, all used as they stand")
+            continue
         parts = [("used as they stand", "loaded"), ("used after a repair", "repaired"), ("set aside", "quarantined"),
                  ("exact duplicates", "duplicate")]
-        say("  " + ", ".join(f"{entry[key]:,} {words}" for words, key in parts if entry[key] or key == "loaded"))
+        used = ", ".join(f"{entry[key]:,} {words}" for words, key in parts if entry[key] or key == "loaded")
+        say(f"{start}; {used}", hang=2)
         for reason in entry["reasons"]:
             say(f"  - {reason['n']:,}: {reason['reason']}")
     for remark in study.remarks:
@@ -334,9 +338,27 @@ def _shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def say(text: str) -> None:
-    """One line of plain output; control characters (terminal escapes) are never printed."""
-    sys.stdout.write(_printable(text) + "\n")
+def say(text: str, *, hang: int | None = None) -> None:
+    """One line of plain output; control characters (terminal escapes) are never printed. `hang`: see `_fitted`."""
+    sys.stdout.write(_fitted(_printable(text), sys.stdout, hang=hang) + "\n")
+
+
+def _fitted(text: str, stream: TextIO, *, hang: int | None = None) -> str:
+    """On a terminal, lines folded between words to its width, under their own beginning; elsewhere as they are.
+
+    hang: spaces before a folded line, where its beginning is not told by its own spaces and dash.
+    """
+    if not stream.isatty():
+        return text
+    import shutil
+    import textwrap
+
+    width = max(40, shutil.get_terminal_size().columns)
+    return "\n".join(
+        textwrap.fill(line, width, subsequent_indent=" " * (len(line) - len(line.lstrip(" -")) if hang is None else hang),
+                      break_long_words=False, break_on_hyphens=False)
+        for line in text.split("\n")
+    )
 
 
 def _printable(text: str) -> str:
@@ -364,7 +386,7 @@ def _use_utf8() -> None:
 
 def refuse(problem: UserError) -> int:
     """One screen on stderr: what is wrong, where, and what to do."""
-    sys.stderr.write(_printable(problem.screen()) + "\n")
+    sys.stderr.write(_fitted(_printable(problem.screen()), sys.stderr) + "\n")
     return problem.exit_code
 
 

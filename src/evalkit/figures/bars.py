@@ -20,11 +20,12 @@ BAND_WORDS = ("Under 5%", "5–10%", "10–20%", "20–50%", "50% or more")
 
 def band_bars(data: pd.DataFrame, *, label: str = "label", shares: Sequence[str] = BAND_COLUMNS,
               words: Sequence[str] = BAND_WORDS, missed: str = "missed 10% or more", hidden: str = "hidden",
-              widths: Sequence[int] = FULL) -> Drawing:
+              now: str = "now", widths: Sequence[int] = FULL) -> Drawing:
     """The five attendance bands as one bar per time or group. Grain: one row per bar; the last is the newest, in bold.
 
     `shares`: five columns of 0 to 1 that add up to 1. The ink tick stands where the third band begins (10 %); its words
-    give the share beyond it. A row with a missing share shows the word "hidden" instead of a bar.
+    give the share beyond it. A row with a missing share shows the word "hidden" instead of a bar. Where a band is too
+    thin for its number, the key under the figure gives the newest bar's.
     """
     frame = need(data, "band_bars", label, *shares)
     known_rows = frame.dropna(subset=list(shares))
@@ -38,7 +39,10 @@ def band_bars(data: pd.DataFrame, *, label: str = "label", shares: Sequence[str]
         }
         for i in range(len(frame)):
             y = _band_row(canvas, y, frame.iloc[i], label, shares, missed, hidden, told, newest=i == len(frame) - 1)
-        return _band_key(canvas, y, words) if keyed else y
+        newest = frame[list(shares)].iloc[-1]
+        untold = {} if newest.isna().any() else {i: float(v) for i, v in enumerate(newest) if i not in told}
+        return _band_key(canvas, y, [f"{word} ({now} {percent(untold[i], 1)})" if i in untold else word
+                                     for i, word in enumerate(words)]) if keyed else y
 
     return draw("band_bars", widths, paint)
 
@@ -162,14 +166,17 @@ def weekday_dots(
     value: str = "value",
     low: str = "ci_low",
     high: str = "ci_high",
+    strong: str = "strong",
     decimals: int = 1,
     widths: Sequence[int] = THIRD,
 ) -> Drawing:
     """Shares absent by weekday in one or two panels on one scale from zero. Grain: one row per panel and day, in order.
 
-    Shares are 0 to 1. The first panel is drawn as rings when there are two. The highest and lowest day carry numbers.
+    Shares are 0 to 1. The first panel is drawn as rings when there are two. The highest and lowest day carry numbers;
+    `strong` is a yes/no column of the days to set in bold (those two when it is not there).
     """
     frame = need(data.assign(**{panel: ""}) if panel not in data.columns else data, "weekday_dots", day, value)
+    frame = frame if strong in frame.columns else frame.assign(**{strong: pd.NA})
     for column in (low, high):
         frame = frame if column in frame.columns else frame.assign(**{column: float("nan")})
     panels = [(str(name), part.reset_index(drop=True)) for name, part in frame.groupby(panel, sort=False)]
@@ -186,14 +193,15 @@ def weekday_dots(
         for i, (name, part) in enumerate(panels):
             left = axis + i * (wide + gap)
             _weekday_panel(canvas, scale, ticks, left, wide, name, part, (day, value, low, high),
-                           "comparison" if i == 0 and len(panels) > 1 else "program", decimals)
+                           "comparison" if i == 0 and len(panels) > 1 else "program", decimals, strong)
         return 230.0
 
     return draw("weekday_dots", widths, paint)
 
 
 def _weekday_panel(canvas: Canvas, scale: Scale, ticks: Sequence[float], left: float, wide: float, name: str,
-                   part: pd.DataFrame, columns: tuple[str, str, str, str], kind: str, decimals: int) -> None:
+                   part: pd.DataFrame, columns: tuple[str, str, str, str], kind: str, decimals: int,
+                   strong: str) -> None:
     day, value, low, high = columns
     for tick in ticks:
         canvas.line(left, scale(tick), left + wide, scale(tick), color=GRID if tick else INK, width=1 if tick else 1.3)
@@ -203,7 +211,8 @@ def _weekday_panel(canvas: Canvas, scale: Scale, ticks: Sequence[float], left: f
     short = step < max(text_width(str(d)[:3], weight=700) for d in part[day]) + 4
     for i, row in part.iterrows():
         x = left + step * (int(str(i)) + 0.5)
-        canvas.text(x, 224, str(row[day])[:1 if short else 3], weight=700 if i in marked else 400, anchor="middle")
+        bold = i in marked if is_missing(row[strong]) else bool(row[strong])
+        canvas.text(x, 224, str(row[day])[:1 if short else 3], weight=700 if bold else 400, anchor="middle")
         if is_missing(row[value]):
             continue
         color = GRAY if kind == "comparison" else BLUE

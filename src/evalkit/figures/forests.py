@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from evalkit.figures.canvas import LINE, Canvas, text_width, wrap
+from evalkit.figures.canvas import LINE, Canvas, shorten, text_width, wrap
 from evalkit.figures.drawing import FULL, THIRD, Drawing, draw, need
 from evalkit.figures.marks import interval_bar, marker
 from evalkit.figures.palette import BLUE, GRAY, GRID, INK, PALE_BLUE, SOFT
@@ -69,8 +69,17 @@ def _look(canvas: Canvas, scale: Scale, y: float, row: Any, columns: tuple[str, 
     marker(canvas, scale.clip(float(row[value])), y, "program" if newest else "comparison", color=color)
     if newest:
         text = words(float(row[value]))
-        x, anchor = inside(canvas, scale.clip(float(row[value])), text, 700)
+        x, anchor = inside(canvas, _beside_zero(scale, float(row[value]), text), text, 700)
         canvas.text(x, y - 10, text, weight=700, anchor=anchor, halo=True)
+
+
+def _beside_zero(scale: Scale, value: float, text: str) -> float:
+    """The middle of a label over its marker, moved so that the zero line does not run through it."""
+    x, half = scale.clip(value), text_width(text, weight=700) / 2
+    zero = scale.clip(0)
+    if abs(x - zero) >= half + 4 or not scale.low <= 0 <= scale.high:
+        return x
+    return zero + half + 4 if value >= 0 else zero - half - 4
 
 
 def interval_forest(data: pd.DataFrame, *, label: str = "label", value: str = "value", low: str = "ci_low",
@@ -106,7 +115,9 @@ def _forest(canvas: Canvas, frame: pd.DataFrame, columns: tuple[str, str, str, s
     lo, hi, ticks = bounds([*_shown_ends(frame, columns), *(overall or ())], most=4 if stacked else 5)
     scale = Scale(lo, hi, 8 if stacked else at.left + 6, canvas.width - 8 if stacked else at.right)
     top = TICK_ROW + (17 if any(sides) else 0)
-    rows, y = row_places(frame[label].map(str).tolist(), groups, top, at.label_width, stacked)
+    names = frame[label].map(str).tolist()
+    split = stacked and not _one_line(canvas, names, counts, words)
+    rows, y = row_places(names, groups, top, at.label_width, stacked, split=split)
     strips = [(at_y - 8, at_y + 9) for at_y, _ in rows] if stacked else [(top, y)]
     band = [scale.clip(v) for v in overall or ()]
     for start, end in strips if band else ():
@@ -118,9 +129,16 @@ def _forest(canvas: Canvas, frame: pd.DataFrame, columns: tuple[str, str, str, s
         canvas.line(band[0], start, band[0], end, color=BLUE, width=1.5, dash="4 3")
     for i, (at_y, lines) in enumerate(rows):
         _forest_row(
-            canvas, scale, at, at_y, lines, frame.iloc[i], columns, words[i], counts[i] if counts else "", stacked
+            canvas, scale, at, at_y, lines, frame.iloc[i], columns, words[i], counts[i] if counts else "", stacked, split
         )
     return y + 4
+
+
+def _one_line(canvas: Canvas, names: list[str], counts: list[str], words: list[str]) -> bool:
+    """Whether every name with its count and its words fit one line over the interval (on a phone)."""
+    tails = [f" ({count})" if count else "" for count in counts] or [""] * len(names)
+    return all(text_width(name + tail) + text_width(text, weight=600) + 12 <= canvas.width
+               for name, tail, text in zip(names, tails, words, strict=True))
 
 
 def _shown_ends(frame: pd.DataFrame, columns: tuple[str, str, str, str]) -> list[float]:
@@ -136,9 +154,13 @@ def _shown_ends(frame: pd.DataFrame, columns: tuple[str, str, str, str]) -> list
 
 
 def _forest_row(canvas: Canvas, scale: Scale, at: Columns, y: float, lines: list[str], row: Any,
-                columns: tuple[str, str, str, str], words: str, count: str, stacked: bool) -> None:
+                columns: tuple[str, str, str, str], words: str, count: str, stacked: bool, split: bool) -> None:
     _, value, low, high = columns
-    if stacked:
+    if split:
+        canvas.text(0, y - 30, shorten(lines[0], canvas.width), halo=True)
+        canvas.text(0, y - 13, f"({count})" if count else "", color=SOFT, halo=True)
+        canvas.text(canvas.width, y - 13, words, weight=600, anchor="end", halo=True)
+    elif stacked:
         right = text_width(words, weight=600)
         tail = f" ({count})" if count else ""
         head = wrap(lines[0] + tail, canvas.width - right - 12, most=1)[0]
@@ -171,24 +193,27 @@ def rate_ratio_forest(data: pd.DataFrame, *, label: str = "label", value: str = 
         lo, hi, ticks = log_bounds([*frame[low], *frame[high], *frame[value]])
         scale = Scale(lo, hi, 8 if stacked else at.left + 6, canvas.width - 8 if stacked else at.right, log=True)
         top = TICK_ROW + 17
-        rows, y = row_places(frame[label].map(str).tolist(), [0] * len(frame), top, at.label_width, stacked)
-        _ratio_axis(canvas, scale, ticks, sides, top, y)
+        names = frame[label].map(str).tolist()
+        split = stacked and not _one_line(canvas, names, counts, words)
+        rows, y = row_places(names, [0] * len(frame), top, at.label_width, stacked, split=split)
+        _ratio_axis(canvas, scale, ticks, sides, top, [(at_y - 8, at_y + 9) for at_y, _ in rows] if stacked
+                    else [(top, y)])
         for i, (at_y, lines) in enumerate(rows):
             _forest_row(canvas, scale, at, at_y, lines, frame.iloc[i], (label, value, low, high), words[i],
-                        counts[i] if counts else "", stacked)
+                        counts[i] if counts else "", stacked, split)
         return y + 4
 
     return draw("rate_ratio_forest", widths, paint)
 
 
 def _ratio_axis(canvas: Canvas, scale: Scale, ticks: Sequence[float], sides: tuple[str, str], top: float,
-                bottom: float) -> None:
+                strips: Sequence[tuple[float, float]]) -> None:
     texts = [f"{t:g}" for t in ticks]
     keep = fitting(canvas, [scale(t) for t in ticks], texts)
     for i, tick in enumerate(ticks):
-        canvas.line(
-            scale(tick), top, scale(tick), bottom, color=INK if tick == 1 else GRID, width=1.3 if tick == 1 else 1
-        )
+        for start, end in strips:
+            canvas.line(scale(tick), start, scale(tick), end, color=INK if tick == 1 else GRID,
+                        width=1.3 if tick == 1 else 1)
         if i in keep or tick == 1:
             x, anchor = inside(canvas, scale(tick), texts[i])
             canvas.text(x, top - 8, texts[i], color=SOFT, anchor=anchor)

@@ -41,8 +41,8 @@ def heat_map(
         texts = {k: percent(v, decimals).rstrip("%") if share else number(v, decimals) for k, v in cells.items()
                  if not is_missing(v)}
         numbered = all(text_width(t) + 4 <= wide for t in texts.values())
-        heads = [wrap(str(c), wide - 4, most=2) for c in columns]
-        slim = max(text_width(str(c)) for c in columns) > 2 * (wide - 4)
+        heads = _heads([str(c) for c in columns], wide)
+        slim = not heads
         y = 6.0 if slim else LINE * max(len(h) for h in heads) + 4
         if slim:
             y = _numbered_heads(canvas, columns, label + 10, wide)
@@ -56,6 +56,14 @@ def heat_map(
         return _head_key(canvas, y, columns) if slim else y
 
     return draw("heat_map", widths, paint)
+
+
+def _heads(columns: list[str], wide: float) -> list[list[str]]:
+    """Names over the columns, or first letters of short ones (months); none where whole words do not fit."""
+    if all(text_width(word) <= wide for c in columns for word in c.split()) and all(
+            text_width(c) <= 2 * (wide - 4) or len(c.split()) == 1 for c in columns):
+        return [wrap(c, max(wide, max(text_width(word) for word in c.split() or [""])), most=2) for c in columns]
+    return [[c[:1]] for c in columns] if all(len(c) <= 3 for c in columns) else []
 
 
 def _numbered_heads(canvas: Canvas, columns: Sequence[object], left: float, wide: float) -> float:

@@ -86,13 +86,14 @@ def side_words(canvas: Canvas, scale: Scale, sides: tuple[str, str]) -> float:
 
 
 def row_places(labels: list[str], groups: list[Any], top: float, label_width: float,
-                stacked: bool) -> tuple[list[tuple[float, list[str]]], float]:
-    """Baselines' centers and the wrapped labels, and the bottom."""
+                stacked: bool, *, split: bool = False) -> tuple[list[tuple[float, list[str]]], float]:
+    """Baselines' centers and the wrapped labels, and the bottom. stacked: words over the interval, split: on two lines."""
     rows, y = [], top + 4
     for i, text in enumerate(labels):
         y += 9 if i and groups[i] != groups[i - 1] else 0
         lines = [text] if stacked else wrap(text, label_width + 1, weight=400, most=2)
-        tall = 42.0 if stacked else max(24.0, LINE * len(lines) + 7)
-        rows.append((y + (30 if stacked else tall / 2), lines))
+        over = LINE if split else 0.0
+        tall = 42.0 + over if stacked else max(24.0, LINE * len(lines) + 7)
+        rows.append((y + (30 + over if stacked else tall / 2), lines))
         y += tall
     return rows, y + 2

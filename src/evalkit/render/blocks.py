@@ -77,12 +77,14 @@ class Column:
     p_value, date, status for Done and Open, number_text for text set right).
 
     Percents are shares of 0 to 1; their cells show 23.0 under a "%". unit stands under the head, never in the cells.
+    share: the column of a share (0 to 1) set behind a count in parentheses: "12 (7%)".
     """
 
     key: str
     label: str
     kind: str = "text"
     unit: str = ""
+    share: str = ""
 
 
 @dataclass(frozen=True)

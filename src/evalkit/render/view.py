@@ -18,10 +18,16 @@ View = dict[str, Any]
 _GOOD, _OPEN = ("done", "hecho", "closed", "pass"), ("open", "abierto", "late", "waiting", "caution", "fail")
 
 
+def said_as(text: object) -> str:
+    """`text` cleaned, with the apostrophes and quotation marks of print."""
+    known = re.sub(r"(?<=\w)'(?=[\w\s.,;:)]|$)", "\N{RIGHT SINGLE QUOTATION MARK}", tables.plain(text))
+    return re.sub(r'"([^"\n]*)"', "\N{LEFT DOUBLE QUOTATION MARK}\\1\N{RIGHT DOUBLE QUOTATION MARK}", known)
+
+
 def runs(text: str) -> list[View]:
     """`text` in pieces of {t, b(old), f(allback font)}; a word with a letter outside the font is whole in another."""
     found = []
-    for i, part in enumerate(re.split(r"\*\*(.+?)\*\*", tables.plain(text))):
+    for i, part in enumerate(re.split(r"\*\*(.+?)\*\*", said_as(text))):
         if part:
             found += [{"t": piece, "b": i % 2 == 1, "f": not covers(piece)} for piece in _by_font(part)]
     return found
@@ -63,9 +69,17 @@ class Setting:
 
     def name(self, text: str) -> str:
         """`text`, with a number added when another region of the page bears the same name."""
-        text = tables.plain(text).replace("**", "").strip() or "table"
+        text = said_as(text).replace("**", "").strip() or "table"
         self.names[text] = self.names.get(text, 0) + 1
         return text if self.names[text] == 1 else f"{text} ({self.names[text]})"
+
+    def told_once(self, note: str, data: Any) -> str:
+        """`note` without the rule of hidden cells where a table above has told it; the footer tells it too."""
+        rule = data.rule if isinstance(data, Released) else ""
+        if not rule or rule not in note:
+            return note
+        self.names[rule] = self.names.get(rule, 0) + 1
+        return note if self.names[rule] == 1 else note.replace(rule, "").strip()
 
 
 def section_view(section: b.Section, names: dict[str, int] | None = None, *, top: bool = False) -> View:
@@ -80,18 +94,19 @@ def section_view(section: b.Section, names: dict[str, int] | None = None, *, top
 
 
 def page_view(sections: Iterable[b.Section]) -> View:
-    """A whole page: masthead, sections, footer."""
+    """A whole page: masthead, sections, footer. A section that this audience has nothing of is left out."""
     sections = list(sections)
     context = sections[0].context
     names: dict[str, int] = {}
     said = words(context.language)
     title = context.report_title + (f", {context.school}" if context.school else "")
+    sections = [one for i, one in enumerate(sections) if i == 0 or one.blocks or one.lead or one.off]
     views = [section_view(section, names, top=i == 0) for i, section in enumerate(sections)]
     return {
         "language": context.language,
-        "study": tables.plain(context.study),
-        "program": tables.plain(context.program),
-        "report_title": tables.plain(title),
+        "study": said_as(context.study),
+        "program": said_as(context.program),
+        "report_title": said_as(title),
         "audience": context.audience,
         "audience_words": said[context.audience],
         "is_sample": context.is_sample,
@@ -125,7 +140,8 @@ def _foot(context: b.Context, sections: list[b.Section], said: dict[str, str]) -
     lines = [first, *(line for line in context.definitions.split("\n") if line.strip())]
     hidden = {data.rule for section in sections for data in _shown_data(section)
               if isinstance(data, Released) and bool(data.hidden.to_numpy().any())}
-    lines += [f"**{said['hidden']}**: {rule}" for rule in sorted(hidden)]
+    word = f"**{said['hidden']}**"
+    lines += [rule.replace('"hidden"', word) if '"hidden"' in rule else f"{word}: {rule}" for rule in sorted(hidden)]
     whole, cut, so_far = sum(map(len, lines)), len(lines), 0
     for i, line in enumerate(lines):
         so_far += len(line)
@@ -152,17 +168,17 @@ def _title(text: str, setting: Setting) -> View:
 
 
 def _tiles(block: b.Tiles, setting: Setting) -> View:
-    items = [{"label": runs(t.label), "value": tables.plain(t.value), "note": runs(t.note), "words": len(t.value) > 9,
+    items = [{"label": runs(t.label), "value": said_as(t.value), "note": runs(t.note), "words": len(t.value) > 9,
               "hidden": t.value == "hidden"} for t in block.items]
     return {"items": items, "n": min(len(items), 4)}
 
 
 def _figure(block: b.Figure, setting: Setting) -> View:
     view = _title(block.title, setting)
-    name = setting.name(f"{tables.plain(block.title)} ({setting.words['data_of']})")
+    name = setting.name(f"{said_as(block.title)} ({setting.words['data_of']})")
     behind = table_view(block.data, block.columns, setting) | {"title": runs(block.title), "measure": [], "name": name}
     widths = sorted(block.drawing.svgs)
-    return view | {"measure": runs(block.measure), "alt": tables.plain(block.alt), "note": runs(block.note),
+    return view | {"measure": runs(block.measure), "alt": said_as(block.alt), "note": runs(setting.told_once(block.note, block.data)),
                    "svgs": [{"width": w, "svg": block.drawing.svgs[w]} for w in widths], "table": behind,
                    "set": "third" if max(widths) <= 330 else "full"}
 
@@ -172,8 +188,9 @@ def _table(block: b.Table, setting: Setting) -> View:
     shown = setting.words["shown"].format(n=view["n_shown"], all=view["n_rows"]) if view["cut"] else ""
     if shown and setting.context.audience == b.TEAM:
         shown += " " + setting.words["workbook"]
+    note = setting.told_once(block.note, block.data)
     return view | {"title": runs(block.title), "measure": runs(block.measure), "name": setting.name(block.title),
-                   "note": runs(" ".join(part for part in (shown, block.note) if part))}
+                   "note": runs(" ".join(part for part in (shown, note) if part))}
 
 
 def table_view(data: Released | pd.DataFrame, columns: tuple[b.Column, ...], setting: Setting, *,
@@ -186,7 +203,7 @@ def table_view(data: Released | pd.DataFrame, columns: tuple[b.Column, ...], set
     picked = [*range(n_shown), *([len(frame) - 1] if total_row and len(frame) else [])]
     rows = [{"total": total_row and i == len(frame) - 1,
              "cells": [_cell(frame, hidden, i, column, setting) for column in columns]} for i in picked]
-    heads = [{"label": tables.plain(c.label), "unit": tables.plain(c.unit or tables.default_unit(c.kind)),
+    heads = [{"label": said_as(c.label), "unit": said_as(c.unit or tables.default_unit(c.kind)),
               "numeric": tables.is_numeric(c.kind)} for c in columns]
     wordy = [c for c in heads[1:] if not c["numeric"]]
     return {
@@ -206,14 +223,33 @@ def table_view(data: Released | pd.DataFrame, columns: tuple[b.Column, ...], set
 
 
 def _natural(heads: list[View], rows: list[View]) -> list[float]:
-    """The width in pt that each column's longest cell asks for at table size; a head may wrap between its words."""
+    """The width in pt that each column's longest cell asks for at table size; a head may wrap between its words.
+
+    A short unit ("% done") stands on one line.
+    """
     found = []
     for j, head in enumerate(heads):
-        words = [*head["label"].split(), *head["unit"].split()] or [""]
-        asked = [text_width(word, 8.1, 600) for word in words]
-        asked += [text_width(row["cells"][j]["text"], 8.1, 600 if j == 0 else 400) for row in rows]
+        unit = head["unit"]
+        asked = [_two_lines(head["label"])]
+        asked += [_table_width(word, 400) for word in ([unit] if len(unit) <= 12 else unit.split())]
+        cells = [row["cells"][j] for row in rows]
+        asked += [_table_width(c["text"], 600 if j == 0 else 400) + 7 * c["hidden"] for c in cells]
         found.append(round(max(asked), 1))
     return found
+
+
+def _two_lines(label: str) -> float:
+    """The least width at which a head needs at most two lines."""
+    words = label.split() or [""]
+    cuts = [(" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words) + 1)]
+    return min(max(_table_width(part, 600) for part in cut) for cut in cuts)
+
+
+def _table_width(text: str, weight: int) -> float:
+    """Width in pt at table size, where digits are tabular: 0.7 em each, point and comma 0.3 em (the font's `tnum`)."""
+    letters = re.sub(r"[0-9.,]", "", text)
+    digits = sum(c in "0123456789" for c in text)
+    return text_width(letters, 8.1, weight) + 8.1 * (0.7 * digits + 0.3 * (len(text) - len(letters) - digits))
 
 
 def _cell(frame: pd.DataFrame, hidden: pd.DataFrame | None, i: int, column: b.Column, setting: Setting) -> View:
@@ -221,6 +257,8 @@ def _cell(frame: pd.DataFrame, hidden: pd.DataFrame | None, i: int, column: b.Co
     text = (
         setting.words["hidden"] if is_hidden else tables.cell(frame[column.key].iloc[i], column.kind, setting.language)
     )
+    if column.share and not is_hidden and not (hidden is not None and bool(hidden[column.share].iloc[i])):
+        text += f" ({tables.percent(frame[column.share].iloc[i])})"
     first = text.split(" ")[0].strip(".,:").lower()
     tone = ("done" if first in _GOOD else "open" if first in _OPEN else "") if column.kind == "status" else ""
     return {"text": text, "hidden": is_hidden, "numeric": tables.is_numeric(column.kind), "tone": tone,
@@ -242,41 +280,41 @@ _MAKERS: dict[type, Callable[[Any, Setting], View]] = {
     b.Figure: _figure,
     b.Callout: lambda block, setting: (
         _title(block.title, setting)
-        | {"headline": tables.plain(block.headline), "text": [runs(text) for text in block.text], "tone": block.tone}
+        | {"headline": said_as(block.headline), "text": [runs(text) for text in block.text], "tone": block.tone}
     ),
     b.BigNumber: lambda block, setting: {
-        "label": tables.plain(block.label),
-        "value": tables.plain(block.value),
-        "unit": tables.plain(block.unit),
-        "interval": tables.plain(block.interval),
-        "also": [[tables.plain(k), tables.plain(v)] for k, v in block.also],
+        "label": said_as(block.label),
+        "value": said_as(block.value),
+        "unit": said_as(block.unit),
+        "interval": said_as(block.interval),
+        "also": [[said_as(k), said_as(v)] for k, v in block.also],
     },
     b.CountList: lambda block, setting: (
         _title(block.title, setting)
-        | {"items": [{"count": tables.plain(count), "text": runs(text)} for count, text in block.items]}
+        | {"items": [{"count": said_as(count), "text": runs(text)} for count, text in block.items]}
     ),
     b.BulletList: lambda block, setting: (
         _title(block.title, setting) | {"items": [runs(text) for text in block.items], "style": block.style}
     ),
     b.FormLines: lambda block, setting: (
-        _title(block.title, setting) | {"labels": [tables.plain(label) for label in block.labels]}
+        _title(block.title, setting) | {"labels": [said_as(label) for label in block.labels]}
     ),
     b.FormTable: lambda block, setting: {
         "title": runs(block.title),
-        "heads": [tables.plain(head) for head in block.heads],
+        "heads": [said_as(head) for head in block.heads],
         "n_rows": block.n_rows,
         "name": setting.name(block.title),
     },
     b.Quote: lambda block, setting: {
         "text": runs(block.text),
-        "role": tables.plain(block.role),
+        "role": said_as(block.role),
         "words": setting.words,
     },
     b.EventBox: lambda block, setting: {
         "level": setting.level(),
-        "day": tables.plain(block.day),
-        "time": tables.plain(block.time),
-        "place": tables.plain(block.place),
+        "day": said_as(block.day),
+        "time": said_as(block.time),
+        "place": said_as(block.place),
         "note": runs(block.note),
         "words": setting.words,
     },

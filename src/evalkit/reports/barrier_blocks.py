@@ -14,6 +14,7 @@ from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.barrier_facts import NOT_FOR_PARTNERS, BarrierFacts, family_rows, open_to, reasons_known
 from evalkit.reports.gate import Gate, is_whole
 
+SHOWN = 8
 RATIO = {"rate_ratio": "n_students", "ci_low": "n_students", "ci_high": "n_students"}
 RESULT = ["kind", "group", "pattern", "n_students", "rate_ratio", "ci_low", "ci_high", "p_value", "q_value"]
 
@@ -50,12 +51,12 @@ def finding_figure(study: Any, facts: BarrierFacts, row: pd.Series, title: str, 
     columns = (
         Column("label", "Group" if not by_pattern else "When or where"),
         Column("n_students", "Students", "integer"),
-        Column("rate_ratio", "Rate ratio", "decimal2"),
-        Column("ci_low", "Low", "decimal2"),
-        Column("ci_high", "High", "decimal2"),
+        Column("rate_ratio", "Times the rate", "decimal2"),
+        Column("ci_low", "From", "decimal2"),
+        Column("ci_high", "To", "decimal2"),
     )
     others = "the other schools" if str(row["group"]).startswith("school_id=") else "other students of the same schools"
-    measure = gate.fixed(f"Rate against {others} (1 is the same), with 95% interval")
+    measure = gate.fixed(f"Rate of absence against {others} (1 is the same), with 95% interval")
     heading = gate.text("{title}", words={"title": title})
     if not is_whole(table):
         return Table(heading, measure, table, columns, note=gate.fixed(table.rule))
@@ -277,9 +278,9 @@ def profile_blocks(facts: BarrierFacts, gate: Gate) -> list[Any]:
         )
         columns = (
             Column("label", name.capitalize()),
-            Column("rate_ratio", "Rate ratio", "decimal2"),
-            Column("ci_low", "Low", "decimal2"),
-            Column("ci_high", "High", "decimal2"),
+            Column("rate_ratio", "Times the rate", "decimal2"),
+            Column("ci_low", "From", "decimal2"),
+            Column("ci_high", "To", "decimal2"),
         )
         measure = gate.fixed("Rate of absence against all other school days (1 is the same), with 95% interval")
         if name == "month" or not is_whole(table):
@@ -332,25 +333,26 @@ def findings_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table | Callo
         Column("group", "Group"),
         Column("pattern", "Pattern"),
         Column("n_students", "Students", "integer"),
-        Column("rate_ratio", "Rate ratio", "decimal2"),
-        Column("ci_low", "Low", "decimal2"),
-        Column("ci_high", "High", "decimal2"),
-        Column("explained", "Goes with"),
+        Column("rate_ratio", "Times the rate", "decimal2"),
+        Column("ci_low", "From", "decimal2"),
+        Column("ci_high", "To", "decimal2"),
+        *((Column("explained", "Goes with"),) if frame["explained"].head(SHOWN).any() else ()),
     )
+    goes = "Goes with: a stronger pattern of other students explains this one. " if len(columns) > 6 else ""
     note = gate.text(
         "{n} combinations were looked at; of those listed, at most 5 in 100 are expected to be chance "
-        "(Benjamini-Hochberg). Goes with: a stronger pattern of other students explains this one. {rule}",
+        "(Benjamini-Hochberg). {goes}{rule}",
         n=(f"{facts.n_searched:,}", None),
-        words={"rule": "" if gate.is_team else table.rule},
+        words={"rule": "" if gate.is_team else table.rule, "goes": goes},
     )
     return Table(
         gate.fixed("Patterns beyond chance"),
-        gate.fixed("Rate against other students of the same schools, with 95% interval"),
+        gate.fixed("Rate of absence against other students of the same schools, with 95% interval"),
         table,
         columns,
         note=note,
         key="findings",
-        most_rows=8,
+        most_rows=SHOWN,
     )
 
 

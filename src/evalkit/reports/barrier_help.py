@@ -150,8 +150,8 @@ def _resolution(rows: pd.DataFrame, gate: Gate) -> list[Any]:
         Column("n_resolved", "Resolved", "integer", "students"),
         Column("n_open", "Open", "integer", "students"),
         Column("difference", "Difference", "signed1", "points"),
-        Column("ci_low", "Low", "signed1"),
-        Column("ci_high", "High", "signed1"),
+        Column("ci_low", "From", "signed1"),
+        Column("ci_high", "To", "signed1"),
     )
     return [
         Table(

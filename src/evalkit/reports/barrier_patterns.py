@@ -91,8 +91,8 @@ def _opening(study: Any, facts: BarrierFacts, gate: Gate) -> tuple[str, str]:
     )
     names = ". ".join(_title(study, family_of(row["group"], row["pattern"]).title, row) for _, row in found.iterrows())
     lead = gate.text(
-        "**{names}.** We looked at {n} combinations of groups and patterns. A pattern points to something to ask "
-        "about. It does not say why.",
+        "{names}. We looked at {n} combinations of groups and patterns. **A pattern points to something to ask "
+        "about. It does not say why.**",
         words={"names": names},
         n=(f"{facts.n_searched:,}", None),
     )
@@ -175,10 +175,8 @@ def when(study: Any, params: Params) -> Section:
         return Section(
             context, "when", title, (Callout(gate.fixed("Groups are not compared"), (text,), tone="caution"),)
         )
+    lead = gate.fixed("What everyone shares is the school's calendar and the season, and no finding about a group.")
     body = [
-        Paragraph(
-            gate.fixed("What everyone shares is the school's calendar and the season, and no finding about a group.")
-        ),
         *blocks.side_by_side(blocks.profile_blocks(facts, gate)),
         blocks.findings_table(study, facts, gate),
         *people_blocks(study, gate),
@@ -188,6 +186,7 @@ def when(study: Any, params: Params) -> Section:
         "when",
         title,
         tuple(body),
+        lead=lead,
         starts_page=True,
         tables={"patterns": blocks.released_patterns(facts, gate)},
     )

@@ -11,6 +11,7 @@ from evalkit.patterns.voices import agreement_word, coder_agreement, survey_by_b
 from evalkit.render.blocks import Column, Paragraph, Row, Table
 from evalkit.reports.gate import Gate
 from evalkit.vocabulary import bands
+from evalkit.wording import say
 
 
 def voice_blocks(study: Any, gate: Gate) -> list[Any]:
@@ -19,7 +20,8 @@ def voice_blocks(study: Any, gate: Gate) -> list[Any]:
     survey = _survey(study, gate) if {"survey", "rates"} <= study.can else None
     shown = [block for block in (themes, survey) if block is not None]
     found: list[Any] = [Row(tuple((block,) for block in shown), (6, 6))] if len(shown) == 2 else list(shown)
-    return [*found, Paragraph(" ".join(_sentences(study, gate)), "note")]
+    said = gate.fixed(" ".join(_sentences(study, gate)))
+    return [*found, Paragraph(said, "note")] if said else found
 
 
 def _themes(study: Any, gate: Gate) -> Table:
@@ -53,7 +55,7 @@ def _worded(table: pd.DataFrame) -> pd.DataFrame:
 
 def _survey(study: Any, gate: Gate) -> Table:
     rows = survey_by_band(study)
-    names = {band.band: band.label for band in bands()} | {"all": "All students"}
+    names = {band.band: say(f"band.{band.band}") for band in bands()} | {"all": "All students"}
     frame = rows.assign(band=rows["band"].map(names))[
         ["band", "n_roster", "n_answered", "response", "ci_low", "ci_high", "roster_share", "answered_share"]
     ]
@@ -74,16 +76,15 @@ def _survey(study: Any, gate: Gate) -> Table:
     columns = (
         Column("band", "Days missed"),
         Column("n_roster", "Students", "integer"),
-        Column("n_answered", "Answered", "integer"),
-        Column("response", "Share", "percent"),
-        Column("ci_low", "Low", "percent"),
-        Column("ci_high", "High", "percent"),
+        Column("n_answered", "Answered", "integer", share="response"),
+        Column("ci_low", "From", "percent"),
+        Column("ci_high", "To", "percent"),
         Column("answered_share", "Of answers", "percent"),
         Column("roster_share", "Of students", "percent"),
     )
     return Table(
         gate.fixed("Who answered the survey"),
-        gate.fixed("Of all students, with 95% interval; where the last two differ, some are heard less"),
+        gate.fixed("Percent of all students with 95% interval; where the last two differ, some are heard less"),
         table,
         columns,
         note="" if gate.is_team else gate.fixed(table.rule),
@@ -95,9 +96,8 @@ def _survey(study: Any, gate: Gate) -> Table:
 def _sentences(study: Any, gate: Gate) -> list[str]:
     """Agreement of coders and precision of notes, or what would make them known."""
     found = [gate.fixed(text) for text in study.lacks("insight", "survey")]
-    if "insight" in study.can:
-        found += _agreement(study, gate)
     if gate.is_team:
+        found += _agreement(study, gate) if "insight" in study.can else []
         found.append(_precision(study, gate))
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.render.blocks import Callout, Paragraph, Row, Section
@@ -21,7 +21,8 @@ class Params(BaseParams):
 
 
 def _context(study, params: Params):
-    return make_context(study, params, f"{TITLE} {study.school_year}")
+    context = make_context(study, params, f"{TITLE} {study.school_year}")
+    return replace(context, definitions=f"{context.definitions}\n{_definitions(params.audience)}")
 
 
 def invitation(study, params: Params) -> Section:
@@ -133,10 +134,9 @@ def next_year(study, params: Params) -> Section:
         f"Write to {contact} or come to the event." if contact else "Tell the school office, or come to the event."
     )
     table = celebration_year.next_year_table(ahead, gate, study.school_year)
-    notes = Paragraph(gate.fixed(_notes(study)), "note")
     blocks = (
         celebration_year.learned(study, gate),
-        Row(((table,), (Callout(gate.fixed("Want to join?"), (text,), tone="thanks"), notes)), (8, 4)),
+        Row(((table,), (Callout(gate.fixed("Want to join?"), (text,), tone="thanks"),)), (8, 4)),
     )
     return Section(
         _context(study, params),
@@ -147,10 +147,12 @@ def next_year(study, params: Params) -> Section:
     )
 
 
-def _notes(study) -> str:
+def _definitions(audience: str) -> str:
+    """What the words on these pages mean: lines for the footer."""
+    small = "" if audience == "team" else "\n**Small groups** are joined or hidden so that no one can be picked out."
     return (
         "**Similar students:** same school, missed about as many days before, no mentor. **Range:** each end is 95% "
-        "safe, also when we look every month. **Small groups** are joined or hidden so that no one can be picked out."
+        f"safe, also when we look every month.{small}"
     )
 
 

@@ -59,9 +59,16 @@ def opening(study, impact: Impact, counts: dict[str, Any], gate: Gate) -> tuple[
         low=(_days(found.low), arms),
         high=(_days(found.high), arms),
     )
-    return gate.text("{title}", title=(gain_title(found), arms), otherwise="A year of being there"), gate.fixed(
-        f"{who} {lead}"
-    )
+    return _headline(found, arms, counts, gate), gate.fixed(f"{who} {lead}")
+
+
+def _headline(found: Gain, arms: list[int], counts: dict[str, Any], gate: Gate) -> str:
+    """The gain where the whole interval is one; else what was done, which is certain."""
+    otherwise = "A year of being there"
+    if found.low > 0:
+        return gate.text("{title}", title=(gain_title(found), arms), otherwise=otherwise)
+    return gate.text("{m:,} mentors stood by {n:,} students this year", m=(counts["n_mentors"], None),
+                     n=(counts["n_students"], counts["n_students"]), otherwise=otherwise)
 
 
 def _days(value: float) -> str:

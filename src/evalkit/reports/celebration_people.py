@@ -46,11 +46,7 @@ def thanks(study, counts: dict[str, Any], found: facts.Recognised, gate: Gate) -
         "The whole school": gate.fixed(
             "Teachers, office staff, bus drivers and custodians: you noticed who was missing."
         ),
-        "Everyone who helped": gate.text(
-            "Neighbors, nurses, coaches and volunteers gave {n:,} hours.", n=(counts["n_hours"], None)
-        )
-        if counts.get("n_hours")
-        else gate.fixed("Neighbors, nurses, coaches and volunteers: thank you."),
+        "Everyone who helped": gate.fixed("Neighbors, nurses, coaches and volunteers: thank you for your time."),
     }
     blocks = [(Callout(gate.fixed(title), (text,), tone="panel"),) for title, text in texts.items()]
     return [Row(tuple(blocks[:3]), (4, 4, 4)), Row(tuple(blocks[3:]), (4, 4, 4))]
@@ -70,14 +66,14 @@ def _partners(study, counts: dict[str, Any], gate: Gate) -> str:
 
 
 def quotes(study, gate: Gate) -> Row | None:
-    """Up to three quotes with consent, one per role, by role only."""
+    """Up to three quotes with consent, one per role, by role only: what works well first, what works less never."""
     table = study.table("insight")
     table = table[
         table["quote_consent"].eq("yes").fillna(False) & table["quote"].notna() & (table["date"] <= study.as_of)
+        & ~table["works"].eq("works_less").fillna(False)
     ]
-    table = table.assign(source_role=table["source_role"].fillna("other")).sort_values(
-        ["date", "insight_id"], ascending=[False, True]
-    )
+    table = table.assign(source_role=table["source_role"].fillna("other"), is_well=table["works"].eq("works_well").fillna(
+        False)).sort_values(["is_well", "date", "insight_id"], ascending=[False, False, True])
     order = {role: place for place, role in enumerate(("student", "family", "mentor", "teacher", "partner", "other"))}
     one = (
         table.drop_duplicates("source_role")

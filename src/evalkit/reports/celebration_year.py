@@ -48,7 +48,8 @@ def flows_figure(study, impact: Impact, gate: Gate) -> Figure | Table | Callout:
     columns = (Column("panel", "Group"), Column("source", "Last year"), Column("target", "This year"),
                Column("n_students", "Students", "integer"), Column("share", "Share", "percent"))
     measure = "Students who missed 10% or more of days last year, and the share they missed this year"
-    drawing = figures.flow_bands(table.frame, strong=(ENDS["under"],))
+    named = [f"{row.panel} ({number(row.n)} students)" for row in table.frame.itertuples()]
+    drawing = figures.flow_bands(table.frame.assign(panel=named), strong=(ENDS["under"],))
     return Figure(gate.fixed(FLOWS_TITLE), gate.fixed(measure), drawing, gate.fixed(alt), table, columns,
                   note=gate.fixed(FLOWS_NOTE), key="flows")
 
@@ -119,13 +120,13 @@ def learned(study, gate: Gate) -> Row:
     """What we learned, what we will change, how you can help."""
     table = study.table("insight")
     table = table[table["date"].notna() & (table["date"] <= study.as_of)]
-    worked = _top(table[table["works"] == "works_well"], "Works well: ") + _top(
-        table[table["works"] == "works_less"], "Works less well: "
+    worked = _top(table[table["works"] == "works_well"], "What works well, we were told: ") + _top(
+        table[table["works"] == "works_less"], "What works less well: "
     )
     changes = study.table("plan_change")
     changes = changes[changes["changed_on"].notna() & (changes["changed_on"] <= study.as_of)].sort_values("changed_on")
     will = [f"Keep: {what[:1].lower()}{what[1:]}." for what in changes["what"].dropna().astype(str)][:3]
-    will += _top(table[table["works"] == "could_do"], "Try: ")[:1]
+    will += _top(table[table["works"] == "could_do"], "Try what people asked for: ")
     return Row(
         (
             (_or_lines("What we learned", worked[:3], gate),),
@@ -145,7 +146,8 @@ def _top(table: pd.DataFrame, before: str) -> list[str]:
         .reset_index(name="n")
         .sort_values(["n", "theme"], ascending=[False, True])
     )
-    return [f"{before}{str(theme).replace('_', ' ')}." for theme in counts["theme"].head(2)]
+    named = listed(str(theme).replace("_", " ") for theme in counts["theme"].head(3))
+    return [f"{before}{named}."] if named else []
 
 
 def _or_lines(title: str, items: list[str], gate: Gate) -> BulletList | FormLines:

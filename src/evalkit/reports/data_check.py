@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evalkit.render.blocks import BulletList, Column, Paragraph, Section, Table, Tile, Tiles
+from evalkit.render.blocks import BulletList, Column, Paragraph, Row, Section, Table, Tile, Tiles
 from evalkit.reports.gate import Gate, gate_of, released_account
 from evalkit.reports.params import Params as BaseParams
 from evalkit.reports.params import make_context
+from evalkit.wording import listed
 
 TITLE = "Data check"
+NO_REASONS = "Why rows were mended or set aside is in the team's copy."
 LOG_DAYS = 30
 """A mentor with students and no contact written down in this many days is missing a log."""
 
@@ -70,7 +72,7 @@ def what_was_read(study, params: Params) -> Section:
         is_opening=True,
         numbers=numbers,
         tables={"row_account": table.data},
-        off=tuple(gate.fixed(text) for text in study.lacks()),
+        off=tuple(map(gate.fixed, (*study.lacks(), *(() if gate.is_team else (NO_REASONS,))))),
     )
 
 
@@ -81,39 +83,38 @@ def _tile(gate: Gate, label: str, number: tuple[int, int]) -> Tile:
 def account_table(study, gate: Gate) -> Table:
     """A row per file: read, used, mended, set aside, repeated."""
     data = released_account(study, gate)
+    named = all(str(row.file).rsplit(".", 1)[0] == row.table for row in data.frame.itertuples())
     columns = (
         Column("file", "File"),
-        Column("table", "Table"),
+        *(() if named else (Column("table", "Table"),)),
         Column("rows_read", "Rows read", "integer"),
         Column("loaded", "As they stand", "integer"),
         Column("repaired", "Mended", "integer"),
         Column("quarantined", "Set aside", "integer"),
         Column("duplicate", "Exact repeats", "integer"),
     )
+    gone = [column.label for column in columns if column.key in data.hidden and data.hidden[column.key].all()]
+    few = f"Not shown, too few in every file: {listed(gone).lower()}. " if gone else ""
     return Table(
         gate.fixed("Every row is accounted for"),
         gate.fixed("Rows of each file, by what became of them"),
         data,
-        columns,
-        note=gate.fixed(data.rule),
+        tuple(column for column in columns if column.label not in gone),
+        note=gate.fixed(few + data.rule),
         key="row_account",
     )
 
 
 def mended_and_set_aside(study, params: Params) -> Section:
-    """Why values were mended and rows set aside, and what was assumed. For the team; partners learn that it exists."""
+    """Why values were mended and rows set aside, and what was assumed: team only."""
     gate = gate_of(study, params)
     title = gate.fixed("What was mended and set aside, and why")
     if not gate.is_team:
-        text = gate.fixed("The reasons, row by row, are in the team's copy.")
-        return Section(_context(study, params), "mended", title, (Paragraph(text, "note"),))
+        return Section(_context(study, params), "mended", title, ())
     reasons = reason_frame(study)
-    blocks: list[Any] = [
-        Paragraph(
-            "Set-aside rows stay on your computer. To mend them: run **evalkit check**, correct the "
-            "export, and run the report again."
-        )
-    ]
+    lead = ("Set-aside rows stay on your computer. To mend them: run **evalkit check**, correct the export, and run "
+            "the report again.")
+    blocks: list[Any] = []
     if len(reasons):
         columns = (Column("file", "File"), Column("reason", "Reason"), Column("n", "Rows", "integer"))
         blocks.append(
@@ -135,6 +136,7 @@ def mended_and_set_aside(study, params: Params) -> Section:
         "mended",
         title,
         tuple(blocks),
+        lead=lead,
         numbers={"reasons": reasons.to_dict("records"), "remarks": list(study.remarks)},
         tables={"reasons": reasons},
     )
@@ -167,7 +169,7 @@ def how_complete(study, params: Params) -> Section:
         key="completeness",
     )
     lines, logs = _log_lines(study, gate)
-    blocks = (table, BulletList(gate.fixed("Mentors' logs"), lines))
+    blocks = (Row(((table,), (BulletList(gate.fixed("Mentors' logs"), lines),)), (8, 4)),)
     return Section(
         _context(study, params),
         "how_complete",
@@ -245,13 +247,17 @@ def _log_lines(study, gate: Gate) -> tuple[tuple[str, ...], Mapping[str, Any]]:
     }
     lines = (
         gate.text(
-            "{n_silent} of {n_mentors} mentors with students have no contact written down in the last 30 days.",
+            "Every one of {n_mentors} mentors with students wrote a contact down in the last 30 days."
+            if not silent
+            else "{n_silent} of {n_mentors} mentors with students have no contact written down in the last 30 days.",
             otherwise="The number of mentors without a recent contact is withheld.",
             n_silent=numbers["n_silent"],
             n_mentors=numbers["n_mentors"],
         ),
         gate.text(
-            "{n_untold} of {n_students} students with a mentor have no contact written down at all.",
+            "Every one of {n_students} students with a mentor has a contact written down."
+            if not untold
+            else "{n_untold} of {n_students} students with a mentor have no contact written down at all.",
             otherwise="The number of students without a contact is withheld.",
             n_untold=numbers["n_untold"],
             n_students=numbers["n_students"],
@@ -264,7 +270,12 @@ def what_it_shows(study, params: Params) -> Section:
     """What this study can show, and what each missing table would switch on."""
     gate = gate_of(study, params)
     can = tuple(gate.fixed(f"{text}.") for name, text in SHOWS.items() if name in study.can)
-    blocks: list[Any] = [BulletList(gate.fixed("This study can show"), can or (gate.fixed("Counts only."),))]
+    half = (len(can) + 1) // 2
+    blocks: list[Any] = [
+        Row(((BulletList("", can[:half], "bullets"),), (BulletList("", can[half:], "bullets"),)), (6, 6))
+        if can
+        else Paragraph(gate.fixed("Counts only."))
+    ]
     off = tuple(gate.fixed(text) for text in study.lacks())
     if off:
         blocks.append(BulletList(gate.fixed("Not yet, and what would switch it on"), off))

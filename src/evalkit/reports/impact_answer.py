@@ -10,7 +10,7 @@ from evalkit import figures
 from evalkit.evidence import banner
 from evalkit.evidence import benchmarks as published
 from evalkit.programme import fidelity
-from evalkit.render.blocks import BigNumber, Callout, Column, Figure, Paragraph, Table, Tile, Tiles
+from evalkit.render.blocks import BigNumber, Callout, Column, Figure, Heading, Paragraph, Table, Tile, Tiles
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import Analysis
@@ -327,7 +327,7 @@ def what_mentors_did(study, gate: Gate) -> tuple[list[Any], list[Any]]:
              gate.text("{n:,} of {of:,}", n=(one.n, (one.n, one.of)), of=(one.of, one.of))) for one in shown)
     counts = [gate.numbers("mentors", element=(one.code, None), n=(one.n, (one.n, one.of)), of=(one.of, one.of),
                            share=(one.n / one.of, (one.n, one.of))) for one in shown]
-    return ([Paragraph(gate.fixed("**What mentors did**")), Tiles(tiles)] if tiles else []), counts
+    return ([Heading(gate.fixed("What mentors did")), Tiles(tiles)] if tiles else []), counts
 
 
 def released_analysis(main: Analysis, gate: Gate) -> dict[str, Any]:

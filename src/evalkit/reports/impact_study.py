@@ -112,7 +112,7 @@ def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section
     intro = "For readers who want to check the work. Every number here is in results.json or the folder tables."
     strategy = impact_services.strategies(*strategy_effects(study, found[0].plan), gate)
     sessions = impact_services.session_days(*strategy_estimates(study), gate)
-    blocks: list[Any] = [Paragraph(gate.fixed(intro))]
+    blocks: list[Any] = []
     for analysis in found:
         blocks.append(impact_appendix.results_row(analysis, gate))
         blocks.append(impact_appendix.method_row(study, analysis, gate))
@@ -125,6 +125,7 @@ def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section
         "method_appendix",
         gate.fixed("Method appendix"),
         tuple(blocks),
+        lead=gate.fixed(intro),
         starts_page=True,
         numbers={"strategies": _rows(strategy), "session_days": _rows(sessions)},
         files=_files(study, found, gate, blocks),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from evalkit.render.blocks import BulletList, Column, FormLines, FormTable, Paragraph, Quote, Row, Table
+from evalkit.render.blocks import BulletList, Column, FormLines, FormTable, Heading, Paragraph, Quote, Row, Table
 from evalkit.reports.month_facts import Facts
 from evalkit.reports.month_proposals import work_words
-from evalkit.wording import date_words, number, say
+from evalkit.wording import date_words, number, plural, say
 
 QUESTIONS = (
     "What are we proud of this month?",
@@ -62,9 +62,8 @@ def actions_table(study, facts: Facts) -> Table | Paragraph:
         Column("closed_on", "Closed", "date"),
     )
     n = len(table)
-    verb = "is" if done == 1 else "are"
     return Table(
-        title=f"{number(done)} of {number(n)} actions {verb} done",
+        title=_done_title(done, n),
         measure="Open since the last review, or closed since then.",
         data=shown,
         columns=columns,
@@ -74,13 +73,23 @@ def actions_table(study, facts: Facts) -> Table | Paragraph:
     )
 
 
+def _done_title(done: int, n: int) -> str:
+    if n > 1 and done == n:
+        return f"All {number(n)} actions are done"
+    if n == 1:
+        return f"One action is on file: {'done' if done else 'open'}"
+    if not done:
+        return f"{plural(n, 'action is', 'actions are')} open"
+    return f"{number(done)} of {number(n)} actions {'is' if done == 1 else 'are'} done"
+
+
 def works(study, facts: Facts) -> Row:
     """Three columns: what works, works less, could do; from coded insights and the month's data, with lines to add."""
     table = _insights(study, facts)
     seen, cells = work_words(study, facts.elements, facts.elements_before), []
     for code, title in WORKS.items():
         themes = (*_themes(table[table["works"] == code]), *seen[code])[:4]
-        block = BulletList(title, themes) if themes else Paragraph(f"**{title}**")
+        block = BulletList(title, themes, "bullets") if themes else Heading(title)
         cells.append((block, FormLines("", ("", ""))))
     return Row(tuple(cells), (4, 4, 4))
 
@@ -140,7 +149,7 @@ def plan_changes(study) -> BulletList | None:
     if table.empty:
         return None
     lines = [
-        f"{date_words(row.changed_on)}: {row.what}"
+        f"{date_words(row.changed_on)}: {str(row.what).rstrip('.')}."
         + (f" Look back on {date_words(row.check_back_on, year=False)}." if pd.notna(row.check_back_on) else "")
         for row in table.head(3).itertuples()
     ]
@@ -152,4 +161,4 @@ def next_actions() -> FormTable:
 
 
 def questions() -> BulletList:
-    return BulletList("Questions for the meeting", tuple(f"{place}. {text}" for place, text in enumerate(QUESTIONS, 1)))
+    return BulletList("Questions for the meeting", QUESTIONS, "numbers")

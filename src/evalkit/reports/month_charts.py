@@ -108,14 +108,11 @@ def bands_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Callout:
         *(Column(name, say(f"band.{name}"), "integer", "students") for name in BANDS),
         Column("n", "All", "integer", "students"),
     )
-    measure = gate.fixed(
-        f"Students by share of days missed, {_place(study)}, {date_words(facts.window.end)}. The black line marks "
-        "10%; each band includes its lower edge."
-    )
+    where = f"{_place(study)}, {date_words(facts.window.end)}. Each band includes its lower edge."
     if not is_whole(table):
         return Table(
             gate.fixed("Students by share of days missed"),
-            measure,
+            gate.fixed(f"{where[:1].upper()}{where[1:]}"),
             table,
             columns,
             note=gate.fixed(table.rule),
@@ -135,6 +132,7 @@ def bands_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Callout:
         + "."
         for row in rows.itertuples()
     )
+    measure = gate.fixed(f"Students by share of days missed, {where} The black line marks 10%.")
     return Figure(gate.fixed(title), measure, figures.band_bars(shares), gate.fixed(alt), table, columns, key="bands")
 
 

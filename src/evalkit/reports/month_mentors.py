@@ -13,7 +13,7 @@ from evalkit.programme import (
     mentors_without_logs,
     referral_funnel,
 )
-from evalkit.render.blocks import Callout, Column, Paragraph, Row, Table
+from evalkit.render.blocks import Callout, Column, Paragraph, Table
 from evalkit.reports import month_more, month_patterns
 from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.month_facts import Facts
@@ -206,17 +206,15 @@ def mentor_tables(study, facts: Facts, gate: Gate) -> dict[str, Any]:
     return {name: table for name, table in tables.items() if len(table)} | month_more.tables(study)
 
 
-def definitions(study, facts: Facts, gate: Gate) -> Row:
-    """What the words on these pages mean."""
+def definitions(study, audience: str) -> str:
+    """What the words on these pages mean: lines for the footer."""
     share = f"{100 * study.rules.threshold:g}%"
-    left = (
-        "**Bands** include their lower edge; exactly 10% is in the third. Half days count as half. **Same "
-        "school day last year:** the "
-        "same day number, not the same date.",
-    )
-    right = (
-        f"**Can still miss:** days that keep the whole year under {share}. **Similar students:** same school, "
-        f"like absence before "
-        "the match, no mentor then.",
-    )
-    return Row(tuple((Paragraph(gate.fixed(text), "note"),) for text in (*left, *right)), (6, 6))
+    lines = [
+        "**Bands** include their lower edge; exactly 10% is in the third. Half days count as half. "
+        "**Same school day last year:** the same day number, not the same date.",
+        f"**Can still miss:** days that keep the whole year under {share}. After that a monthly goal is shown."
+        if audience == "team" else "",
+        "**Probably better:** today's chance of a true gain is 80% or more. **Clearly better:** the monthly-safe "
+        "interval excludes zero. **Similar students:** same school, like absence before the match, no mentor then.",
+    ]
+    return "\n".join(line for line in lines if line)

@@ -113,7 +113,8 @@ def list_frame(study, facts: Facts, name: str, people: People) -> pd.DataFrame:
 
 
 def short(name: str, most: int = 26) -> str:
-    """A school's name that fits one line of a list: cut after a whole word."""
+    """A school's name that fits one line of a list: without "School" at its end, then cut after a whole word."""
+    name = name.removesuffix(" School")
     if len(name) <= most:
         return name
     return name[: most - 1].rsplit(" ", 1)[0].rstrip(",;-") + "…"

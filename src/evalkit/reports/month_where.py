@@ -120,7 +120,8 @@ def _schools_title(frame: pd.DataFrame) -> str:
     if known.empty or not (lower or higher):
         return "No school is clearly off its share of last year" if len(known) else "Schools side by side"
     parts = [f"{count_words(n)} clearly {way}" for n, way in ((lower, "lower"), (higher, "higher")) if n]
-    return f"Of {count_words(len(known))} schools, {listed(parts)} than last year"
+    verb = "is" if lower + higher == 1 else "are"
+    return f"Of {count_words(len(known))} schools, {listed(parts).replace(' ', f' {verb} ', 1)} than last year"
 
 
 def share_change(n: int, of: int, n_before: int, of_before: int) -> tuple[float, float]:
@@ -213,7 +214,8 @@ def weekday_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:
     title = gate.fixed(weekday_title(rows))
     if not is_whole(table):
         return Table(title, measure, table, columns, note=gate.fixed(table.rule), key="weekdays")
-    shown = table.frame.assign(value=table.frame["share"], day=[str(d)[:1] for d in table.frame["day"]])
+    strong = [f"{day}s" in title for day in table.frame["day"]] if title.endswith("stand out") else pd.NA
+    shown = table.frame.assign(value=table.frame["share"], day=[str(d)[:1] for d in table.frame["day"]], strong=strong)
     alt = listed(f"{row.day} {percent(row.share, 1)}" for row in rows.itertuples()) + "."
     return Figure(
         title,
@@ -223,7 +225,7 @@ def weekday_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:
         table,
         columns,
         key="weekdays",
-        note=gate.fixed("Every student of these schools, all reasons."),
+        note=gate.fixed("Every student of these schools, all reasons. Every day is counted, so no interval is drawn."),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from evalkit.render.blocks import FormLines, Paragraph, Row, Section
@@ -24,6 +24,7 @@ from evalkit.reports.params import Params as BaseParams
 from evalkit.reports.params import make_context
 
 TITLE = "Monthly review"
+NO_LISTS = "Lists of students and the team's actions are in the team's copy only."
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class Params(BaseParams):
 
 
 def _context(study, params: Params):
-    return make_context(study, params, TITLE if params.period == "month" else "Weekly review")
+    context = make_context(study, params, TITLE if params.period == "month" else "Weekly review")
+    words = month_mentors.definitions(study, params.audience)
+    return replace(context, definitions=f"{context.definitions}\n{words}")
 
 
 def at_a_glance(study, params: Params) -> Section:
@@ -57,7 +60,7 @@ def at_a_glance(study, params: Params) -> Section:
         lead=lead,
         is_opening=True,
         numbers=_numbers(study, facts, gate),
-        off=tuple(map(gate.fixed, study.lacks())),
+        off=tuple(map(gate.fixed, (*study.lacks(), *(() if gate.is_team else (NO_LISTS,))))),
     )
 
 
@@ -82,8 +85,7 @@ def lists(study, params: Params) -> Section:
     """Page 2, team only: who to celebrate, watch, decide on, reach out to first. At most five rows each."""
     facts, gate = month_facts(study, params), gate_of(study, params)
     if not gate.is_team:
-        text = gate.fixed("Lists of students are in the team's copy only.")
-        return Section(_context(study, params), "lists", gate.fixed("Lists"), (Paragraph(text, "note"),))
+        return Section(_context(study, params), "lists", gate.fixed("Lists"), ())
     if "daily" not in study.can:
         text = "Lists need dated absences; attendance_event, calendar and enrollment would switch them on."
         return Section(_context(study, params), "lists", "Lists", (Paragraph(text, "note"),))
@@ -95,7 +97,8 @@ def lists(study, params: Params) -> Section:
         _context(study, params),
         "lists",
         "Lists: who to celebrate, and who to reach this week",
-        (Paragraph("Strengths first. The last column is where the next person starts."), *blocks),
+        tuple(blocks),
+        lead="Strengths first. The last column is where the next person starts.",
         starts_page=True,
         tables=month_tables.workbook(study, facts, people),
     )
@@ -104,13 +107,13 @@ def lists(study, params: Params) -> Section:
 def patterns(study, params: Params) -> Section:
     """Page 3: schools, weekdays and reasons in short, and what mentors did."""
     facts, gate = month_facts(study, params), gate_of(study, params)
-    blocks = [Paragraph(gate.fixed("Patterns point to something to ask about. They do not say why."))]
-    blocks += month_where.pattern_rows(study, facts, gate)
+    blocks = month_where.pattern_rows(study, facts, gate)
     return Section(
         _context(study, params),
         "patterns",
         gate.fixed("Patterns: where and when days are missed"),
         tuple(blocks),
+        lead=gate.fixed("Patterns point to something to ask about. They do not say why."),
         starts_page=True,
         numbers={
             "patterns": month_where.pattern_numbers(study, facts, gate),
@@ -122,11 +125,10 @@ def patterns(study, params: Params) -> Section:
 
 
 def actions(study, params: Params) -> Section:
-    """Page 4: what we said, what we learned, what comes next; definitions."""
+    """Page 4, team only: what we said, what we learned, what comes next."""
     facts, gate = month_facts(study, params), gate_of(study, params)
     if not gate.is_team:
-        blocks = (month_mentors.definitions(study, facts, gate),)
-        return Section(_context(study, params), "actions", gate.fixed("How to read these pages"), blocks)
+        return Section(_context(study, params), "actions", gate.fixed("Actions"), ())
     voices = [
         block
         for block in (
@@ -138,18 +140,17 @@ def actions(study, params: Params) -> Section:
     ]
     right = tuple(voices) or (FormLines("What did students, families and teachers tell us?", ("", "")),)
     blocks = (
-        Paragraph("What the team types in the notes files stays here when the review is run again."),
         month_actions.actions_table(study, facts),
         month_actions.works(study, facts),
         month_actions.next_actions(),
         Row(((month_actions.questions(),), right), (6, 6)),
-        month_mentors.definitions(study, facts, gate),
     )
     return Section(
         _context(study, params),
         "actions",
         "Actions: what we said, what we learned, what comes next",
         blocks,
+        lead="What the team types in the notes files stays here when the review is run again.",
         starts_page=True,
         tables=_proposed(study, facts),
     )

@@ -102,7 +102,7 @@ def definitions_line(rules: Rules) -> str:
     share = f"{100 * rules.threshold:g}%"
     edge = f"{share} or more" if rules.inclusive else f"more than {share}"
     least = f", with at least {rules.min_days_enrolled} days enrolled" if rules.min_days_enrolled else ""
-    return f"**Chronically absent:** missed {edge} of the days enrolled, for any reason{least}."
+    return f"**Missed {edge}** (chronic absence): days missed for any reason, out of the days enrolled{least}."
 
 
 def make_context(study: Study, params: Params, report_title: str) -> Context:

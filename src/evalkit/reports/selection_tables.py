@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -17,23 +18,27 @@ from evalkit.wording import date_words, grade_words, number
 
 BANDS = ("severe", "moderate", "chronic", "at_risk", "satisfactory")
 HEADS = {
-    "severe": "Severe",
-    "moderate": "Moderate",
-    "chronic": "All 10%+",
-    "at_risk": "5-10%",
+    "severe": "20% or more",
+    "moderate": "10–20%",
+    "chronic": "All 10% or more",
+    "at_risk": "5–10%",
     "satisfactory": "Under 5%",
 }
+RACES = {"Hispanic Latino": "Hispanic or Latino", "Two Or More": "Two or more races", "American Indian":
+         "American Indian or Alaska Native", "Pacific Islander": "Pacific Islander"}
+WORDS = {"all": "All", "yes": "Yes", "no": "No", "unknown": "Not known"}
 SHOWN = 5
 MOST_GROUPS = 14
 
 
 def breakdown_tables(found: Selection, gate: Gate) -> list[Table]:
-    """One table per group, protected together: they are about the same students."""
+    """One table per group, protected together: they are about the same students. Short ones first, so pages fill."""
     requests = [_request(name, table) for name, table in found.tables.items()]
-    return [
+    tables = [
         _breakdown(name, released, found.basis, gate)
         for name, released in zip(found.tables, gate.tables(requests), strict=True)
     ]
+    return sorted(tables, key=lambda table: len(table.data.frame) > 4)
 
 
 def _request(name: str, table: pd.DataFrame) -> TableRequest:
@@ -59,22 +64,25 @@ def _request(name: str, table: pd.DataFrame) -> TableRequest:
 
 def breakdown_columns(label: str) -> tuple[Column, ...]:
     """The DATT's columns in its order, after the group's name."""
-    columns = [Column("group", label)]
-    for band in BANDS:
-        columns += [Column(f"n_{band}", HEADS[band], "integer"), Column(f"share_{band}", "Share", "percent")]
-    return (*columns, Column("n_students", "All", "integer"))
+    shown = [Column(f"n_{band}", HEADS[band], "integer", share=f"share_{band}") for band in BANDS]
+    return (Column("group", label), *shown, Column("n_students", "All", "integer"))
 
 
 def _breakdown(name: str, released, basis: str, gate: Gate) -> Table:
+    released = replace(released, frame=released.frame.assign(group=released.frame["group"].map(_group_words)))
     return Table(
         gate.fixed(f"By {GROUPS[name]}"),
-        gate.fixed(f"Students by share of days missed, {basis}: number and percent."),
+        gate.fixed(f"Students by share of days missed, {basis}: number, and percent of the row."),
         released,
         breakdown_columns(GROUPS[name].capitalize()),
         total_row=True,
         note=gate.fixed("" if is_whole(released) else released.rule),
         key=f"by_{name}",
     )
+
+
+def _group_words(group: object) -> str:
+    return WORDS.get(str(group), RACES.get(str(group), str(group)))
 
 
 def capacity_table(found: Selection, gate: Gate) -> Table:
@@ -129,26 +137,28 @@ def score_frame(study, rows: pd.DataFrame, people: People) -> pd.DataFrame:
 def score_table(frame: pd.DataFrame) -> Table:
     """The highest scores of students to match, with every part shown."""
     heads = {
-        "need": "Need",
-        "transition": "New school",
-        "persistence": "Years",
-        "adult": "Known adult",
-        "grade_rate": "Grade",
+        "need": "need",
+        "transition": "new school",
+        "persistence": "years",
+        "adult": "known adult",
+        "grade_rate": "grade",
     }
     columns = (
         Column("student", "Student"),
         Column("place", "Grade, school"),
-        Column("missed", "Missed", "number_text"),
-        *(Column(f"points_{name}", head, "integer") for name, head in heads.items()),
+        Column("missed", "Missed", "number_text", "this year"),
+        Column("parts", "Points by part"),
         Column("score", "Score", "integer"),
     )
-    rounded = frame.assign(**{name: frame[name].round() for name in frame if name.startswith(("points_", "score"))})
+    points = frame[[f"points_{name}" for name in heads]].round().astype("int64")
+    parts = [", ".join(f"{word} {n}" for word, n in zip(heads.values(), row, strict=True) if n)
+             for row in points.itertuples(index=False)]
     return Table(
         f"To match: {number(len(frame))} students, highest score first",
-        "Points by part; they add up to the score. Parts are rounded one by one.",
-        rounded,
+        "The parts add up to the score; each is rounded by itself.",
+        frame.assign(score=frame["score"].round(), parts=parts),
         columns,
-        note="A score opens the talk; it does not decide. The rest are in the workbook.",
+        note="A score opens the talk; it does not decide.",
         most_rows=SHOWN,
         key="to_match",
     )

@@ -19,6 +19,7 @@ from evalkit.vocabulary import grades
 from evalkit.wording import date_words, grade_words, listed, number
 
 TITLE = "Student selection"
+NO_LISTS = "Lists of students are in the team's copy only."
 
 STEPS = (
     ("Use chronic absence data", "attendance"),
@@ -80,7 +81,7 @@ def who_to_help(study, params: Params) -> Section:
         lead=_lead(found, gate),
         is_opening=True,
         numbers=_numbers(found, gate),
-        off=tuple(map(gate.fixed, study.lacks("prior_year"))),
+        off=tuple(map(gate.fixed, (*study.lacks("prior_year"), *(() if gate.is_team else (NO_LISTS,))))),
     )
 
 
@@ -164,15 +165,14 @@ def groups(study, params: Params) -> Section:
         return Section(_context(study, params), "groups", gate.fixed("By group"))
     found = selection_of(study, params)
     note = gate.fixed(
-        "Groups differ in what they face, not in what they want. Compare percent and number together; "
-        "columns stand in the order of the Attendance Works tools."
+        "Groups differ in what they face, not in what they want. Look at number and percent together."
     )
     return Section(
         _context(study, params),
         "groups",
         gate.fixed("By group: number and percent"),
-        (Paragraph(note, "note"), *selection_tables.breakdown_tables(found, gate)),
-        starts_page=True,
+        tuple(selection_tables.breakdown_tables(found, gate)),
+        lead=note,
     )
 
 
@@ -196,8 +196,7 @@ def lists(study, params: Params) -> Section:
     """Page 5, team only: highest scores with their parts, reach out first, newest signs, proposals."""
     gate = gate_of(study, params, nearly=True)
     if not gate.is_team or ("daily" not in study.can and "prior_year" not in study.can):
-        text = gate.fixed("Lists of students are in the team's copy only.")
-        return Section(_context(study, params), "lists", gate.fixed("Lists"), (Paragraph(text, "note"),))
+        return Section(_context(study, params), "lists", gate.fixed("Lists"), ())
     found, people = selection_of(study, params), People(study)
     match = found.route("match")
     blocks: list[Any] = [selection_tables.score_table(selection_tables.score_frame(study, match, people))]
@@ -207,10 +206,10 @@ def lists(study, params: Params) -> Section:
         if len(pairs)
         else Paragraph("No pairing can be proposed: no place is open where a student waits.")
     )
-    first = found.route("reach_out_first")
+    first, short = found.route("reach_out_first"), []
     if len(first):
         seen = [_days(row) for row in first.itertuples()]
-        blocks.append(
+        short.append(
             selection_tables.plain_list(
                 first,
                 people,
@@ -223,7 +222,7 @@ def lists(study, params: Params) -> Section:
     warned = found.warned.merge(match[["student_id", "school_id"]], on="student_id")
     if len(warned):
         seen = [f"First sign {date_words(row.flagged_on, year=False)}" for row in warned.itertuples()]
-        blocks.append(
+        short.append(
             selection_tables.plain_list(
                 warned,
                 people,
@@ -233,12 +232,12 @@ def lists(study, params: Params) -> Section:
                 measure="2 days missed in the first 10 or 20 school days, 4 in 40, 2 a month after. Newest first.",
             )
         )
+    blocks += [Row(((short[0],), (short[1],)), (6, 6))] if len(short) == 2 else short
     return Section(
         _context(study, params),
         "lists",
         "Lists: who to talk about, and with whom to pair",
         tuple(blocks),
-        starts_page=True,
         tables=selection_tables.workbook(study, found, people)
         | {"signs_by_student": selection_places.sign_list(study, found)},
         files={"datt.xlsx": datt.workbook_of(study, found)},
@@ -258,8 +257,9 @@ def next_steps(study, params: Params) -> Section:
     gate = gate_of(study, params, nearly=True)
     blocks: list[Any] = []
     if "daily" in study.can or "prior_year" in study.can:
-        blocks.append(_summer(selection_of(study, params), gate))
-    blocks.append(readiness(study, gate))
+        blocks.append(Row(((_summer(selection_of(study, params), gate),), (readiness(study, gate),)), (4, 8)))
+    else:
+        blocks.append(readiness(study, gate))
     blocks.append(selection_support.training_table(study, gate))
     return Section(
         _context(study, params),
