@@ -554,7 +554,7 @@ def test_a_workbook_is_named_by_its_file_alone(tmp_path):
 ])
 def test_a_last_complete_day_that_cannot_be_is_an_input_fault(tmp_path, rule, words):
     problem = refused(tmp_path, toml=f"[rules]\n{rule}\n")
-    assert words in problem.what and problem.exit_code == 1 and "2024" in problem.remedy or "2026" in problem.remedy
+    assert (words in problem.what and problem.exit_code == 1 and "2024" in problem.remedy) or "2026" in problem.remedy
 
 
 def test_a_schools_last_complete_day_outside_the_year_is_its_rows_fault(tmp_path):

@@ -11,7 +11,6 @@ from evalkit.render.blocks import Callout, Column, Row, Table
 from evalkit.reports.gate import Gate
 from evalkit.reports.month_tables import People
 
-
 _NONE = " None stands out beyond chance."
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from evalkit.disclosure.types import Released
-from evalkit.render.blocks import Callout, Paragraph, Row, Section
+from evalkit.render.blocks import Callout, Row, Section
 from evalkit.reports import (
     impact_answer,
     impact_appendix,

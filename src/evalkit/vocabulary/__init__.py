@@ -18,7 +18,7 @@ from evalkit.errors import UserError
 
 CERTAINTIES = ("high", "medium", "low")
 STATUS_WORDS = frozenset(
-    "late_after_register excused_only unexcused_only not_expected present_iss tardy tardy_extreme".split()
+    ["late_after_register", "excused_only", "unexcused_only", "not_expected", "present_iss", "tardy", "tardy_extreme"]
 )
 """What a code of a code system may say that is no reason."""
 _YES_NO = {"yes": True, "no": False}
