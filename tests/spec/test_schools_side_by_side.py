@@ -10,11 +10,11 @@ import pytest
 
 import evalkit as ek
 from evalkit.disclosure.types import Released
+from evalkit.programme.schools import between_schools, compared, side_by_side
 from evalkit.render.blocks import Table
 from evalkit.reports import month_schools, month_where, monthly_review
 from evalkit.reports.gate import gate_of
 from evalkit.reports.month_facts import month_facts
-from evalkit.reports.month_schools import between_schools, compared
 from evalkit.simulate import simulate_district, write_study
 
 
@@ -101,7 +101,7 @@ def test_forty_schools_are_compared_as_a_plain_recount_says(forty) -> None:
         pool = cells[key] if len(cells[key]) >= 30 else wide[key[1]]
         expected[school].append(sum(pool) / len(pool))
         seen[school].append(over)
-    table = month_schools.side_by_side(forty).set_index("school_id")
+    table = side_by_side(forty).set_index("school_id")
     assert len(table) == 40 and set(table.index) == set(seen)
     for school, flags in seen.items():
         assert (table.loc[school, "n"], table.loc[school, "n_chronic"]) == (len(flags), sum(flags))

@@ -16,6 +16,7 @@ from evalkit.programme.dosage import (
     wilson,
 )
 from evalkit.programme.mentors import caseloads, closures, contact_freshness, mentor_funnel, mentors_without_logs
+from evalkit.programme.schools import side_by_side
 from evalkit.programme.spans import (
     active_assignments,
     assignments,
@@ -49,6 +50,7 @@ __all__ = [
     "mentor_funnel",
     "mentors_without_logs",
     "referral_funnel",
+    "side_by_side",
     "wilson",
     "year_days",
 ]

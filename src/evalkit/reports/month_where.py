@@ -39,6 +39,28 @@ def pattern_rows(study, facts: Facts, gate: Gate) -> list[Any]:
     return rows
 
 
+def _school_frame(study, facts: Facts, rows: list) -> pd.DataFrame:
+    """Grain: school. Share now with Wilson's interval, and last year's share where it is known."""
+    before = facts.last_year.get("by_school", {})
+    frame = pd.DataFrame([
+        {"school": study.school_name(row["school_id"]), "n": row["n_students"], "n_chronic": row["n_chronic"],
+         "value": row["n_chronic"] / row["n_students"], "n_before": before.get(row["school_id"], (None, None))[1],
+         "n_chronic_before": before.get(row["school_id"], (None, None))[0]} for row in rows])
+    frame["before"] = pd.to_numeric(frame["n_chronic_before"]) / pd.to_numeric(frame["n_before"])
+    ends = [wilson(n, of) for n, of in zip(frame["n_chronic"], frame["n"], strict=True)]
+    return frame.assign(ci_low=[low for low, _ in ends], ci_high=[high for _, high in ends])
+
+
+def _released_schools(frame: pd.DataFrame, rows: list, facts: Facts, gate: Gate):
+    gone = hidden_by_school(facts, gate)
+    return gate.table(
+        "schools", frame.drop(columns=["before", "n_before", "n_chronic_before"]), keys=("school",),
+        counts=("n", "n_chronic"), shares={"value": ("n_chronic", "n")},
+        plain={"ci_low": "n_chronic", "ci_high": "n_chronic"},
+        also={place: {name if name == "n_chronic" else "n" for name in gone.get(row["school_id"], ())
+                      if name in ("n_chronic", "n_students")} for place, row in enumerate(rows)})
+
+
 def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | None:
     """Share missing 10 % or more by school with Wilson's interval, in order of the school's id."""
     rows = [
@@ -53,34 +75,8 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | None:
         gone = hidden_by_school(facts, gate)
         return month_schools.schools_table(study, facts, gate, gone) if fair else None
     beside = month_schools.standing_words(study, month_schools.shown_standing(study, gate)) if fair else ""
-    before = facts.last_year.get("by_school", {})
-    frame = pd.DataFrame(
-        [
-            {
-                "school": study.school_name(row["school_id"]),
-                "n": row["n_students"],
-                "n_chronic": row["n_chronic"],
-                "value": row["n_chronic"] / row["n_students"],
-                "n_before": before.get(row["school_id"], (None, None))[1],
-                "n_chronic_before": before.get(row["school_id"], (None, None))[0],
-            }
-            for row in rows
-        ]
-    )
-    frame["before"] = pd.to_numeric(frame["n_chronic_before"]) / pd.to_numeric(frame["n_before"])
-    ends = [wilson(n, of) for n, of in zip(frame["n_chronic"], frame["n"], strict=True)]
-    frame = frame.assign(ci_low=[low for low, _ in ends], ci_high=[high for _, high in ends])
-    gone = hidden_by_school(facts, gate)
-    table = gate.table(
-        "schools",
-        frame.drop(columns=["before", "n_before", "n_chronic_before"]),
-        keys=("school",),
-        counts=("n", "n_chronic"),
-        shares={"value": ("n_chronic", "n")},
-        plain={"ci_low": "n_chronic", "ci_high": "n_chronic"},
-        also={place: {name if name == "n_chronic" else "n" for name in gone.get(row["school_id"], ())
-                      if name in ("n_chronic", "n_students")} for place, row in enumerate(rows)},
-    )
+    frame = _school_frame(study, facts, rows)
+    table = _released_schools(frame, rows, facts, gate)
     columns = (
         Column("school", "School"),
         Column("n_chronic", "Missed 10% or more", "integer", "students"),
