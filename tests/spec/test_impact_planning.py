@@ -45,7 +45,8 @@ def test_the_spread_comes_from_last_year_alone(tmp_path):
 def test_the_command_says_it_in_words(capsys):
     for arguments, code, says in ((["plan", "--sd-days", "12", "--effect-days", "4"], 0, "162 students"),
                                   (["plan", str(district()), "--effect-days", "4"], 0, "students last year"),
-                                  (["plan"], 2, "--sd-days"), (["plan", "--sd-days", "12", "--share", "2"], 1, "between"),
+                                  (["plan"], 2, "--sd-days"),
+                                  (["plan", "--sd-days", "12", "--share", "2"], 1, "between"),
                                   (["plan", "--sd-days", "12", "--effect-days", "0"], 1, "above zero")):
         with pytest.raises(SystemExit) as ended:
             main(arguments)
