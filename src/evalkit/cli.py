@@ -16,9 +16,7 @@ from evalkit.errors import DISCLOSURE_STOP, INTERNAL_ERROR, WRONG_USAGE, UsageEr
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Did the mentors help, what do we do this month, what do we celebrate.")
 _INTERRUPTED, _STOPPED = 130, "Stopped. Nothing was half-written.\n"
-LATER = {
-    "new": "the intake of exports",
-}
+LATER = {"new": "the intake of exports"}
 
 StudyArg = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the row account as JSON.")]
@@ -187,14 +185,10 @@ def plan(study: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="I
     from evalkit.checks.planning import planning_lines
     from evalkit.study import open_study
 
-    if not sd_days and study is None:
-        raise UsageError("Planning needs the spread of days absent.",
-                         remedy="Name a study with last year's attendance, or give --sd-days 12.")
     with _progress("Reading last year's attendance"):
-        opened = None if study is None else open_study(study)
-    for line in planning_lines(opened, sd_days=sd_days, effects=effect_days, who=who, share=share, r2=r2,
-                               per_mentor=per_mentor, icc=icc, power=power):
-        say(line)
+        lines = planning_lines(study and open_study(study), sd_days=sd_days, effects=effect_days, who=who, share=share,
+                               r2=r2, per_mentor=per_mentor, icc=icc, power=power)
+    say("\n".join(lines))
 
 
 @app.command()
