@@ -188,7 +188,8 @@ def plan(study: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="I
     with _progress("Reading last year's attendance"):
         lines = planning_lines(study and open_study(study), sd_days=sd_days, effects=effect_days, who=who, share=share,
                                r2=r2, per_mentor=per_mentor, icc=icc, power=power)
-    say("\n".join(lines))
+    for line in lines:
+        say(line)
 
 
 @app.command()
