@@ -244,8 +244,8 @@ def baseline_g(comparison: Comparison) -> dict[str, float | None]:
         if min(map(len, arms)) < 2 or min(arm["weight"].sum() for arm in arms) <= 0:
             continue
         means = [float((arm[name] * arm["weight"]).sum() / arm["weight"].sum()) for arm in arms]
-        spreads = [float(arm[name].std(ddof=1)) for arm in arms]
-        found[name] = hedges_g(means[0] - means[1], *spreads, len(arms[0]), len(arms[1]))
+        sd_treated, sd_comparison = (float(arm[name].std(ddof=1)) for arm in arms)
+        found[name] = hedges_g(means[0] - means[1], sd_treated, sd_comparison, len(arms[0]), len(arms[1]))
     return found
 
 
