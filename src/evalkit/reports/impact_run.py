@@ -94,7 +94,7 @@ def left_out(comparison: Comparison) -> list[dict[str, Any]]:
         mine = dropped[(dropped["treated"] == arm) & ~dropped["student_id"].isin(kept[arm])]
         counts = mine.drop_duplicates("student_id")["reason"].value_counts(sort=True)
         found = [{"arm": name, "reason": str(reason), "n": int(n)} for reason, n in counts.items()]
-        rest = int(flow[name].iloc[0] - flow[name].iloc[-1]) - sum(row["n"] for row in found)
+        rest = int(flow[name].iloc[0] - flow[name].iloc[-1]) - int(counts.sum())
         if rest > 0:
             found.append({"arm": name, "reason": NOT_AT_RISK, "n": rest})
         rows += found
