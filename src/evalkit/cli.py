@@ -213,13 +213,10 @@ def plan(study: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="I
     from evalkit.checks.planning import planning_lines
     from evalkit.study import open_study
 
-    if not sd_days and study is None:
-        raise UsageError("Planning needs the spread of days absent.",
-                         remedy="Name a study with last year's attendance, or give --sd-days 12.")
     with _progress("Reading last year's attendance"):
-        opened = None if study is None else open_study(study)
-    for line in planning_lines(opened, sd_days=sd_days, effects=effect_days, who=who, share=share, r2=r2,
-                               per_mentor=per_mentor, icc=icc, power=power):
+        lines = planning_lines(study and open_study(study), sd_days=sd_days, effects=effect_days, who=who, share=share,
+                               r2=r2, per_mentor=per_mentor, icc=icc, power=power)
+    for line in lines:
         say(line)
 
 

@@ -177,3 +177,36 @@ def test_the_tables_of_the_folder_hold_what_results_json_holds(run):
         scale = {"days": -180.0, "points": 100.0}[shown["unit"]]
         assert shown["value"] == pytest.approx(kept["value"] * scale, rel=1e-9)  # csv holds 15 digits
         assert shown["n"] == kept["n_treated"] and shown["n_comparison"] == kept["n_comparison"]
+
+
+@pytest.mark.slow
+def test_the_replication_bundle_gets_the_number_again_and_holds_no_student(run):
+    import subprocess
+    import sys
+
+    import pandas as pd
+
+    sample, bundle = repository_root() / "data" / "sample", run / "replication"
+    done = subprocess.run([sys.executable, str(bundle / "call.py"), str(sample)], capture_output=True, text=True,
+                          check=False)
+    first = json.loads((run / "results.json").read_text(encoding="utf-8"))["analyses"][0]
+    plan, fingerprint, value, error = done.stdout.split()
+    assert (plan, fingerprint) == ("main", first["plan_sha256"]), done.stderr
+    assert float(value) == first["estimates"][0]["value"] and float(error) == first["estimates"][0]["standard_error"]
+    students = set(pd.read_csv(sample / "student.csv", dtype=str)["student_id"])
+    text = " ".join(path.read_text(encoding="utf-8") for path in bundle.iterdir())
+    assert not students & set(re.findall(r"\w+", text))
+
+
+@pytest.mark.slow
+def test_the_manifest_holds_the_fingerprint_of_the_plan(run):
+    manifest = json.loads((run / "MANIFEST.json").read_text(encoding="utf-8"))
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    assert manifest["plans"] == {one["id"]: one["plan_sha256"] for one in results["analyses"]}
+
+
+@pytest.mark.slow
+def test_every_table_is_there_for_a_paper(run):
+    names = {path.stem for path in (run / "tables").glob("*.tex")}
+    assert {"estimates_main", "balance_main", "checks_main", "dose_main", "strategies", "session_days"} <= names
+    assert {path.stem for path in (run / "tables").glob("*.csv")} >= {"cost", "groups", "flow", "benchmarks"}

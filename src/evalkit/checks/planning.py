@@ -9,7 +9,7 @@ import pandas as pd
 
 from evalkit.checks.context import DAYS
 from evalkit.checks.power import students_needed, students_with_mentors
-from evalkit.errors import UserError, must_be_one_of
+from evalkit.errors import UsageError, UserError, must_be_one_of
 
 EFFECTS = (2.0, 3.0, 4.0, 6.0, 9.0)
 WHO = ("prior_chronic", "all")
@@ -64,6 +64,9 @@ def planning_lines(study: Any, *, sd_days: float = 0.0, effects: Sequence[float]
                    who: str = "prior_chronic", **options: float) -> list[str]:
     """The answer in lines to read: what was assumed, students and mentors by effect, and what it leaves out."""
     n = 0
+    if not sd_days and study is None:
+        raise UsageError("Planning needs the spread of days absent.",
+                         remedy="Name a study with last year's attendance, or give --sd-days 12.")
     if not sd_days:
         sd_days, n = spread_of_days(study, who=who)
     table = planning_table(sd_days=sd_days, effects=effects or EFFECTS, **options)

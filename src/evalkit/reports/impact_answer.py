@@ -75,7 +75,7 @@ def opening(study, main: Analysis, gate: Gate) -> tuple[str, str]:
 def _other_lead(main: Analysis, gate: Gate) -> str:
     """The lead of an outcome that is not in days: who is compared, and the difference with its interval."""
     about, low, high = arms(main), *_ends_of(main.planned)
-    counts = {"n": (main.planned.n_treated,) * 2, "m": (main.planned.n_comparison,) * 2}
+    counts: dict[str, Any] = {"n": (main.planned.n_treated,) * 2, "m": (main.planned.n_comparison,) * 2}
     text = "{n:,} mentored students are compared with {m:,} similar students."
     if main.planned.value is None or low is None or high is None:
         return gate.text(text, **counts)
@@ -323,11 +323,15 @@ def what_mentors_did(study, gate: Gate) -> tuple[list[Any], list[Any]]:
     """Tiles of the role's elements that the mentors' log can show, and their counts for results.json."""
     shown = [element for element in fidelity(study) if element.of and element.code in ELEMENT_LABELS][:4]
     tiles = tuple(
-        Tile(gate.fixed(ELEMENT_LABELS[one.code]), gate.text("{s}", s=(percent(one.n / one.of), (one.n, one.of))),
+        Tile(gate.fixed(ELEMENT_LABELS[one.code]), gate.text("{s}", s=(percent(_share(one)), (one.n, one.of))),
              gate.text("{n:,} of {of:,}", n=(one.n, (one.n, one.of)), of=(one.of, one.of))) for one in shown)
     counts = [gate.numbers("mentors", element=(one.code, None), n=(one.n, (one.n, one.of)), of=(one.of, one.of),
-                           share=(one.n / one.of, (one.n, one.of))) for one in shown]
+                           share=(_share(one), (one.n, one.of))) for one in shown]
     return ([Heading(gate.fixed("What mentors did")), Tiles(tiles)] if tiles else []), counts
+
+
+def _share(element: Any) -> float:
+    return float(element.n / element.of)
 
 
 def released_analysis(main: Analysis, gate: Gate) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def left_out(comparison: Comparison) -> list[dict[str, Any]]:
         mine = dropped[(dropped["treated"] == arm) & ~dropped["student_id"].isin(kept[arm])]
         counts = mine.drop_duplicates("student_id")["reason"].value_counts(sort=True)
         found = [{"arm": name, "reason": str(reason), "n": int(n)} for reason, n in counts.items()]
-        rest = int(flow[name].iloc[0] - flow[name].iloc[-1]) - sum(row["n"] for row in found)
+        rest = int(flow[name].iloc[0] - flow[name].iloc[-1]) - int(counts.sum())
         if rest > 0:
             found.append({"arm": name, "reason": NOT_AT_RISK, "n": rest})
         rows += found
@@ -244,8 +244,8 @@ def baseline_g(comparison: Comparison) -> dict[str, float | None]:
         if min(map(len, arms)) < 2 or min(arm["weight"].sum() for arm in arms) <= 0:
             continue
         means = [float((arm[name] * arm["weight"]).sum() / arm["weight"].sum()) for arm in arms]
-        spreads = [float(arm[name].std(ddof=1)) for arm in arms]
-        found[name] = hedges_g(means[0] - means[1], *spreads, len(arms[0]), len(arms[1]))
+        sd_treated, sd_comparison = (float(arm[name].std(ddof=1)) for arm in arms)
+        found[name] = hedges_g(means[0] - means[1], sd_treated, sd_comparison, len(arms[0]), len(arms[1]))
     return found
 
 

@@ -232,14 +232,13 @@ def cost(study, main: Analysis, gate: Gate) -> Table | Callout:
         )
     total, found = float(amounts.sum()), gain(main)
     rows = [
-        ("Whole program", total, None, None, "Every line of the cost table"),
-        ("Per mentored student", total / n_mentored, None, None, f"{plural(n_mentored, 'student')}"),
+        ("Program", total, None, None, "Every line of the cost table"),
+        ("Per student", total / n_mentored, None, None, f"{plural(n_mentored, 'mentored student')}"),
     ]
     if found and found.low > 0:
         per_day = [total / n_mentored / (days * main.enrolled_days / YEAR)
                    for days in (found.value, found.high, found.low)]
-        how = (f"From {number(per_day[1])} to {number(per_day[2])}, the ends of the interval; over "
-               f"{number(main.enrolled_days)} days enrolled from the start")
+        how = f"{number(per_day[1])} to {number(per_day[2])}; {number(main.enrolled_days)} days followed"
         rows.append(("Per added day", *per_day, how))
     frame = pd.DataFrame(rows, columns=["item", "amount", "low", "high", "how"]).assign(n=n_mentored)
     frame = frame.astype(dict.fromkeys(("amount", "low", "high"), "float64"))
@@ -250,7 +249,7 @@ def cost(study, main: Analysis, gate: Gate) -> Table | Callout:
     )
     return Table(
         gate.fixed(title),
-        gate.fixed("Money spent. Time given free is not priced"),
+        gate.fixed("Money spent; time given free is not priced. The range is that of the 95% interval"),
         released,
         (
             Column("item", "Cost"),
