@@ -83,8 +83,9 @@ def _head(rows: pd.DataFrame, about: dict[str, Any]) -> str:
         "of draws with p below 5 %: the size where the truth is no effect, else the power. Figures after ± are two "
         "Monte Carlo standard errors.", "",
         f"Made by `{about['command']}`, then `summarize` and `page` (each draw has its own seed, {about['seeds']}; "
-        f"{int(rows['draws'].min())} to {int(rows['draws'].max())} draws a line; checks on a part of them, the tables say how many; "
-        f"{versions}). Stored: `tests/simulation/estimator_study.csv`; a test makes a slice again.", ""])
+        f"{int(rows['draws'].min())} to {int(rows['draws'].max())} draws a line; checks on a part of "
+        f"them, the table below says of how many; {versions}). "
+        "Stored: `tests/simulation/estimator_study.csv`; a test makes a slice again.", ""])
 
 
 def _worlds(rows: pd.DataFrame) -> str:
