@@ -89,8 +89,8 @@ def _head(rows: pd.DataFrame, about: dict[str, Any]) -> str:
         f"{int(rows['draws'].min())} to {int(rows['draws'].max())} draws a line; checks on a part of "
         f"them, the table below says of how many; {versions}). "
         "Stored: `tests/simulation/estimator_study.csv`; a test makes a slice again.", "",
-        *(["**Fewer than the 1,000 draws that were planned**: every figure is as sure as its ± says, no surer. The same "
-           "command goes on from where it stopped.", ""] if rows["draws"].min() < 1000 else [])])
+        *(["**Fewer than the 1,000 draws that were planned**: every figure is as sure as its ± says, no surer. The "
+           "same command goes on from where it stopped.", ""] if rows["draws"].min() < 1000 else [])])
 
 
 def _worlds(rows: pd.DataFrame) -> str:
