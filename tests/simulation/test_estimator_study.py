@@ -65,7 +65,8 @@ def test_each_failure_is_seen_by_its_check_or_named_as_unseen() -> None:
         share = json.loads(row.objections).get(expected_check(row.analysis, row.world), 0.0)
         if is_failing(row) and share < 0.5:
             quiet.add((row.analysis, row.world))
-    assert quiet == set(QUIET)
+    assert quiet <= set(QUIET)
+    assert all(is_failing(BY_CELL[world, analysis]) for analysis, world in QUIET), "QUIET names a line that holds"
 
 
 def test_the_page_is_made_from_the_stored_results() -> None:
