@@ -312,7 +312,8 @@ def test_panel_regressions(months, stored, by, weighted_rows):
     close([found.value, found.standard_error, found.df], [wanted["b"], wanted["se"], wanted["df_t"]], CLOSED)
     wanted = stored["did"][name.format("did2s")]
     found = estimate(rows, estimator="did2s", **more)
-    close([found.value, found.standard_error], [wanted["b"], wanted["se"]], CLOSED)
+    # fixest takes unbalanced effects out by iteration to its own tolerance; ours solves them
+    close([found.value, found.standard_error], [wanted["b"], wanted["se"]], 1e-8)
     wanted = stored["did"][name.format("sunab")]
     found = estimate(rows, estimator="sun_abraham", **more)
     close([found.value, found.standard_error], [wanted["att"], wanted["se"]], CLOSED)
