@@ -203,19 +203,22 @@ def test_effects(students, stored, design):
                 found = linear(rows, covariates, standard_errors=kind, clustered_by=column)
                 assert (found.standard_error, found.df, found.p_value) == pytest.approx(
                     (wanted["se"], wanted["df_satt"], wanted["p_satt"]), rel=10 * digits), (group, kind)
+    # sandwich counts a factor's empty levels as clusters: 12 schools, though some are in no set of this design
+    schools = rows.loc[rows["weight"] > 0, "school"].nunique()
+    counted = np.sqrt(schools / (schools - 1) / (12 / 11))
     for part, covariates in (("poisson", []), ("poisson_adj", COVARIATES)):
         found = estimate(None, rows, estimator="poisson", outcome="post_days_absent", exposure="post_days_enrolled",
                          covariates=covariates, standard_errors="CR1S", clustered_by="school", estimand="ATT")
         golden = value[part]
         assert (found.details["coefficient"], found.details["coefficient_standard_error"]) == pytest.approx(
-            (golden["b"], golden["se_CL_school_HC1"]), rel=ITERATED)
+            (golden["b"], golden["se_CL_school_HC1"] * counted), rel=ITERATED)
         if "att_rate" in golden:
             assert found.value == pytest.approx(golden["att_rate"], rel=ITERATED)
     found = estimate(None, rows, estimator="logistic", outcome="chronic", covariates=[], standard_errors="CR1S",
                      clustered_by="school")
     golden = value["chronic"]
     assert (found.value, found.details["coefficient"], found.details["coefficient_standard_error"]) == pytest.approx(
-        (golden["rd"], golden["logit"], golden["se_CL_school_HC1"]), rel=ITERATED)
+        (golden["rd"], golden["logit"], golden["se_CL_school_HC1"] * counted), rel=ITERATED)
 
 
 @pytest.mark.parametrize(("part", "covariates"), [("dim", []), ("adj", COVARIATES)])
@@ -306,20 +309,21 @@ def test_panel_regressions(months, stored, by, weighted_rows):
     """fixest's twfe and sunab, and did2s; weighted by enrolled days on whoever is there, or plain on whole panels."""
     rows = months.assign(weight=months["days_enrolled"]) if weighted_rows else whole(months)
     more = {"clustered_by": "school" if by == "sch" else None, "outcome": "y"}
+    digits = 1e-8 if weighted_rows else CLOSED  # fixest takes unbalanced effects out by iteration; ours solves them
     name = "{}.weighted.unbalanced." + by if weighted_rows else "{}." + by
     wanted = stored["did"][name.format("twfe")]
     found = estimate(rows, estimator="twfe", **more)
-    close([found.value, found.standard_error, found.df], [wanted["b"], wanted["se"], wanted["df_t"]], CLOSED)
+    close([found.value, found.standard_error, found.df], [wanted["b"], wanted["se"], wanted["df_t"]], digits)
     wanted = stored["did"][name.format("did2s")]
     found = estimate(rows, estimator="did2s", **more)
-    # fixest takes unbalanced effects out by iteration to its own tolerance; ours solves them
+    # did2s's first stage leaves out treated rows, so it is unbalanced always
     close([found.value, found.standard_error], [wanted["b"], wanted["se"]], 1e-8)
     wanted = stored["did"][name.format("sunab")]
     found = estimate(rows, estimator="sun_abraham", **more)
-    close([found.value, found.standard_error], [wanted["att"], wanted["se"]], CLOSED)
+    close([found.value, found.standard_error], [wanted["att"], wanted["se"]], digits)
     assert [f"month::{step}" for step in found.details["event"]] == wanted["event"]
-    close(found.details["event_att"], wanted["event_att"], CLOSED)
-    close(found.details["event_standard_error"], wanted["event_se"], CLOSED)
+    close(found.details["event_att"], wanted["event_att"], digits)
+    close(found.details["event_standard_error"], wanted["event_se"], digits)
 
 
 @pytest.mark.parametrize("by", ["id", "sch"])
