@@ -24,7 +24,7 @@ WARNING = ("Starts are staggered: two-way fixed effects also compare late starte
 def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
     """The coefficient, with its warning where starts differ."""
     data = make_panel(panel, comparison, ask)
-    found = fit_within(data, data.is_on.astype(float)[:, None], ("treated",))
+    found = fit_within(data, data.is_on.astype(float)[:, None], ("treated",), kind=ask.standard_errors)
     staggered = len(np.unique(data.first[data.ever_treated])) > 1
     return panel_estimate(data, ask, float(found.coef[0]), float(np.sqrt(found.covariance[0, 0])), found.df,
                           caveats=(WARNING,) if staggered else (), details={"staggered": staggered})
