@@ -195,8 +195,10 @@ def peer_said(n: int, ours_s: float, peer: dict[str, object] | None) -> str:
     """What MatchIt took in this run, else what was recorded for it."""
     if peer is None:
         stored = RECORDED.get(n)
-        return (f"not run here; recorded: {RATIO[n]} times evalkit ({stored[0]} s + {stored[1]} s balance beside a floor "
-                f"of {stored[2]} s elsewhere)" if stored else "not run here; recorded: not finished in 300 s")
+        if stored is None:
+            return "not run here; recorded: not finished in 300 s"
+        return (f"not run here; recorded: {RATIO[n]} times evalkit (elsewhere {stored[0]} s + {stored[1]} s balance "
+                f"beside a floor of {stored[2]} s)")
     total = float(str(peer["match"])) + float(str(peer["balance"]))
     return (f"{peer['version']} in this run: {peer['match']:.1f} s + {peer['balance']:.1f} s balance, "
             f"{total / ours_s:.0f} times evalkit; {peer['peak_gb']:.2f} GB; "
