@@ -31,6 +31,8 @@ COVARIATES = ["prior_absence_rate", "pre_absence_rate", "english_learner", "disa
               "prior_score"]
 RECORDED = {10_000: (0.26, 0.25, 0.01), 100_000: (3.1, 6.9, 0.08)}
 """MatchIt's matchit() and summary() seconds and the numpy floor beside them, as the project recorded them."""
+RATIO = {10_000: 13, 100_000: 51}
+"""How many times evalkit's processor seconds MatchIt 4.7.2 took, balance included, when both were last run together."""
 PEER = """
 suppressMessages(library(MatchIt))
 given <- commandArgs(TRUE)
@@ -193,8 +195,10 @@ def peer_said(n: int, ours_s: float, peer: dict[str, object] | None) -> str:
     """What MatchIt took in this run, else what was recorded for it."""
     if peer is None:
         stored = RECORDED.get(n)
-        return (f"recorded elsewhere: {stored[0]} s + {stored[1]} s balance beside a floor of {stored[2]} s" if stored
-                else "recorded elsewhere: not finished in 300 s")
+        if stored is None:
+            return "not run here; recorded: not finished in 300 s"
+        return (f"not run here; recorded: {RATIO[n]} times evalkit (elsewhere {stored[0]} s + {stored[1]} s balance "
+                f"beside a floor of {stored[2]} s)")
     total = float(str(peer["match"])) + float(str(peer["balance"]))
     return (f"{peer['version']} in this run: {peer['match']:.1f} s + {peer['balance']:.1f} s balance, "
             f"{total / ours_s:.0f} times evalkit; {peer['peak_gb']:.2f} GB; "

@@ -1,16 +1,17 @@
-"""Staggered starts, 50,000 students x 10 months, 999 draws clustered by school: evalkit against csdid.
+"""Staggered starts, 50,000 students x 10 months, 999 draws clustered by school: evalkit against csdid and R's did.
 
     python benchmarks/staggered.py [--students 50000] [--repeat 3] [--peer PYTHON]
 
 --peer: the python of an environment with csdid (kept out of ours: it would be a dependency for one table). Each run is
-a process of its own on the same file; medians, wall and CPU seconds, peak memory above the data. Without a peer the
-ratios recorded for it are printed, and said to be recorded.
+a process of its own on the same file; medians, wall and CPU seconds, peak memory above the data. R's did runs too where
+Rscript and the package are at hand. What cannot be run is printed as recorded, and said to be.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -61,6 +62,23 @@ print(json.dumps({"value": float(np.ravel(found["overall_att"])[0]),
 """
 
 
+R_DID = """
+suppressMessages(library(did))
+given <- commandArgs(TRUE)
+d <- read.csv(given[1])
+d$school <- as.integer(factor(d$school_id))
+formula <- if (length(given) > 1) as.formula(paste("~", gsub(",", "+", given[2]))) else ~1
+floor <- sum(gc(reset = TRUE)[, 6])
+start <- proc.time()
+m <- att_gt("y", "month", "student_id", "first_treated", xformla = formula, data = d, control_group = "nevertreated",
+            est_method = "dr", clustervars = c("student_id", "school"), bstrap = TRUE, biters = 999, cband = FALSE)
+z <- aggte(m, "simple", bstrap = TRUE, biters = 999, cband = FALSE)
+used <- proc.time() - start
+cat(sprintf('{"value": %.10f, "error": %.10f, "wall": %f, "cpu": %f, "memory": %f}', z$overall.att, z$overall.se,
+            used[3], sum(used[c(1, 2, 4, 5)], na.rm = TRUE), (sum(gc()[, 6]) - floor) / 1000))
+"""
+
+
 def make_panel(n: int, seed: int = 20260) -> pd.DataFrame:
     """Students of 100 schools, five cohorts, an effect that grows, two covariates."""
     rng = np.random.default_rng(seed)
@@ -76,11 +94,19 @@ def make_panel(n: int, seed: int = 20260) -> pd.DataFrame:
     return rows
 
 
-def timed(python: str, code: str, data: Path, covariates: str, repeat: int) -> dict[str, float]:
+def has_did() -> bool:
+    if shutil.which("Rscript") is None:
+        return False
+    return subprocess.run(["Rscript", "-e", "library(did)"], capture_output=True, check=False).returncode == 0
+
+
+def timed(program: str, code: str, data: Path, covariates: str, repeat: int) -> dict[str, float]:
     """Medians over `repeat` processes."""
     runs = []
+    switch = "-e" if program == "Rscript" else "-c"
     for _ in range(repeat):
-        done = subprocess.run([python, "-c", code, str(data), covariates], capture_output=True, text=True, check=False)
+        given = [str(data), *([covariates] if covariates or switch == "-c" else [])]
+        done = subprocess.run([program, switch, code, *given], capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(done.stderr[-2000:])
         runs.append(json.loads(done.stdout.strip().splitlines()[-1]))
@@ -93,6 +119,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--peer", default="")
     asked = parser.parse_args()
+    with_did = has_did()
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "panel.csv"
         make_panel(asked.students).to_csv(data, index=False)
@@ -102,10 +129,12 @@ def main() -> None:
             found = {"evalkit": timed(sys.executable, OURS, data, covariates, asked.repeat)}
             if asked.peer:
                 found["csdid"] = timed(asked.peer, THEIRS, data, covariates, asked.repeat)
+            if with_did:
+                found["R did"] = timed("Rscript", R_DID, data, covariates, asked.repeat)
             for name, one in found.items():
                 print(f"| {name}, {kind} | {one['value']:.6f} | {one['error']:.6f} | {one['wall']:.2f} | "
                       f"{one['cpu']:.2f} | {one['memory']:.2f} |")
-    print(RECORDED if not asked.peer else "Both in this run, each process alone, medians.")
+    print("All in this run, each process alone, medians." if asked.peer and with_did else RECORDED)
 
 
 if __name__ == "__main__":

@@ -154,6 +154,27 @@ def test_sun_abraham(name: str, by: str | None) -> None:
     close(found.details["event_standard_error"], list(golden["event_se"].values()), CLOSED)
 
 
+def test_two_way_fixed_effects_jackknife_over_schools() -> None:
+    """pyfixest's CRV3, and every school left out by hand."""
+    found = run(balanced(), "twfe", clustered_by="school", standard_errors="CR3")
+    golden = entries()["Python", "twfe.sch.CRV3"]
+    close([found.value, found.standard_error], [golden["b"], golden["se"]], CLOSED)
+    rows = balanced()
+    alone = [run(rows[rows["school"] != school], "twfe").value for school in rows["school"].unique()]
+    rank = 1 + 9 + 1  # treated, periods, and one level of units nested in schools
+    factor = 6 / 5 * (len(rows) - 1) / (len(rows) - rank)
+    assert found.standard_error == pytest.approx(np.sqrt(factor * sum((one - found.value) ** 2 for one in alone)),
+                                                 rel=CLOSED)
+
+
+def test_saturated_event_study_is_the_same_as_sun_abraham() -> None:
+    golden = entries()["Python", "saturated.sunab.id"]
+    found = run(balanced(), "sun_abraham")
+    assert found.details["event"] == [int(step) for step in golden["rel"]]
+    close(found.details["event_att"], golden["est"], CLOSED)
+    close(found.details["event_standard_error"], golden["se"], CLOSED)
+
+
 @pytest.mark.parametrize(("name", "by"), [("did2s.static.id", None), ("did2s.static.sch", "school")])
 def test_did2s(name: str, by: str | None) -> None:
     golden = r_entry(name)

@@ -181,6 +181,11 @@ EFFECTS = ("nn13.exact_school_grade.cal02", "nn13.replace.cal02", "subclass5.ate
            "ipw.ato", "weightit.ebal.att")
 
 
+def linear(rows: pd.DataFrame, covariates: list[str], **options: Any):
+    return estimate(None, rows, estimator="regression_adjusted" if covariates else "difference", outcome="y",
+                    covariates=covariates, **options)
+
+
 @pytest.mark.parametrize("design", EFFECTS)
 def test_effects(students, stored, design):
     rows, value = weighted(students, stored, design), stored["effects"][design]
@@ -189,36 +194,38 @@ def test_effects(students, stored, design):
     for part, covariates in (("dim", []), ("adj", COVARIATES)):
         golden = value[part]
         for kind in ("HC1", "HC2", "HC3"):
-            found = estimate(None, rows, outcome="y", covariates=covariates, standard_errors=kind)
+            found = linear(rows, covariates, standard_errors=kind)
             assert (found.value, found.standard_error) == pytest.approx((golden["b"], golden[f"se_{kind}"]), rel=digits)
         for group, column in (("CR_school", "school"), ("CR_pair", "subclass")):
             for kind, wanted in golden.get(group, {}).items():
                 if kind == "CR3" and part == "adj":
                     continue  # columns that live in one cluster: the reference inverts a singular matrix
-                found = estimate(None, rows, outcome="y", covariates=covariates, standard_errors=kind,
-                                 clustered_by=column)
+                found = linear(rows, covariates, standard_errors=kind, clustered_by=column)
                 assert (found.standard_error, found.df, found.p_value) == pytest.approx(
                     (wanted["se"], wanted["df_satt"], wanted["p_satt"]), rel=10 * digits), (group, kind)
+    # sandwich counts a factor's empty levels as clusters: 12 schools, though some are in no set of this design
+    schools = rows.loc[rows["weight"] > 0, "school"].nunique()
+    counted = np.sqrt(schools / (schools - 1) / (12 / 11))
     for part, covariates in (("poisson", []), ("poisson_adj", COVARIATES)):
         found = estimate(None, rows, estimator="poisson", outcome="post_days_absent", exposure="post_days_enrolled",
                          covariates=covariates, standard_errors="CR1S", clustered_by="school", estimand="ATT")
         golden = value[part]
         assert (found.details["coefficient"], found.details["coefficient_standard_error"]) == pytest.approx(
-            (golden["b"], golden["se_CL_school_HC1"]), rel=ITERATED)
+            (golden["b"], golden["se_CL_school_HC1"] * counted), rel=ITERATED)
         if "att_rate" in golden:
             assert found.value == pytest.approx(golden["att_rate"], rel=ITERATED)
     found = estimate(None, rows, estimator="logistic", outcome="chronic", covariates=[], standard_errors="CR1S",
                      clustered_by="school")
     golden = value["chronic"]
     assert (found.value, found.details["coefficient"], found.details["coefficient_standard_error"]) == pytest.approx(
-        (golden["rd"], golden["logit"], golden["se_CL_school_HC1"]), rel=ITERATED)
+        (golden["rd"], golden["logit"], golden["se_CL_school_HC1"] * counted), rel=ITERATED)
 
 
 @pytest.mark.parametrize(("part", "covariates"), [("dim", []), ("adj", COVARIATES)])
 def test_wild_bootstrap_of_twelve_schools(students, stored, part, covariates):
     golden = stored["wild"][part]
-    found = estimate(None, weighted(students, stored, "nn11.exact_school"), outcome="y", covariates=covariates,
-                     standard_errors="wild_bootstrap", clustered_by="school").details["wild"]
+    found = linear(weighted(students, stored, "nn11.exact_school"), covariates, standard_errors="wild_bootstrap",
+                   clustered_by="school").details["wild"]
     assert (found["n_clusters"], found["draws"]) == (golden["G"], golden["draws"]) == (12, 4096)
     assert (found["p_ge"], found["p_gt"]) == (golden["p_two_sided_ge"], golden["p_two_sided_gt"])
     assert found["t"] == pytest.approx(golden["t"], rel=CLOSED)
@@ -293,7 +300,7 @@ def test_group_time_effects_of_an_unbalanced_panel_and_by_school(months, stored)
         wanted = stored["did"][f"did.{kind}.cluster_school"]
         found = estimate(whole(months), estimator="callaway_santanna", outcome="y", covariates=covariates,
                          clustered_by="school")
-        assert (found.standard_error, found.df) == pytest.approx((wanted["se_school_sum"], wanted["G"] - 1), rel=ITERATED)
+        close([found.standard_error, found.df], [wanted["se_school_sum"], wanted["G"] - 1], ITERATED)
 
 
 @pytest.mark.parametrize("by", ["id", "sch"])
@@ -302,19 +309,21 @@ def test_panel_regressions(months, stored, by, weighted_rows):
     """fixest's twfe and sunab, and did2s; weighted by enrolled days on whoever is there, or plain on whole panels."""
     rows = months.assign(weight=months["days_enrolled"]) if weighted_rows else whole(months)
     more = {"clustered_by": "school" if by == "sch" else None, "outcome": "y"}
+    digits = 1e-8 if weighted_rows else CLOSED  # fixest takes unbalanced effects out by iteration; ours solves them
     name = "{}.weighted.unbalanced." + by if weighted_rows else "{}." + by
     wanted = stored["did"][name.format("twfe")]
     found = estimate(rows, estimator="twfe", **more)
-    close([found.value, found.standard_error, found.df], [wanted["b"], wanted["se"], wanted["df_t"]], CLOSED)
+    close([found.value, found.standard_error, found.df], [wanted["b"], wanted["se"], wanted["df_t"]], digits)
     wanted = stored["did"][name.format("did2s")]
     found = estimate(rows, estimator="did2s", **more)
-    close([found.value, found.standard_error], [wanted["b"], wanted["se"]], 1e-8)  # fixest's own demeaning stops at 1e-6
+    # did2s's first stage leaves out treated rows, so it is unbalanced always
+    close([found.value, found.standard_error], [wanted["b"], wanted["se"]], 1e-8)
     wanted = stored["did"][name.format("sunab")]
     found = estimate(rows, estimator="sun_abraham", **more)
-    close([found.value, found.standard_error], [wanted["att"], wanted["se"]], CLOSED)
+    close([found.value, found.standard_error], [wanted["att"], wanted["se"]], digits)
     assert [f"month::{step}" for step in found.details["event"]] == wanted["event"]
-    close(found.details["event_att"], wanted["event_att"], CLOSED)
-    close(found.details["event_standard_error"], wanted["event_se"], CLOSED)
+    close(found.details["event_att"], wanted["event_att"], digits)
+    close(found.details["event_standard_error"], wanted["event_se"], digits)
 
 
 @pytest.mark.parametrize("by", ["id", "sch"])

@@ -62,6 +62,15 @@ def test_effect_size_formulas() -> None:
     assert evidence.improvement_index(0.10) == pytest.approx(3.98, abs=5e-3)
 
 
+def test_intraclass_correlation_is_that_of_lme4() -> None:
+    from effects_reference import _students
+    rows = _students()
+    rows = rows[rows["treated"] == 0]
+    found = evidence.intraclass_correlation(rows["y"], rows["school"])
+    assert found == pytest.approx(r_entry("icc.control")["icc"], rel=1e-6)  # lmer's optimizer stops there
+    assert evidence.intraclass_correlation(rows["y"], np.arange(len(rows)) % 7) < 0.01
+
+
 @pytest.mark.parametrize("design", effect_designs())
 def test_effect_sizes_of_an_estimate(design: str) -> None:
     golden = r_entry(f"{design}.effect")

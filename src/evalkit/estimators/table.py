@@ -53,7 +53,7 @@ _ROWS = (
            "Sun & Abraham 2021, doi:10.1016/j.jeconom.2020.09.006", shape="panel", options=_PANEL,
            standard_errors=("CR1S", "CR2")),
     Method("twfe", "Two-way fixed effects", "twfe", "Goodman-Bacon 2021, doi:10.1016/j.jeconom.2021.03.014",
-           shape="panel", options=_PANEL, standard_errors=("CR1S", "CR2"),
+           shape="panel", options=_PANEL, standard_errors=("CR1S", "CR2", "CR3"),
            caution="misleads when starts are staggered"),
     Method("panel_poisson", "Poisson for days with student and month effects", "panel_poisson",
            "Wooldridge 1999, doi:10.1016/S0304-4076(98)00033-5", shape="panel", options=(*_PANEL, "exposure"),

@@ -25,7 +25,7 @@ WARNING = ("Starts are staggered: two-way fixed effects also compare late starte
 def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
     """The coefficient, with its warning where starts differ. CR2: clusters' own small-sample correction and df."""
     data = make_panel(panel, comparison, ask)
-    found = fit_within(data, data.is_on.astype(float)[:, None], ("treated",))
+    found = fit_within(data, data.is_on.astype(float)[:, None], ("treated",), kind=ask.standard_errors)
     staggered = len(np.unique(data.first[data.ever_treated])) > 1
     contrast = found.fit.unit_contrast("treated")
     error, df = within_error(data, found, contrast, ask.standard_errors)

@@ -13,6 +13,7 @@ from evalkit.evidence.effect_sizes import (
     g_variance,
     hedges_g,
     improvement_index,
+    intraclass_correlation,
     omega,
     one_arm_correction,
     pooled_sd,
@@ -29,5 +30,6 @@ from evalkit.evidence.wwc import (
 
 __all__ = ["ICC", "LARGE_DAYS", "LARGE_G", "Condition", "EvidenceReading", "StudyFacts", "banner", "baseline_category",
            "baseline_conditions", "benchmarks", "cluster_corrected_t", "cluster_df", "cox_index", "days_per_180",
-           "did_g", "effect_sizes", "g_from_t", "g_variance", "hedges_g", "improvement_index", "omega",
+           "did_g", "effect_sizes", "g_from_t", "g_variance", "hedges_g", "improvement_index",
+           "intraclass_correlation", "omega",
            "one_arm_correction", "pooled_sd", "read_evidence", "two_arm_factor"]

@@ -9,7 +9,10 @@ from __future__ import annotations
 from math import isfinite, log, sqrt
 from typing import Any
 
-from scipy import stats
+import numpy as np
+from scipy import optimize, stats
+
+from evalkit.errors import UserError
 
 SCHOOL_YEAR = 180
 ICC = {"achievement": 0.20, "attendance": 0.10}
@@ -103,6 +106,30 @@ def one_arm_correction(n_treated: int, n_comparison: int, per_cluster: float, *,
 def two_arm_factor(n: int, per_cluster: float, icc: float) -> float:
     """The bias factor of a cluster-level effect size, sqrt(1 - 2 (n - 1) icc / (N - 2))."""
     return sqrt(1 - 2 * (per_cluster - 1) * icc / (n - 2))
+
+
+def intraclass_correlation(values: Any, clusters: Any) -> float:
+    """Share of the variance that lies between clusters (schools), from the study's own comparison rows.
+
+    A mean and a random intercept, fitted by restricted maximum likelihood (Searle, Casella & McCulloch 1992, ch. 6), as
+    lme4's lmer(y ~ 1 + (1 | cluster)). 0 where clusters differ no more than chance; UserError below two clusters.
+    """
+    y, codes = np.asarray(values, dtype=float), np.unique(np.asarray(clusters), return_inverse=True)[1]
+    size = np.bincount(codes)
+    if len(size) < 2 or len(y) <= len(size):
+        raise UserError("An intraclass correlation needs two clusters with several students.",
+                        remedy=f"Use the WWC's {ICC['attendance']} for attendance.")
+    means = np.bincount(codes, y) / size
+    inside = float(((y - means[codes]) ** 2).sum())
+
+    def criterion(share: float) -> float:
+        lift = 1 + size * share / (1 - share)
+        weight = size / lift
+        left = inside + weight @ (means - weight @ means / weight.sum()) ** 2
+        return float((len(y) - 1) * np.log(left) + np.log(lift).sum() + np.log(weight.sum()))
+
+    found = optimize.minimize_scalar(criterion, bounds=(0.0, 0.999), method="bounded", options={"xatol": 1e-12})
+    return float(found.x) if found.fun < criterion(0.0) else 0.0
 
 
 def effect_sizes(estimate: Any) -> dict[str, float | None]:

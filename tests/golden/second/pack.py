@@ -70,11 +70,7 @@ def main(folder: Path, more: Path) -> None:
     out["weights"] = {name: [float(f"{one:.11g}") for one in weights[name]] for name in ("cbps_ATC", "cbps_ATE")}
     out["weights"]["ebal_att"] = [float(f"{one:.17g}") for one in scores["w_ebal_att"]]
     out["sensemakr"] = json.loads((folder / "golden_sens.json").read_text())[0]["value"]
-    for name in ("golden_did_r.json", "golden_did_py.json"):
-        if (folder / name).exists():
-            out.setdefault("did", {}).update({entry["id"]: entry["value"] for entry in
-                                              json.loads((folder / name).read_text())
-                                              if not entry["id"].startswith(("differences", "lpdid", "saturated"))})
+    out["did"] = {entry["id"]: entry["value"] for entry in json.loads((folder / "golden_did_r.json").read_text())}
     with lzma.open(HERE / "reference.json.xz", "wt", encoding="utf-8", preset=9) as file:
         json.dump(out, file, separators=(",", ":"))
     for name in ("students.csv", "monthly.csv"):
