@@ -193,3 +193,9 @@ def test_a_grid_without_any_year_asks_for_it(tmp_path):
         new_study(tmp_path / "s", source)
     new_study(tmp_path / "s", source, school_year="2024-25")
     assert "2024-09-04" in (tmp_path / "s" / "attendance_event.csv").read_text(encoding="utf-8")
+
+
+def test_a_folder_of_exports_is_told_how_to_become_a_study():
+    with pytest.raises(UserError) as refused:
+        open_study(SHAPES)
+    assert f"evalkit new STUDY --from {SHAPES.name}" in refused.value.remedy

@@ -67,6 +67,11 @@ def must_be_minimal(names: set[str], config: Config, folder: Path, unread: tuple
         nearer = MINIMAL_SETS[2]
     missing = sorted(set(nearer) - names) + sorted(codes - names if nearer is MINIMAL_SETS[0] else ())
     hint = f" Files here that are no table's: {listed(unread)}." if unread else ""
+    add = f"Add {missing[0]}.csv (or .xlsx, .parquet), or name your file under [tables] in study.toml."
+    if not names and unread:  # a folder of exports, not yet a study
+        begin = f"Begin a study from these exports: evalkit new STUDY --from {folder.name}. "
+    else:
+        begin, hint = f"{add} ", f" To begin from other exports: evalkit new FOLDER --from EXPORTS.{hint}"
     raise UserError(
         f"The study has no file for: {', '.join(missing)}.",
         file=folder.name,
@@ -75,8 +80,7 @@ def must_be_minimal(names: set[str], config: Config, folder: Path, unread: tuple
             "enough with totals: student, attendance_total, assignment",
             "enough with periods: student, enrollment, calendar, attendance_period, assignment",
         ],
-        remedy=f"Add {missing[0]}.csv (or .xlsx, .parquet), or name your file under [tables] in study.toml. To begin "
-        f"from other exports: evalkit new FOLDER --from EXPORTS.{hint}",
+        remedy=f"{begin.strip()}{hint}",
     )
 
 
