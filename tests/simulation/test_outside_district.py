@@ -1,5 +1,5 @@
-"""A district that does not know the search: what was planted is found in the codes of results.json, what everyone shares is
-not, and studies with hardly anything in them are answered and not crashed on.
+"""A district that does not know the search: what was planted is found in the codes of results.json, what everyone
+shares is not, and studies with hardly anything in them are answered and not crashed on.
 """
 
 from __future__ import annotations

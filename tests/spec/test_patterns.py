@@ -15,11 +15,19 @@ from evalkit.patterns.days import special_days
 from evalkit.patterns.findings import families, family_of, group_words, pattern_words
 from evalkit.patterns.grid import group_members, make_grid
 from evalkit.patterns.help import gap_matrix, referral_funnel
-from evalkit.patterns.reasons import co_occurring, coverage, mantel_haenszel, shares_of_groups, shrink, student_reasons, with_reasons
+from evalkit.patterns.permute import shuffled
+from evalkit.patterns.reasons import (
+    co_occurring,
+    coverage,
+    mantel_haenszel,
+    shares_of_groups,
+    shrink,
+    student_reasons,
+    with_reasons,
+)
 from evalkit.patterns.runs import due_so_far, largest_rise
 from evalkit.patterns.search import missed_periods, q_values
 from evalkit.patterns.shared import find_late_mornings, find_shared
-from evalkit.patterns.permute import shuffled
 
 
 def _grid(n=60, n_days=40, rate=0.1, seed=0):

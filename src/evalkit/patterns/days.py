@@ -1,5 +1,5 @@
-"""Kinds of school days: weekdays, months, and by each school's own calendar days beside a break, early or late or weather
-days.
+"""Kinds of school days: weekdays, months, and by each school's own calendar days beside a break, early or late or
+weather days.
 """
 
 from __future__ import annotations

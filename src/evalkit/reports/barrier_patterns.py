@@ -68,6 +68,7 @@ def what_stands_out(study: Any, params: Params) -> Section:
         )
     ]
     numbers = gate.fixed_numbers(n_searched=facts.n_searched) | {"patterns": blocks.pattern_numbers(facts, gate)}
+    numbers |= {"subgroups": blocks.pattern_numbers(facts, gate, cells=True)} if gate.is_team else {}
     return Section(context, "what_stands_out", title, tuple(body), lead=lead, is_opening=True, numbers=numbers, off=off)
 
 
@@ -121,7 +122,7 @@ def _finding(study: Any, facts: BarrierFacts, row: pd.Series, gate: Gate) -> lis
         ratio=(f"{row['rate_ratio']:.1f}", n),
         low=(f"{row['ci_low']:.1f}", n),
         high=(f"{row['ci_high']:.1f}", n),
-        n=(n, n),
+        n=(gate.about(n), n),
     )
     action = family.action.format(group=group_words(row["group"], study.school_name), day=day)
     step = gate.text("**Next step:** {action}", words={"action": action})

@@ -18,7 +18,7 @@ from evalkit.errors import UserError
 
 CERTAINTIES = ("high", "medium", "low")
 STATUS_WORDS = frozenset(
-    "late_after_register excused_only unexcused_only not_expected present_iss tardy tardy_extreme".split()
+    ["late_after_register", "excused_only", "unexcused_only", "not_expected", "present_iss", "tardy", "tardy_extreme"]
 )
 """What a code of a code system may say that is no reason."""
 _YES_NO = {"yes": True, "no": False}
@@ -309,8 +309,8 @@ def reason_words(language: str = "") -> tuple[Phrase, ...]:
 
 @dataclass(frozen=True)
 class Context:
-    """Words beside a reason's words. kind: second_cue (settles an ambiguous word of this pattern), lack (not having it is
-    the reason), not_about (its clause tells no absence), other_person (the illness is somebody else's)."""
+    """Words beside a reason's words. kind: second_cue (settles an ambiguous word of this pattern), lack (not having it
+    is the reason), not_about (its clause tells no absence), other_person (the illness is somebody else's)."""
 
     kind: str
     pattern: str
