@@ -70,7 +70,7 @@ def _rewrite(folder, name, change):
 
 
 def _only_one_student(folder):
-    first = pd.read_csv(folder / "student.csv", dtype=str)["student_id"].min()
+    first = pd.read_csv(folder / "assignment.csv", dtype=str)["student_id"].min()
     for name in ("student", "enrollment", "attendance_event", "attendance_period", "assignment"):
         _rewrite(folder, name, lambda t: t[t["student_id"].eq(first)])
 
