@@ -94,6 +94,8 @@ def test_little_data_is_answered(tmp_path, edge):
     opening, reasons, when, _ = _sections(tmp_path)
     assert opening.title and reasons.title and when.title
     rows = opening.numbers["patterns"]
+    if edge == "all reasons unknown":
+        assert "no absence here has a reason on record" in str(reasons.blocks).lower()
     if "reasons" in edge:
         assert not any(row["kind"] == "reasons" for row in rows)
     if edge == "one student":

@@ -142,9 +142,10 @@ def reasons(study: Any, params: Params) -> Section:
     """Page 2: how many absences have a reason, which reasons there are, and where."""
     facts, gate, context = _begin(study, params)
     title = gate.fixed("Reasons: how many absences have one, and which")
-    if "reasons" not in study.can or not facts.n_missed:
+    if "reasons" not in study.can or not facts.n_missed or not blocks.has_reasons(study, facts, gate):
+        none = "No absence here has a reason on record." if gate.is_team else "No reason on record can be shown here."
         text = gate.fixed(
-            "No absence here has a reason on record. Excused or not says what the rule is, not why. Record "
+            f"{none} Excused or not says what the rule is, not why. Record "
             "one reason per absence (code_table pattern, or the barrier table) to switch this page on."
         )
         return Section(
