@@ -53,8 +53,8 @@ def one(n_students: int) -> None:
 
 def main(sizes: list[int]) -> None:
     print(
-        "| students | school days | searched | grid, wall | all, wall | search, CPU | all, CPU | peak memory, district included |\n"
-        "|---|---|---|---|---|---|---|---|",
+        "| students | school days | searched | grid, wall | all, wall | search, CPU | all, CPU "
+        "| peak memory, district included |\n|---|---|---|---|---|---|---|---|",
         flush=True,
     )
     for size in sizes:

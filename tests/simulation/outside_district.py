@@ -1,4 +1,5 @@
-"""A district made without `evalkit.simulate`: plain independent draws from the design's words, written as a study folder.
+"""A district made without `evalkit.simulate`: plain independent draws from the design's words, written as a study
+folder.
 
 `evalkit.simulate` and the search share authors; this district does not know the search. Everyone shares a Friday and
 winter profile, one storm day, one week of flu in all schools, and school breaks; then patterns are planted by name.
@@ -34,7 +35,8 @@ CODES = [
 
 
 def outside_study(folder: Path, *, seed: int, **options: Any) -> dict[str, tuple[str, str, str]]:
-    """Write the district as a study folder; what was planted: name -> (kind, group, pattern). Options: `outside_tables`."""
+    """Write the district as a study folder; what was planted: name -> (kind, group, pattern). Options:
+    `outside_tables`."""
     tables, truth = outside_tables(seed=seed, **options)
     folder.mkdir(parents=True, exist_ok=True)
     toml = '[study]\nname = "Outside"\nschool_year = 2025\n'
@@ -63,7 +65,9 @@ def outside_tables(
     truth, draws, tardy = _plant(rng, roster, dates, q, code, planted, times)
     absent = draws < q
     tardy &= ~absent
-    return _tables(roster, dates, absent, tardy, code, _periods(rng, roster, dates, absent, planted, truth, times)), truth
+    return _tables(
+        roster, dates, absent, tardy, code, _periods(rng, roster, dates, absent, planted, truth, times)
+    ), truth
 
 
 def outside_frames(**options: Any) -> tuple[tuple[Any, pd.DataFrame, pd.DataFrame], dict[str, tuple[str, str, str]]]:
@@ -213,7 +217,9 @@ def _tables(roster, dates, absent, tardy, code, periods) -> dict[str, pd.DataFra
     codes = pd.DataFrame(CODES, columns=names).assign(
         district_id="D1", school_year=2025, counts_enrolled=True, is_suspension=False
     )
-    mentor = pd.DataFrame({"student_id": roster["student_id"].head(5), "mentor_id": "M1", "begin_date": text[30], "end_date": ""})
+    mentor = pd.DataFrame(
+        {"student_id": roster["student_id"].head(5), "mentor_id": "M1", "begin_date": text[30], "end_date": ""}
+    )
     return {
         "student": roster.drop(columns=["own", "school_id"]),
         "enrollment": spans,

@@ -1,7 +1,8 @@
 """False findings in districts in which no group differs. Slow: run by hand, the table stands in
 docs/methods/patterns.md.
 
-    nice .venv/bin/python tests/simulation/patterns_null.py alike|outside|both OUT.csv [n_districts] [students] [schools] [seed]
+    nice .venv/bin/python tests/simulation/patterns_null.py alike|outside|both OUT.csv [n_districts] [students]
+    [schools] [seed]
 
 Each district has the common weekday, month, holiday and storm profile, households, spells and students who miss much or
 little, but no group differs (`alike`). A line per district: searched, the smallest q, findings by kind.

@@ -1,10 +1,11 @@
-"""How often planted patterns are found, by size of the district and of the effect. Slow: run by hand, the stored table is
-tests/simulation/patterns_power.csv and stands in docs/methods/patterns.md (`patterns_tables.py`).
+"""How often planted patterns are found, by size of the district and of the effect. Slow: run by hand, the stored table
+is tests/simulation/patterns_power.csv and stands in docs/methods/patterns.md (`patterns_tables.py`).
 
     nice .venv/bin/python tests/simulation/patterns_power.py OUT.csv [n_districts] [first_seed]
 
-Each district (`outside_district`, made without the search's own simulator) holds all eight planted patterns, and bus route
-R02 as the decoy that is noise. A line per district and pattern: searched, found (q < 0.05 as a finding of its own).
+Each district (`outside_district`, made without the search's own simulator) holds all eight planted patterns, and bus
+route R02 as the decoy that is noise. A line per district and pattern: searched, found (q < 0.05 as a finding of its
+own).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from evalkit.patterns.reasons import (
     with_reasons,
 )
 from evalkit.patterns.runs import due_so_far, largest_rise
-from evalkit.patterns.search import missed_periods, q_values
+from evalkit.patterns.search import missed_periods, q_values, search_grid
 from evalkit.patterns.shared import find_late_mornings, find_shared
 
 
@@ -371,3 +371,18 @@ def test_shares_of_groups_are_counts_of_students_and_do_not_add_up_to_one():
     assert table.loc[("grade_level", "01", "sleep"), "share"] == 0.5  # with food: more than one
     assert table.loc[("english_learner", "true", "sleep"), "share"] == 1.0
     assert 0.75 <= table.loc[("grade_level", "01", "food"), "shrunk_share"] < 1.0  # toward everyone's three of four
+
+
+def test_a_shadow_shows_what_is_left_beside_the_stronger_finding():
+    """Fridays of grade 1 make its English learners' Fridays look high; on what is left they are like the others."""
+    grid, absences, _ = _grid(n=600, n_days=150, rate=0.08, seed=12)
+    rng = np.random.default_rng(2)
+    fridays = np.flatnonzero(grid.dates.day_name() == "Friday")
+    rows = np.flatnonzero(grid.students["grade_level"].eq("01"))
+    grid.absent[np.ix_(rows, fridays)] |= rng.random((len(rows), len(fridays))) < 0.15
+    learner = pd.array([k < 250 for k in range(600)], dtype="boolean")  # all of them in grade 1
+    grid = replace(grid, students=grid.students.assign(english_learner=learner))
+    table = search_grid(grid, absences.assign(pattern="no_reason"), kinds=("calendar",)).set_index(["group", "pattern"])
+    first, shadow = (table.loc[(g, "weekday=Friday")] for g in ("grade_level=01", "english_learner=true"))
+    assert first["is_finding"] and first["explained_by"] == ""
+    assert shadow["explained_by"] == "grade_level=01 weekday=Friday" and not shadow["q_value"] < 0.05

@@ -88,7 +88,8 @@ def test_hard_notes_written_before_the_rules_were_changed():
 
 
 def halves(corpus: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The half that edits of the lists may look at, and the half held out: by the text's checksum, so that it is fixed."""
+    """The half that edits of the lists may look at, and the half held out: by the text's checksum, so that it is
+    fixed."""
     mine = corpus["text"].map(lambda text: zlib.crc32(text.encode("utf-8")) % 2).astype(bool)
     return corpus[mine], corpus[~mine]
 

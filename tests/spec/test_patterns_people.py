@@ -157,7 +157,11 @@ def test_gap_and_funnel_are_those_counted_student_by_student():
         }
     )
     gap = gap_matrix(barriers, resources, day).set_index("pattern")
-    live = [(s, p) for s, p, o, t in barriers.itertuples(index=False) if o != "text_suggested" and t in ("open", "in_progress")]
+    live = [
+        (s, p)
+        for s, p, o, t in barriers.itertuples(index=False)
+        if o != "text_suggested" and t in ("open", "in_progress")
+    ]
     places, stale = {"food": 12, "housing": 7, "sleep": 2}, {"food": 1, "housing": 2, "sleep": 1}
     for name in names:
         need = len({s for s, p in live if p == name})

@@ -113,7 +113,8 @@ def observed_and_expected(grid: DayGrid, groups: dict[str, np.ndarray]) -> tuple
 
 
 def squares(grid: DayGrid, member: Any, days: np.ndarray) -> np.ndarray:
-    """By group, over its students: sums of a1 a1, a1 a0 and a0 a0, a1 and a0 the absences on these and on other days."""
+    """By group, over its students: sums of a1 a1, a1 a0 and a0 a0, a1 and a0 the absences on these and on other
+    days."""
     inside = (grid.absent & days).sum(axis=1).astype(float)
     outside = grid.absent.sum(axis=1) - inside
     return np.asarray(member @ np.stack([inside * inside, inside * outside, outside * outside], axis=1), dtype=float)
@@ -125,8 +126,8 @@ def contrasts(
     """Each group's absences on the class of days against its other days, both relative to the others' rate.
 
     Rows of seen, expected (by day) and squares (see `squares`) are groups; `row` of what comes back tells which
-    were tested: those with 20 expected absences on either side. p: signed root of the scaled deviance against t with blocks - 2
-    df, one-sided (more absences).
+    were tested: those with 20 expected absences on either side. p: signed root of the scaled deviance against t with
+    blocks - 2 df, one-sided (more absences).
     """
     y1, y0 = seen[:, days].sum(axis=1), seen[:, ~days].sum(axis=1)
     m1, m0 = expected[:, days].sum(axis=1), expected[:, ~days].sum(axis=1)
@@ -168,9 +169,7 @@ def _tested(
     }
 
 
-def _spread(
-    seen: np.ndarray, fitted: np.ndarray, days: np.ndarray, block: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _spread(seen: np.ndarray, fitted: np.ndarray, days: np.ndarray, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pearson dispersion over blocks (days, or weeks split where the class begins), and how many blocks there are."""
     from scipy import sparse
 

@@ -111,8 +111,8 @@ def _half(grid: DayGrid, cells: dict[str, np.ndarray], rows: np.ndarray) -> tupl
 
 def within_parents(table: pd.DataFrame) -> pd.DataFrame:
     """Mark cells that say what one of their two groups says: a reason the group has as well, unless the cell is clearly
-    above; and classes absent on the same days, or routes and zips, that have a calendar finding of their own or of one of
-    their groups; and longer spells of a group that has a hard month.
+    above; and classes absent on the same days, or routes and zips, that have a calendar finding of their own or of one
+    of their groups; and longer spells of a group that has a hard month.
 
     Fills `explained_by`; calendar cells are judged by taking the stronger finding out (`explain`).
     """

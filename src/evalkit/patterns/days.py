@@ -1,6 +1,4 @@
-"""Kinds of school days: weekdays, months, and by each school's own calendar days beside a break, early or late or weather
-days.
-"""
+"""Kinds of school days: weekdays, months, and, by each school's calendar, days beside a break or of bad weather."""
 
 from __future__ import annotations
 

@@ -118,7 +118,8 @@ def proposals(note: str, *, language: str = "") -> dict[str, str]:
 
 
 def _strength(words: list[str], hit: tuple[int, int], pattern: str, ambiguous: bool, language: str) -> str:
-    """What one place in the note says of a pattern: cue, weak (waits for another phrase), aside (never enough), or ""."""
+    """What one place in the note says of a pattern: cue, weak (waits for another phrase), aside (never enough), or
+    ""."""
     if _is_negated(words, hit[0]):
         return "cue" if is_lack(words, pattern, language, hit) else ""
     negated = {at for at in range(len(words)) if _is_negated(words, at)}
@@ -196,8 +197,8 @@ def reason_proposals(study: Any) -> pd.DataFrame:
 
 
 def answers_given(study: Any) -> pd.DataFrame:
-    """STUDY/notes/reason_confirmed.csv: CONFIRM_COLUMNS, each answer yes, no or blank. The student and the strength of a
-    row are taken from the study's own contacts where the file leaves them out."""
+    """STUDY/notes/reason_confirmed.csv: CONFIRM_COLUMNS, each answer yes, no or blank. The student and the strength of
+    a row are taken from the study's own contacts where the file leaves them out."""
     from evalkit.sources.confirmed_notes import FILE, read_confirmed
 
     given = read_confirmed(study.folder)
@@ -217,7 +218,7 @@ def checked_answers(sheet: pd.DataFrame, *, file: str = "") -> pd.Series:
         at = int(wrong.to_numpy().argmax())
         raise UserError(
             "The confirmation sheet holds an answer that is neither yes nor no.",
-            file=file or None,
+            file=file,
             column="confirmed",
             row=int(sheet["row"].iloc[at]) if "row" in sheet else at + 2,
             remedy="Write yes, no, or leave the cell blank.",

@@ -28,7 +28,9 @@ def explain(grid: DayGrid, table: pd.DataFrame, *, most: int = 6) -> pd.DataFram
     """
     table = table.assign(explained_by="")
     groups = _all_groups(grid, table)
-    left, taken, above = grid, set(), set()
+    left = grid
+    taken: set[object] = set()
+    above: set[object] = set()
     for _ in range(most):
         open_ = table[_is_sure(table) & table["kind"].eq("calendar") & table["explained_by"].eq("")]
         firsts = open_[open_["is_finding"] & ~open_.index.isin(taken) & ~is_cell(open_["group"])].sort_values("p_value")

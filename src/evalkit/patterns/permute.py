@@ -19,8 +19,8 @@ BETWEEN = 2
 
 @dataclass
 class Deal:
-    """Absences as places, a row (student) and a day each; the first `n_free` may be traded, the others lie at a school that
-    is not the student's own. taken: students x dates, True where a student is absent or cannot be.
+    """Absences as places, a row (student) and a day each; the first `n_free` may be traded, the others lie at a school
+    that is not the student's own. taken: students x dates, True where a student is absent or cannot be.
     """
 
     rows: np.ndarray
@@ -56,7 +56,9 @@ def deals(grid: DayGrid, *, n: int, seed: int, burn_in: int = BURN_IN, between: 
             yield deal
 
 
-def shuffled(grid: DayGrid, *, n: int, seed: int, burn_in: int = BURN_IN, between: int = BETWEEN) -> Iterator[np.ndarray]:
+def shuffled(
+    grid: DayGrid, *, n: int, seed: int, burn_in: int = BURN_IN, between: int = BETWEEN
+) -> Iterator[np.ndarray]:
     """`deals` as students x dates."""
     for deal in deals(grid, n=n, seed=seed, burn_in=burn_in, between=between):
         yield deal.moves

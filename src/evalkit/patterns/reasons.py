@@ -26,14 +26,16 @@ def is_known(pattern: pd.Series) -> pd.Series:
 
 
 def with_reasons(absences: pd.DataFrame) -> pd.DataFrame:
-    """The absences with `pattern` filled in from the event's own reason_code where the attendance code gives none: a CEDS
-    code, or a barrier's name in any spelling of the vocabulary. A status (excused only ...) is no reason."""
+    """The absences with `pattern` filled in from the event's own reason_code where the attendance code gives none: a
+    CEDS code, or a barrier's name in any spelling of the vocabulary. A status (excused only ...) is no reason."""
     from evalkit.vocabulary import absence_codes, plain, spellings
 
     if "reason_code" not in absences or not absences["reason_code"].notna().any():
         return absences
     ceds, names = absence_codes("ceds"), spellings("pattern")
-    said = {code: ceds.get(str(code).strip()) or names.get(plain(str(code))) for code in absences["reason_code"].unique()}
+    said = {
+        code: ceds.get(str(code).strip()) or names.get(plain(str(code))) for code in absences["reason_code"].unique()
+    }
     found = absences["reason_code"].map(said)
     return absences.assign(pattern=absences["pattern"].where(is_known(absences["pattern"]), found).astype("str"))
 
@@ -62,9 +64,7 @@ def student_reasons(absences: pd.DataFrame, barriers: pd.DataFrame) -> pd.DataFr
     return table.assign(n=table["n"].fillna(0).astype("int64"), from_mentor=table["from_mentor"].eq(True))
 
 
-def find_reasons(
-    grid: DayGrid, absences: pd.DataFrame, *, groups: dict[str, np.ndarray] | None = None
-) -> pd.DataFrame:
+def find_reasons(grid: DayGrid, absences: pd.DataFrame, *, groups: dict[str, np.ndarray] | None = None) -> pd.DataFrame:
     """Reasons that a group's students have more often than other students with as many recorded reasons.
 
     Grain: group x pattern (reason=...). Mantel-Haenszel risk ratio over strata of the number of absences with a reason
@@ -110,7 +110,8 @@ def _strata(grid: DayGrid, n_known: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 class Strata:
-    """Who has what, by stratum: the totals that every group is held against. has: students x columns; used: students."""
+    """Who has what, by stratum: the totals that every group is held against. has: students x columns; used:
+    students."""
 
     def __init__(self, has: np.ndarray, stratum: np.ndarray, used: np.ndarray) -> None:
         self.has, self.stratum, self.k = has, stratum, int(stratum.max(initial=0)) + 1
@@ -141,8 +142,8 @@ def mantel_haenszel(
 
 def risk_ratios(a: np.ndarray, n1: np.ndarray, c: np.ndarray, n0: np.ndarray) -> dict[str, np.ndarray]:
     """Mantel-Haenszel risk ratios with Greenland-Robins intervals and the signed root of the Mantel-Haenszel chi-square
-    (with continuity correction), one-sided: more inside. a of n1 inside, c of n0 outside; rows of a and c are strata, columns what is asked. `column` tells which
-    of them had enough: five expected inside with it, and without."""
+    (with continuity correction), one-sided: more inside. a of n1 inside, c of n0 outside; rows of a and c are strata,
+    columns what is asked. `column` tells which of them had enough: five expected inside with it, and without."""
     from scipy import special
 
     good = (n1 > 0) & (n0 > 0)

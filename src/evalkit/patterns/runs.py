@@ -58,7 +58,8 @@ def fading_by_student(grid: DayGrid, *, n_permutations: int, seed: int) -> tuple
             for k in range(len(EDGES) + 1)
         ]
     )
-    flag = ((largest_rise(*np.nonzero(grid.absent), due) > limit[place]) & (n >= 5)).astype(float)
+    rows, days = np.nonzero(grid.absent)
+    flag = ((largest_rise(rows, days, due) > limit[place]) & (n >= 5)).astype(float)
     return _expected_in_bins(flag, n, weights=(n >= 5).astype(float))
 
 
@@ -115,8 +116,9 @@ def _compare(
 
 
 def _ratio(y1: float, m1: float, s1: float, y0: float, m0: float, s0: float, *, df: int) -> dict[str, float] | None:
-    """Ratio of two observed-over-expected ratios. p (one-sided: more) is the larger of the one on the ratio and the one on
-    its log, by t with the group's students who have any as df: with few of them either scale alone is too sure."""
+    """Ratio of two observed-over-expected ratios. p (one-sided: more) is the larger of the one on the ratio and the
+    one on its log, by t with the group's students who have any as df: with few of them either scale alone is too
+    sure."""
     from scipy import special
 
     if min(m1, m0, y1, y0) < MIN_EVENTS or df < 10:

@@ -17,6 +17,7 @@ from evalkit.patterns.runs import find_runs
 from evalkit.patterns.shared import find_late_mornings, find_shared
 
 KINDS = ("reasons", "calendar", "shared", "runs")
+FIGURES = ("rate_ratio", "ci_low", "ci_high", "p_value", "excess_days")
 WORTH_SAYING = 1.15
 """A finding differs by at least 15 %: in a large district smaller differences are sure and useless."""
 
@@ -28,8 +29,8 @@ def find_patterns(
 
     Grain: kind x group x pattern, every one that was searched, plus everyone's profile under group "all" (no test).
     Columns: n_students, rate_ratio with ci_low and ci_high (95 %), p_value, q_value (Benjamini-Hochberg over all rows
-    with a test), n_absences, n_days, excess_days, is_finding, explained_by (a stronger finding that accounts for it: the
-    figures of such a row are what is left beside that finding).
+    with a test), n_absences, n_days, excess_days, is_finding, explained_by (a stronger finding that accounts for it:
+    the figures of such a row are what is left beside that finding).
     Subgroups of two columns ("grade_level=07 & zip5=...") are chosen on half of the households and tested on the other
     (`cells.find_cells`); their tests are in the same count.
     Needs dated absences and days enrolled.
@@ -61,18 +62,16 @@ def search_grid(
     parts = {
         "reasons": lambda: find_reasons(grid, absences),
         "calendar": lambda: find_calendar(grid),
-        "shared": lambda: pd.concat(
-            [
-                find_shared(grid, n_permutations=n_permutations, seed=seed),
-                find_late_mornings(grid, absences, n_permutations=n_permutations, seed=seed + 3),
-            ]
-        ),
+        "shared": lambda: find_shared(grid, n_permutations=n_permutations, seed=seed),
         "runs": lambda: find_runs(grid, periods, seed=seed + 1),
     }
     found = [parts[kind]() for kind in KINDS if kind in kinds]
+    if "shared" in kinds:
+        found.append(find_late_mornings(grid, absences, n_permutations=n_permutations, seed=seed + 3))
     found.append(find_cells(grid, absences, kinds=kinds, seed=seed + 2))
     found = [part for part in found if len(part)]
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
+    table = table.astype(dict.fromkeys(FIGURES, "float64"))
     return _judged(within_parents(explain(grid, _judged(table))))
 
 

@@ -21,11 +21,12 @@ SHARED_COLUMNS = ("bus_route", "zip5")
 
 
 def find_shared(grid: DayGrid, *, n_permutations: int = 120, seed: int = 20260) -> pd.DataFrame:
-    """Routes, zips, classes (a grade of a school) and all households together: pairs of students absent on the same day,
-    against the permutations.
+    """Routes, zips, classes (a grade of a school) and all households together: pairs of students absent on the same
+    day, against the permutations.
 
     Grain: group x pattern (same_days). rate_ratio: pairs seen over pairs expected. p: Pearson III fitted to the
-    permutations' mean, spread and skew; one-sided, as where one route meets more often the others meet less. n_days: days that stand out one by one (see `standout_days`).
+    permutations' mean, spread and skew, with the tail of a t of half as many df; one-sided, as where one route meets
+    more often the others meet less. n_days: days that stand out one by one (see `standout_days`).
     """
     return _meetings(grid, group_members(grid, SHARED_COLUMNS) | classes(grid), n_permutations, seed, "same_days")
 
@@ -33,7 +34,8 @@ def find_shared(grid: DayGrid, *, n_permutations: int = 120, seed: int = 20260) 
 def find_late_mornings(
     grid: DayGrid, absences: pd.DataFrame, *, n_permutations: int = 120, seed: int = 20264
 ) -> pd.DataFrame:
-    """Bus routes whose riders are tardy on the same mornings beyond chance, against all who ride a bus to the same school.
+    """Bus routes whose riders are tardy on the same mornings beyond chance, against all who ride a bus to the same
+    school.
 
     As `find_shared`, pattern late_mornings; absences: rows with is_tardy (student_id, date).
     """
@@ -147,9 +149,9 @@ def _row(name: str, size: int, seen: float, drawn: np.ndarray) -> dict[str, obje
     if sd == 0:
         return None
     skew = float(np.clip(stats.skew(drawn, bias=False), 0.0, 1.5)) + 1e-6
-    # the permutations' own sampling error widens the tail: t-like factor for an estimated mean and spread
-    z = (seen - mean) / (sd * np.sqrt(1 + 1 / len(drawn)) * (1 + 1 / (2 * len(drawn))))
-    p = stats.pearson3.sf(z, skew)
+    z = (seen - mean) / (sd * np.sqrt(1 + 1 / len(drawn)))
+    # the spread is estimated from draws that follow one another, worth about half as many: t instead of the normal
+    p = stats.t.sf(min(stats.norm.isf(stats.pearson3.sf(z, skew)), z), len(drawn) / 2)
     ratio, half = seen / mean, 1.96 * sd / mean
     return {
         "kind": "shared",

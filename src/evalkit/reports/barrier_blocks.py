@@ -120,6 +120,11 @@ def coverage_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table:
     )
 
 
+def has_reasons(study: Any, facts: BarrierFacts, gate: Gate) -> bool:
+    """Whether any student has a reason on record that this audience may see."""
+    return not open_to(student_reasons(facts.absences, study.table("barrier")), gate.is_team).empty
+
+
 def reason_blocks(study: Any, facts: BarrierFacts, gate: Gate) -> list[Any]:
     """Students by reason, and reasons that meet."""
     reasons = open_to(student_reasons(facts.absences, study.table("barrier")), gate.is_team)

@@ -113,8 +113,8 @@ def open_to(rows: pd.DataFrame, is_team: bool) -> pd.DataFrame:
 
 
 def reason_shares(study: Any, facts: BarrierFacts) -> pd.DataFrame:
-    """Students by reason within each grade, school, band, zip and group, small groups pulled toward everyone's share; of
-    students with an absence or a tardy. For the team: groups are small. Grain: column x value x pattern."""
+    """Students by reason within each grade, school, band, zip and group, small groups pulled toward everyone's share;
+    of students with an absence or a tardy. For the team: groups are small. Grain: column x value x pattern."""
     from evalkit.measures import band
     from evalkit.panel import student_panel
 
@@ -122,5 +122,7 @@ def reason_shares(study: Any, facts: BarrierFacts) -> pd.DataFrame:
     placed = panel.assign(band=band(panel, rules=study.rules))[["student_id", "school_id", "band"]]
     placed = placed.drop_duplicates("student_id")
     with_any = study.table("student")["student_id"].isin(facts.absences["student_id"])
-    students = study.table("student")[with_any].drop(columns="school_id", errors="ignore").merge(placed, on="student_id")
+    students = (
+        study.table("student")[with_any].drop(columns="school_id", errors="ignore").merge(placed, on="student_id")
+    )
     return shares_of_groups(student_reasons(facts.absences, study.table("barrier")), students)

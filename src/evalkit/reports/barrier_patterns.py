@@ -70,6 +70,7 @@ def what_stands_out(study: Any, params: Params) -> Section:
         )
     ]
     numbers = gate.fixed_numbers(n_searched=facts.n_searched) | {"patterns": blocks.pattern_numbers(facts, gate)}
+    numbers |= {"subgroups": blocks.pattern_numbers(facts, gate, cells=True)} if gate.is_team else {}
     return Section(context, "what_stands_out", title, tuple(body), lead=lead, is_opening=True, numbers=numbers, off=off)
 
 
@@ -123,7 +124,7 @@ def _finding(study: Any, facts: BarrierFacts, row: pd.Series, gate: Gate) -> lis
         ratio=(f"{row['rate_ratio']:.1f}", n),
         low=(f"{row['ci_low']:.1f}", n),
         high=(f"{row['ci_high']:.1f}", n),
-        n=(n, n),
+        n=(gate.about(n), n),
     )
     action = family.action.format(group=group_words(row["group"], study.school_name), day=day)
     step = gate.text("**Next step:** {action}", words={"action": action})
@@ -143,9 +144,10 @@ def reasons(study: Any, params: Params) -> Section:
     """Page 2: how many absences have a reason, which reasons there are, and where."""
     facts, gate, context = _begin(study, params)
     title = gate.fixed("Reasons: how many absences have one, and which")
-    if "reasons" not in study.can or not facts.n_missed:
+    if "reasons" not in study.can or not facts.n_missed or not blocks.has_reasons(study, facts, gate):
+        none = "No absence here has a reason on record." if gate.is_team else "No reason on record can be shown here."
         text = gate.fixed(
-            "No absence here has a reason on record. Excused or not says what the rule is, not why. Record "
+            f"{none} Excused or not says what the rule is, not why. Record "
             "one reason per absence (code_table pattern, or the barrier table) to switch this page on."
         )
         return Section(

@@ -326,8 +326,8 @@ def reason_words(language: str = "") -> tuple[Phrase, ...]:
 
 @dataclass(frozen=True)
 class Context:
-    """Words beside a reason's words. kind: second_cue (settles an ambiguous word of this pattern), lack (not having it is
-    the reason), not_about (its clause tells no absence), other_person (the illness is somebody else's)."""
+    """Words beside a reason's words. kind: second_cue (settles an ambiguous word of this pattern), lack (not having it
+    is the reason), not_about (its clause tells no absence), other_person (the illness is somebody else's)."""
 
     kind: str
     pattern: str
