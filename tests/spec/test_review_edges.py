@@ -117,3 +117,11 @@ def test_a_school_in_which_nobody_has_missed_a_day_yet_has_a_review(tmp_path) ->
     days = sum(f"{day:%Y-%m-%d}" <= "2025-10-31" for day in DAYS)
     assert (row["n_students"], row["n_enrolled_days"], row["n_absent_days"]) == (12, 12 * days, 0)
     assert row["ada"] == 1 and row["n_satisfactory"] == 12 and "daily" in study.can
+
+
+def test_lists_of_a_school_without_a_matched_day_are_made(tmp_path) -> None:
+    """The only pairing begins after the review's date: no matched week is no reason to stop."""
+    study = ek.open_study(study_of(tmp_path, assignments=[("s01", "M1", "2026-01-12", "")])).at("2025-11-28")
+    assert review_lists(study, review_window(study))["decide"].empty
+    late = ek.open_study(study_of(tmp_path / "b", assignments=[("s01", "M1", "2025-11-30", "")])).at("2025-11-30")
+    assert review_lists(late, review_window(late))["decide"].empty
