@@ -363,7 +363,7 @@ def _not_submitted(known: Mapping[str, pd.DataFrame], through: Mapping[str, pd.T
 def capabilities(known: Mapping[str, pd.DataFrame], read: StudyTables, year: int) -> frozenset[str]:
     """What the tables bear: their names, and what follows from them together."""
     can = {name for name in tables() if len(known.get(name, ()))}
-    dated = "attendance_event" in can or ("attendance_period" in can and "attendance_total" not in can)
+    dated = "attendance_event" in known or ("attendance_period" in can and "attendance_total" not in can)
     if dated:
         can.add("daily")
     if "attendance_total" in can:

@@ -69,8 +69,8 @@ def flagged(study: Any, students: pd.DataFrame, days: pd.DataFrame) -> dict[str,
     for last in PULSE_DAY:
         recent = days[days["day_number"].between(last - 9, last)].groupby("student_id")["missed"].sum()
         found[f"pulse{last}"] = pd.Series(last, recent[recent >= 3].index)
-    prior = prior_rates(study).set_index("student_id")["is_chronic"].eq(True).fillna(False)
-    found["prior"] = pd.Series(0, students.index[prior.reindex(students.index).eq(True).to_numpy()])
+    prior = prior_rates(study).set_index("student_id")["is_chronic"].eq(True).fillna(False).astype(bool)
+    found["prior"] = pd.Series(0, students.index[prior.reindex(students.index, fill_value=False).to_numpy(bool)])
     both = found["prior"].index.union(found["M1"].index)
     found["prior_or_M1"] = found["prior"].reindex(both).fillna(found["M1"].reindex(both))
     return found

@@ -96,8 +96,8 @@ def matched_weeks(study, start=None, end=None) -> pd.DataFrame:
     """
     days = matched_days(study, None if start is None else pd.Timestamp(start) - pd.Timedelta(days=7), end)
     if days.empty:
-        return pd.DataFrame(
-            columns=["student_id", "week", "school_id", "n_days", "n_contacts", "n_checkins", "minutes"]
+        return days[["student_id", "date", "school_id"]].rename(columns={"date": "week"}).assign(
+            n_days=0, n_contacts=0, n_checkins=0, minutes=0.0
         )
     calendar = year_days(study).assign(week=lambda d: _monday(d["date"]))
     last_day = calendar.groupby(["school_id", "week"])["date"].max().rename("last_day").reset_index()

@@ -54,9 +54,15 @@ def up_to(given: Mapping[str, pd.DataFrame], as_of: pd.Timestamp) -> dict[str, p
             frame = frame[~later].reset_index(drop=True) if later.any() else frame
         for column, others in LATER.get(name, ()):
             frame = _not_yet(frame, name, column, others, as_of)
-        if len(frame):
+        if len(frame) or _says_present(name, given):
             known[name] = frame
     return known
+
+
+def _says_present(name: str, given: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether a table means something without a row: dated absences do, where enrollment and calendar say who was
+    expected. A small school in which nobody has missed a day yet is not a school without attendance."""
+    return name == "attendance_event" and {"enrollment", "calendar"} <= given.keys()
 
 
 def _not_yet(frame: pd.DataFrame, name: str, column: str, others: tuple[str, ...], as_of: pd.Timestamp) -> pd.DataFrame:
@@ -129,6 +135,6 @@ def of_school(known: Mapping[str, pd.DataFrame], school: str) -> dict[str, pd.Da
             frame = frame[mine]
         elif "school_id" in columns:
             frame = frame[frame["school_id"] == school]
-        if len(frame):
+        if len(frame) or _says_present(name, known):
             found[name] = frame.reset_index(drop=True)
     return found
