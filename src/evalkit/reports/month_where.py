@@ -99,8 +99,7 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | None:
         table,
         columns,
         key="schools",
-        note=gate.fixed("Schools stand in the order of their ids. They are not ranked: intervals overlap. "
-                        + month_more.past_20(table.frame)),
+        note=gate.fixed(month_more.schools_note(table.frame)),
     )
 
 
