@@ -135,3 +135,8 @@ def past_20(rows: pd.DataFrame) -> str:
     """Which schools are past 20 %, as a sentence. rows: school, n, n_chronic, all of them shown."""
     over = rows.loc[5 * rows["n_chronic"] >= rows["n"], "school"].tolist()
     return f"20% or more: {listed(over)}." if over else "No school is at 20%."
+
+
+def schools_note(rows: pd.DataFrame) -> str:
+    """The note under the schools' figure. rows: as for `past_20`."""
+    return f"Schools stand in the order of their ids. They are not ranked: intervals overlap. {past_20(rows)}"

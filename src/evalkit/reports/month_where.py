@@ -100,8 +100,7 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | None:
         table,
         columns,
         key="schools",
-        note=gate.fixed(" ".join(text for text in (
-            "In order of id, not ranked: intervals overlap.", month_more.past_20(table.frame), beside) if text)),
+        note=gate.fixed(" ".join(text for text in (month_more.schools_note(table.frame), beside) if text)),
     )
 
 

@@ -28,13 +28,15 @@ def training_table(study, gate: Gate) -> Table | Callout:
                 "topic; the table observation, who was visited.")
         return Callout(title, (gate.fixed(text),), tone="caution")
     rows = _topics(study) + _visits(study, gate)
-    frame = pd.DataFrame(rows).astype({"n": "Int64", "of": "Int64"})
+    frame = pd.DataFrame(rows).rename(columns={"n": "n_mentors", "of": "n_with_student"})
+    frame = frame.astype({"n_mentors": "Int64", "n_with_student": "Int64"})
     has_peers = study.table("mentor")["mentor_type"].eq("peer").fillna(False).any()
-    keys = ("what", "last") if has_peers else ("what", "last", "n", "of")  # trained peers are students
-    table = gate.table("training", frame, keys=keys, counts=tuple(name for name in ("n", "of") if name not in keys),
-                       within={"n": "of"} if has_peers else {})
-    columns = (Column("what", "Topic or visit"), Column("n", "Mentors", "integer", "have had it"),
-               Column("of", "Of", "integer", "with a student now"), Column("last", "Newest"))
+    counts = ("n_mentors", "n_with_student") if has_peers else ()  # trained peers are students, other mentors are not
+    keys = ("what", "last") if has_peers else ("what", "last", "n_mentors", "n_with_student")
+    table = gate.table("training", frame, keys=keys, counts=counts,
+                       within={"n_mentors": "n_with_student"} if has_peers else {})
+    columns = (Column("what", "Topic or visit"), Column("n_mentors", "Mentors", "integer", "have had it"),
+               Column("n_with_student", "Of", "integer", "with a student now"), Column("last", "Newest"))
     note = "Who has had what is in tables/training_by_mentor." if gate.is_team else table.rule if has_peers else ""
     measure = gate.fixed("This school year. New mentors need the first four before they start.")
     return Table(title, measure, table, columns, note=gate.fixed(note), key="training")
