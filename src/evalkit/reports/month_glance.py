@@ -14,6 +14,8 @@ from evalkit.reports.month_patterns import reasons_known
 from evalkit.wording import (
     IN_A_SENTENCE,
     MEANING,
+    TOO_EARLY,
+    TOO_FEW,
     VERDICTS,
     date_words,
     listed,
@@ -121,8 +123,10 @@ def _mentored(facts: Facts, gate: Gate) -> str:
     look = facts.impact.now
     if look is None:
         return ""
+    judged = look.verdict not in (TOO_EARLY, TOO_FEW)
     return gate.text(
-        "Students with a mentor **{words}** beside similar students.", words={"words": IN_A_SENTENCE[look.verdict]}
+        "Students with a mentor **{words}**{beside}.",
+        words={"words": IN_A_SENTENCE[look.verdict], "beside": " beside similar students" if judged else ""},
     )
 
 

@@ -24,7 +24,7 @@ def released_measures(facts: Facts, gate: Gate) -> list[Any]:
     if (table := _table(facts, gate)) is None:
         return [{"school_id": row["school_id"], "reason": row.get("reason", "")} for row in rows]
     found = {row["school_id"]: row for row in table.numbers["rows"]}
-    one = rows[0]["school_id"] if len(rows) == 2 else None
+    one = next((row["school_id"] for row in rows if row["school_id"] is not None), None) if len(rows) == 2 else None
     return [ReleasedNumbers({**found[one or row["school_id"]], "school_id": row["school_id"]}) for row in rows]
 
 

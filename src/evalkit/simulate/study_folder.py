@@ -52,7 +52,8 @@ def write_study(
     truth = truth or district.truth
     with files.whole_folder(Path(folder)) as work:
         for table, frame in district.items():
-            files.write_text(work / f"{table}.csv", _csv(frame), private=table == "identity")
+            if len(frame):  # a file with column names only would be refused: a small district has no row of some tables
+                files.write_text(work / f"{table}.csv", _csv(frame), private=table == "identity")
         files.write_text(work / "study.toml", _settings(name, mentor_term, truth.summary, is_sample))
         files.write_text(work / "truth" / "truth.toml", truth_toml(truth))
         files.write_text(work / "truth" / "students.csv", _csv(truth.students))
