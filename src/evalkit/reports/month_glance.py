@@ -14,8 +14,6 @@ from evalkit.reports.month_patterns import reasons_known
 from evalkit.wording import (
     IN_A_SENTENCE,
     MEANING,
-    TOO_EARLY,
-    TOO_FEW,
     VERDICTS,
     date_words,
     listed,
@@ -25,6 +23,7 @@ from evalkit.wording import (
     percent,
     plural,
 )
+from evalkit.wording.verdicts import TOO_EARLY, TOO_FEW
 
 LIST_WORDS = {
     "celebrate": "Celebrate: a personal gain in 20 days",
