@@ -204,7 +204,7 @@ def test_a_notebook_shows_the_same_blocks_scoped() -> None:
     shown = section._repr_html_()
     assert shown == section_html(section)
     style = re.search(r"<style>(.*?)</style>", shown, flags=re.S).group(1)
-    assert style.startswith(".evalkit{") and style.endswith("}")
+    assert style.startswith(".evalkit.evalkit.evalkit{") and style.endswith("}")
     assert "font-face" not in shown and "@font-face" in gallery.sections("team")[0]._repr_html_()
     body = re.search(r'<div class="sec">.*?</section>', page_html(gallery.sections("team")), flags=re.S).group(0)
     assert "Patterns: where and when" in body

@@ -79,7 +79,8 @@ def _beside_zero(scale: Scale, value: float, text: str) -> float:
     zero = scale.clip(0)
     if abs(x - zero) >= half + 4 or not scale.low <= 0 <= scale.high:
         return x
-    return zero + half + 4 if value >= 0 else zero - half - 4
+    right, left = zero + half + 4, zero - half - 4
+    return right if (value >= 0 and right + half <= scale.right + 10) or left - half < 0 else left
 
 
 def interval_forest(data: pd.DataFrame, *, label: str = "label", value: str = "value", low: str = "ci_low",

@@ -55,7 +55,8 @@ def page_style(footer: str, page_words: tuple[str, str]) -> str:
 
 def fragment_style(*, with_fonts: bool) -> str:
     """The same rules inside `.evalkit`, so that a notebook around them keeps its looks."""
-    scoped = ".evalkit{" + _sheet("style.css").replace("ROOT", "&") + _sheet("fragment.css") + "}"
+    # Named three times, so that these rules outweigh JupyterLab's own for tables (right-aligned, striped).
+    scoped = ".evalkit.evalkit.evalkit{" + _sheet("style.css").replace("ROOT", "&") + _sheet("fragment.css") + "}"
     return (font_faces() if with_fonts else "") + scoped
 
 

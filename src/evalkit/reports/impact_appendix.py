@@ -29,9 +29,10 @@ def results_row(analysis: Analysis, gate: Gate) -> Row:
     return Row(((estimates_table(analysis, gate),), (balance_table(analysis, gate),)), (7, 5))
 
 
-def method_row(study, analysis: Analysis, gate: Gate) -> Row:
-    """How it was done, beside the data and versions it was done with."""
-    return Row(((how_it_was_done(analysis, gate),), (data_and_versions(study, analysis, gate),)), (6, 6))
+def method_row(study, found: Sequence[Analysis], gate: Gate) -> Row:
+    """How it was done, beside the data and versions it was done with; for partners also how the checks came out."""
+    words = () if gate.is_team else tuple(checks_words(analysis, gate) for analysis in found)
+    return Row(((how_it_was_done(found[0], gate),), (data_and_versions(study, found[0], gate), *words)), (6, 6))
 
 
 def estimates_table(analysis: Analysis, gate: Gate) -> Table:
@@ -128,8 +129,23 @@ def balance_table(analysis: Analysis, gate: Gate) -> Table:
     )
 
 
+def _held_title(analysis: Analysis) -> str:
+    n_held = sum(check.verdict == "pass" for check in analysis.checks)
+    return f"{n_held} of {plural(len(analysis.checks), 'check')} hold"
+
+
+def checks_words(analysis: Analysis, gate: Gate) -> Callout:
+    """How the checks came out, without the reasons: those hold counts of students, and are in the team's copy."""
+    lines = []
+    for verdict in WORST_FIRST:
+        names = [check_title(check.name) for check in analysis.checks if check.verdict == verdict]
+        if names:
+            lines.append(gate.fixed(f"**{CHECK_WORDS[verdict].capitalize()}:** {'; '.join(names)}."))
+    return Callout(gate.fixed(_held_title(analysis)), tuple(lines), tone="answer")
+
+
 def checks_table(analysis: Analysis, gate: Gate) -> Table:
-    """Every check with its verdict and reason. Partners see verdicts; the sentences hold counts of students."""
+    """Every check with its verdict and reason, for the team."""
     rows = [
         {
             "check": check_title(check.name),
@@ -141,12 +157,9 @@ def checks_table(analysis: Analysis, gate: Gate) -> Table:
     ]
     frame = pd.DataFrame(rows, columns=["check", "verdict", "text", "n"])
     columns = [Column("check", "Check"), Column("verdict", "Came out"), Column("text", "Why")]
-    if not gate.is_team:
-        frame, columns = frame.drop(columns="text"), columns[:2]
     released = gate.table(f"checks_{analysis.plan.id}", frame, keys=tuple(c.key for c in columns), counts=("n",))
-    n_held = sum(check.verdict == "pass" for check in analysis.checks)
     return Table(
-        gate.fixed(f"{n_held} of {plural(len(analysis.checks), 'check')} hold"),
+        gate.fixed(_held_title(analysis)),
         gate.fixed("What could make the number wrong, and what the data say. Here minus means fewer days absent"),
         released,
         tuple(columns),

@@ -128,8 +128,8 @@ def _answer(study, days: pd.DataFrame, first: pd.Timestamp, day: pd.Timestamp) -
             clustered_by=plan.clustered_by or None,
             standard_errors="CR2",
         )
-    except UserError as refusal:
-        return early | {"off": f"{NOT_COMPARED} {refusal.what}"}
+    except UserError:
+        return early | {"off": f"{NOT_COMPARED} The comparison could not be made; the impact study says why."}
     used = comparison.students[comparison.students["weight"] > 0]
     arms = {
         "treated": used.loc[used["treated"] == 1, "student_id"],

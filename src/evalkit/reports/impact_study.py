@@ -115,11 +115,11 @@ def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section
     blocks: list[Any] = []
     for analysis in found:
         blocks.append(impact_appendix.results_row(analysis, gate))
-        blocks.append(impact_appendix.method_row(study, analysis, gate))
+        blocks.append(impact_appendix.method_row(study, [analysis], gate))
         blocks += [row for row in (impact_appendix.beyond_row(analysis, gate),) if row is not None]
     blocks.append(Row(((strategy,), (sessions,)), (6, 6)))
     blocks.append(impact_connected.connected(study, found[0], gate))
-    blocks += [impact_appendix.checks_table(analysis, gate) for analysis in found]
+    blocks += [impact_appendix.checks_table(analysis, gate) for analysis in found if gate.is_team]
     return Section(
         _context(study, params),
         "method_appendix",

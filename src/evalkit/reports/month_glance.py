@@ -24,6 +24,7 @@ from evalkit.wording import (
     percent,
     plural,
 )
+from evalkit.wording.verdicts import TOO_EARLY, TOO_FEW
 
 LIST_WORDS = {
     "celebrate": "Celebrate: a personal gain in 20 days",
@@ -123,8 +124,10 @@ def _mentored(facts: Facts, gate: Gate) -> str:
     look = facts.impact.now
     if look is None:
         return ""
+    judged = look.verdict not in (TOO_EARLY, TOO_FEW)
     return gate.text(
-        "Students with a mentor **{words}** beside similar students.", words={"words": IN_A_SENTENCE[look.verdict]}
+        "Students with a mentor **{words}**{beside}.",
+        words={"words": IN_A_SENTENCE[look.verdict], "beside": " beside similar students" if judged else ""},
     )
 
 

@@ -108,7 +108,10 @@ def help_table(study, gate: Gate) -> Table | None:
         counts=("n", "connected", "waiting", "ended"),
         parts={"n": ("connected", "waiting", "ended")},
     )
-    n = gate.text("{n:,} referrals wait for an answer", n=(int(states["waiting"].sum()), int(states["waiting"].sum())))
+    waiting = int(states["waiting"].sum())
+    n = gate.text("{n:,} {verb} for an answer", n=(waiting, waiting),
+                  words={"verb": "referral waits" if waiting == 1 else "referrals wait"},
+                  otherwise="A few referrals wait for an answer")
     columns = (
         Column("need", "Need, as referred"),
         Column("n", "Referrals", "integer"),

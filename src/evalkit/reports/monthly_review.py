@@ -104,6 +104,12 @@ def lists(study, params: Params) -> Section:
     )
 
 
+def _lists_fill(facts) -> bool:
+    """Whether the lists fill a page of their own: short ones (the first weeks, a small school) share it with patterns."""
+    rows = sum(min(month_tables.SHOWN, len(facts.lists[text.name])) for text in month_tables.LIST_TEXTS)
+    return rows >= 2 * month_tables.SHOWN
+
+
 def patterns(study, params: Params) -> Section:
     """Page 3: schools, weekdays and reasons in short, and what mentors did."""
     facts, gate = month_facts(study, params), gate_of(study, params)
@@ -114,7 +120,7 @@ def patterns(study, params: Params) -> Section:
         gate.fixed("Patterns: where and when days are missed"),
         tuple(blocks),
         lead=gate.fixed("Patterns point to something to ask about. They do not say why."),
-        starts_page=True,
+        starts_page=not gate.is_team or _lists_fill(facts),
         numbers={
             "patterns": month_where.pattern_numbers(study, facts, gate),
             "schools": month_schools.school_numbers(study, gate),
