@@ -24,8 +24,10 @@ def released_measures(facts: Facts, gate: Gate) -> list[Any]:
     if (table := _table(facts, gate)) is None:
         return [{"school_id": row["school_id"], "reason": row.get("reason", "")} for row in rows]
     found = {row["school_id"]: row for row in table.numbers["rows"]}
-    one = next((row["school_id"] for row in rows if row["school_id"] is not None), None) if len(rows) == 2 else None
-    return [ReleasedNumbers({**found[one or row["school_id"]], "school_id": row["school_id"]}) for row in rows]
+    if len(rows) == 2:  # one school: its row and the row of all are the same, and the table holds one of them
+        same = found[next(iter({row["school_id"] for row in rows} & found.keys() - {None}), None)]
+        return [ReleasedNumbers({**same, "school_id": row["school_id"]}) for row in rows]
+    return [ReleasedNumbers({**found[row["school_id"]], "school_id": row["school_id"]}) for row in rows]
 
 
 def hidden_overall(facts: Facts, gate: Gate) -> Collection[str]:
