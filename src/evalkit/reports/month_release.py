@@ -24,11 +24,12 @@ def released_measures(facts: Facts, gate: Gate) -> list[Any]:
         return rows
     if (table := _table(facts, gate)) is None:
         return [{"school_id": row["school_id"], "reason": row.get("reason", "")} for row in rows]
-    found = {row["school_id"]: row for row in table.numbers["rows"]}
-    one = rows[0]["school_id"] if len(rows) == 2 and rows[0]["school_id"] in found else None
-    shown = {school: {key: value for key, value in row.items() if key not in UNPRINTED} for school, row in found.items()}
-    of_row = {row["school_id"]: one if len(rows) == 2 else row["school_id"] for row in rows}
-    return [ReleasedNumbers({**shown[of_row[row["school_id"]]], "school_id": row["school_id"]}) for row in rows]
+    found = {row["school_id"]: {key: value for key, value in row.items() if key not in UNPRINTED}
+             for row in table.numbers["rows"]}
+    if len(rows) == 2:  # one school: its row and the row of all are the same, and the table holds one of them
+        same = found[next(iter({row["school_id"] for row in rows} & found.keys() - {None}), None)]
+        return [ReleasedNumbers({**same, "school_id": row["school_id"]}) for row in rows]
+    return [ReleasedNumbers({**found[row["school_id"]], "school_id": row["school_id"]}) for row in rows]
 
 
 def hidden_overall(facts: Facts, gate: Gate) -> Collection[str]:

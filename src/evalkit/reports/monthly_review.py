@@ -105,7 +105,7 @@ def lists(study, params: Params) -> Section:
 
 
 def _lists_fill(facts) -> bool:
-    """Whether the lists fill a page of their own: short ones (the first weeks, a small school) share it with patterns."""
+    """Whether the lists fill a page of their own: short ones (first weeks, a small school) share it with patterns."""
     rows = sum(min(month_tables.SHOWN, len(facts.lists[text.name])) for text in month_tables.LIST_TEXTS)
     return rows >= 2 * month_tables.SHOWN
 
