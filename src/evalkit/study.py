@@ -10,20 +10,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from evalkit.config import Config
 from evalkit.errors import UsageError, UserError, nearest
 from evalkit.files import locate, must_lie_outside, safe_name
 from evalkit.rules import Rules
-from evalkit.schemas import empty_frame, tables
+from evalkit.schemas import empty_frame
 from evalkit.sources import StudyTables, read_study
 from evalkit.sources.account import SET_ASIDE, Account
-from evalkit.sources.codes import end_year_of
-from evalkit.sources.known import HAPPENED, SchoolIndex, of_school, up_to
+from evalkit.sources.bears import (
+    capabilities,
+    complete_through,
+    first_day,
+    last_day,
+    not_submitted,
+    school_year_of,
+    schools_in,
+)
+from evalkit.sources.known import SchoolIndex, of_school, up_to
 
-ATTENDANCE = ("attendance_event", "attendance_total", "attendance_period")
 SWITCHES = {
     "rates": ("Attendance rates and shares chronically absent are off", "enrollment and calendar, or attendance_total"),
     "daily": ("Days of the week, streaks and first crossings are off", "attendance_event with calendar and enrollment"),
@@ -120,10 +126,10 @@ def _opened(reading: _Reading, as_of: Any, month: str | None, school: str | None
     """The study of a reading at the moment and of the school asked for."""
     read, whole = reading.read, reading.whole
     moment = _month_end(whole, month) if month else _date(as_of) if as_of else None
-    if moment is not None and moment < _first_day(read):
+    if moment is not None and moment < first_day(read):
         raise UserError(
             "The study holds no attendance up to that date.",
-            remedy=f"Choose a date on or after {_first_day(read):%Y-%m-%d}.",
+            remedy=f"Choose a date on or after {first_day(read):%Y-%m-%d}.",
         )
     if not school:
         return whole if moment is None else reading.at(moment)
@@ -162,7 +168,7 @@ class _Reading:
         """The tables with this school's rows alone; what the whole study says of its year stays."""
         year, inferred = school_year_of(self.read)
         config = replace(self.read.config, school_year=year)
-        return replace(self.read, tables=self._schools.rows(school), config=config,
+        return replace(self.read, tables=self._schools.rows(school), config=config, memo={},
                        remarks=(*self.read.remarks, *inferred))
 
 
@@ -222,14 +228,14 @@ def _study(folder: Path, read: StudyTables, *, as_of: pd.Timestamp | None, schoo
     year, inferred = school_year_of(read)
     given = dict(read.tables)
     through = complete_through(given, read.config.rules, year)
-    moment = as_of if as_of is not None else max(through.values(), default=_last_day(given))
+    moment = as_of if as_of is not None else max(through.values(), default=last_day(given))
     known = up_to(given, moment)
     if school:
         known = of_school(known, school)
         through = {name: day for name, day in through.items() if name == school}
     through = {name: min(day, moment) for name, day in through.items()}
     can = capabilities(known, read, year)
-    remarks = (*read.remarks, *inferred, *_not_submitted(known, through))
+    remarks = (*read.remarks, *inferred, *not_submitted(known, through))
     return Study(
         folder=folder,
         name=read.config.name,
@@ -274,138 +280,11 @@ def _month_end(study: Study, month: str) -> pd.Timestamp:
     return min(end, study.as_of)
 
 
-def _first_day(read: StudyTables) -> pd.Timestamp:
-    found = [
-        read.tables[name][column].min()
-        for name, column in (("attendance_event", "date"), ("attendance_period", "date"),
-                             ("attendance_total", "period_start"))
-        if name in read.tables
-    ]
-    return min(found, default=pd.Timestamp(1990, 1, 1))
-
-
-def _last_day(given: Mapping[str, pd.DataFrame]) -> pd.Timestamp:
-    found = [given[name][HAPPENED[name]].max() for name in ATTENDANCE if name in given]
-    return max(found, default=pd.Timestamp(2000, 1, 1))
-
-
 def _must_have_school(study: Study, school: str) -> None:
-    schools = sorted(_schools(study.tables))
+    schools = sorted(schools_in(study.tables))
     if school not in schools:
         near = nearest(school, schools)
         raise UsageError(
             "The study has no school with this id.",
             remedy=(f'Did you mean "{near}"? ' if near else "") + f"It has: {', '.join(schools[:20])}.",
         )
-
-
-def _schools(given: Mapping[str, pd.DataFrame]) -> set[str]:
-    names = ("school", "enrollment", *ATTENDANCE)
-    return set().union(*(given[name]["school_id"].dropna().unique() for name in names if name in given))
-
-
-def school_year_of(read: StudyTables) -> tuple[int, tuple[str, ...]]:
-    """The reported school year: as study.toml says, else the latest that the attendance holds (and a remark)."""
-    if read.config.school_year:
-        return read.config.school_year, ()
-    for name in (*ATTENDANCE, "enrollment"):
-        if name in read.tables:
-            years, counts = np.unique(end_year_of(read.tables[name][HAPPENED[name]]), return_counts=True)
-            year = int(max(years[counts >= 0.02 * counts.sum()]))
-            return year, (f"study.toml states no school_year: {year - 1}-{year % 100:02d} is taken from the dates.",)
-    return 0, ()
-
-
-def complete_through(given: Mapping[str, pd.DataFrame], rules: Rules, year: int) -> dict[str, pd.Timestamp]:
-    """school_id -> last complete day: as ruled, as its school row says, else its last date with any event."""
-    schools = _schools(given)
-    if rules.complete_through:
-        return dict.fromkeys(sorted(schools), _ruled_day(given, rules, year))
-    last: dict[str, pd.Timestamp] = {}
-    for name in ("attendance_event", "attendance_total"):
-        if name in given:
-            rows = given[name]
-            here = rows[end_year_of(rows[HAPPENED[name]]) <= year]
-            for school, day in here.groupby("school_id")[HAPPENED[name]].max().items():
-                last[str(school)] = max(day, last.get(str(school), day))
-    if "attendance_period" in given:  # periods stand in only for schools that send nothing else
-        rows = given["attendance_period"]
-        here = rows[end_year_of(rows["date"]) <= year]
-        last = {str(school): day for school, day in here.groupby("school_id")["date"].max().items()} | last
-    if "school" in given:
-        stated = given["school"].dropna(subset=["complete_through"])
-        last |= dict(zip(stated["school_id"], stated["complete_through"], strict=True))
-    return {school: last[school] for school in sorted(last) if school in schools}
-
-
-def _ruled_day(given: Mapping[str, pd.DataFrame], rules: Rules, year: int) -> pd.Timestamp:
-    """The day that `[rules] complete_through` names, refused where it lies outside the year's attendance."""
-    day, last = pd.Timestamp(rules.complete_through), pd.Timestamp(year or 9999, 6, 30) if year else pd.Timestamp.max
-    first = min((given[name][HAPPENED[name]].min() for name in ATTENDANCE if name in given), default=day)
-    if first <= day <= last:
-        return day
-    raise UserError("[rules] complete_through lies outside the school year's attendance.", file="study.toml",
-                    remedy=f"Write a day from {first:%Y-%m-%d} to {min(last, pd.Timestamp(2200, 1, 1)):%Y-%m-%d}, or "
-                    "remove the line.")
-
-
-def _not_submitted(known: Mapping[str, pd.DataFrame], through: Mapping[str, pd.Timestamp]) -> tuple[str, ...]:
-    if "enrollment" not in known:
-        return ()
-    silent = sorted(set(known["enrollment"]["school_id"].unique()) - set(through))
-    return (
-        (f"Schools with students that sent no attendance: {len(silent)}. None of their days are counted.",)
-        if silent
-        else ()
-    )
-
-
-def capabilities(known: Mapping[str, pd.DataFrame], read: StudyTables, year: int) -> frozenset[str]:
-    """What the tables bear: their names, and what follows from them together."""
-    can = {name for name in tables() if len(known.get(name, ()))}
-    dated = "attendance_event" in known or ("attendance_period" in can and "attendance_total" not in can)
-    if dated:
-        can.add("daily")
-    if "attendance_total" in can:
-        can |= {"totals", "rates"}
-    if dated and {"enrollment", "calendar"} <= can:
-        can.add("rates")
-    if read.config and _has_unmentored(known):
-        can.add("unmentored")
-    if _has_comparison_schools(known):
-        can.add("comparison_schools")
-    if _has_reasons(known):
-        can.add("reasons")
-    if "estimated_calendar" in read.capabilities_off:
-        can.add("estimated_calendar")
-    return frozenset(can - {name for name in read.capabilities_off if name != "estimated_calendar"})
-
-
-def _has_unmentored(known: Mapping[str, pd.DataFrame]) -> bool:
-    """Some student with attendance was never assigned a mentor."""
-    if "assignment" not in known:
-        return False
-    names = [name for name in ("enrollment", "attendance_total") if name in known] or ["student"]
-    seen = set().union(*(known[name]["student_id"] for name in names if name in known))
-    return bool(seen - set(known["assignment"]["student_id"]))
-
-
-def _has_comparison_schools(known: Mapping[str, pd.DataFrame]) -> bool:
-    """A school with students that does not run the programme: as its row says, else one without any assignment."""
-    names = [name for name in ("enrollment", "attendance_total") if name in known]
-    if not names or "assignment" not in known:
-        return False
-    rows = known[names[0]][["student_id", "school_id"]]
-    if "school" in known and known["school"]["programme_school"].notna().any():
-        outside = known["school"].loc[~known["school"]["programme_school"].fillna(True).astype(bool), "school_id"]
-        return bool(rows["school_id"].isin(outside).any())
-    with_mentors = set(rows.loc[rows["student_id"].isin(known["assignment"]["student_id"]), "school_id"])
-    return bool(set(rows["school_id"]) - with_mentors)
-
-
-def _has_reasons(known: Mapping[str, pd.DataFrame]) -> bool:
-    if "barrier" in known:
-        return True
-    if "attendance_event" in known and known["attendance_event"]["reason_code"].notna().any():
-        return True
-    return "code_table" in known and bool(known["code_table"]["pattern"].notna().any())

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from evalkit import cli
+from evalkit.cli import terminal
 
 LONG = ('What to do: Did you mean "monthly_review"? Use one of: barrier_patterns, celebration, data_check, impact_study.\n'
         "  - 46: exit_type: a no-show or invalid enrolment, dropped with a reason that is long enough to be folded here")
@@ -20,7 +20,7 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_lines_keep_to_the_width_and_lose_no_word(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    shown = cli._fitted(LONG, Terminal())
+    shown = terminal.fitted(LONG, Terminal())
     assert max(len(line) for line in shown.split("\n")) <= columns
     assert shown.split() == LONG.split()
     if columns == 60:
@@ -29,10 +29,10 @@ def test_lines_keep_to_the_width_and_lose_no_word(columns: int, monkeypatch: pyt
 
 def test_a_file_or_pipe_gets_the_line_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    assert cli._fitted(LONG, io.StringIO()) == LONG
+    assert terminal.fitted(LONG, io.StringIO()) == LONG
 
 
 def test_a_path_is_never_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     path = "reports/a-study-with-a-long-name/2026-06-09/monthly_review-partner/report.html"
-    assert path in cli._fitted(f"monthly_review: {path}", Terminal())
+    assert path in terminal.fitted(f"monthly_review: {path}", Terminal())

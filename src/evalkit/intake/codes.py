@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from evalkit.intake.names import GRID, Guess, day_columns
 from evalkit.sources.canonical import shown
-from evalkit.vocabulary import code_words, plain, usual_codes
+from evalkit.vocabulary import plain
+from evalkit.vocabulary.exports import code_words, usual_codes
 
 
 @dataclass(frozen=True)

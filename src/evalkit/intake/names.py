@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evalkit.sources.exports import Export
-from evalkit.vocabulary import column_names, plain
+from evalkit.vocabulary import plain
+from evalkit.vocabulary.exports import column_names
 
 SHAPES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "attendance_period": (("student_id", "date", "period"), ()),

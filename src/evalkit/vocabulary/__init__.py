@@ -114,7 +114,7 @@ def _checked(
     return row
 
 
-def _file(name: str, columns: str, key: str, may_be_blank: str = "") -> tuple[Row, ...]:
+def rows_of_file(name: str, columns: str, key: str, may_be_blank: str = "") -> tuple[Row, ...]:
     text = (package_files("evalkit.vocabulary") / name).read_text(encoding="utf-8")
     return tuple(
         read_rows(
@@ -142,7 +142,7 @@ def grades() -> tuple[Grade, ...]:
 
 @cache
 def _grade_rows() -> tuple[Row, ...]:
-    return _file("grades.csv", "grade_level,order,label,aliases", "grade_level", "aliases")
+    return rows_of_file("grades.csv", "grade_level,order,label,aliases", "grade_level", "aliases")
 
 
 def grade_order() -> dict[str, int]:
@@ -166,7 +166,7 @@ class Band:
 @cache
 def bands() -> tuple[Band, ...]:
     """The five attendance bands, mildest first; their edges are `Rules.bands`."""
-    rows = _file("bands.csv", "band,order,label,is_chronic,meaning", "band")
+    rows = rows_of_file("bands.csv", "band,order,label,is_chronic,meaning", "band")
     found = tuple(Band(row["band"], row.whole("order"), row["label"], row.yes("is_chronic")) for row in rows)
     if [band.order for band in found] != list(range(1, len(found) + 1)):
         raise UserError(
@@ -190,7 +190,7 @@ class Activity:
 @cache
 def activities() -> tuple[Activity, ...]:
     """What mentors do, a to h."""
-    rows = _file("activities.csv", "activity,letter,label,short,has_student", "activity")
+    rows = rows_of_file("activities.csv", "activity,letter,label,short,has_student", "activity")
     return tuple(Activity(r["activity"], r["letter"], r["label"], r["short"], r.yes("has_student")) for r in rows)
 
 
@@ -209,7 +209,7 @@ def day_types() -> tuple[DayType, ...]:
 
 @cache
 def _day_type_rows() -> tuple[Row, ...]:
-    return _file("day_types.csv", "day_type,is_instructional,label,aliases", "day_type", "aliases")
+    return rows_of_file("day_types.csv", "day_type,is_instructional,label,aliases", "day_type", "aliases")
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ class Category:
 @cache
 def categories() -> tuple[Category, ...]:
     """The four groups of reasons, and the three that are kept apart from them."""
-    rows = _file("absence_categories.csv", "category,label_en,label_es,text,aliases", "category", "aliases")
+    rows = rows_of_file("absence_categories.csv", "category,label_en,label_es,text,aliases", "category", "aliases")
     return tuple(Category(r["category"], r["label_en"], r["label_es"], r["text"], r.several("aliases")) for r in rows)
 
 
@@ -250,7 +250,7 @@ def reasons() -> tuple[Reason, ...]:
     columns = "pattern,category,label_en,label_es,certainty,sensitive,ceds,england,aliases,note"
     known = {category.category for category in categories()}
     found = []
-    for row in _file("absence_reasons.csv", columns, "pattern", "ceds,england,aliases,note"):
+    for row in rows_of_file("absence_reasons.csv", columns, "pattern", "ceds,england,aliases,note"):
         if row["category"] not in known:
             raise row.refuse("category", f"Use one of: {', '.join(sorted(known))}.")
         if row["certainty"] not in CERTAINTIES:
@@ -290,7 +290,7 @@ DOMAINS = ("academic", "social_emotional_behavioral", "physical_health", "family
 def need_domains() -> dict[str, str]:
     """pattern -> the domain in which help is to be found; a reason that is not known has none."""
     found = {}
-    for row in _file("need_domains.csv", "pattern,domain", "pattern"):
+    for row in rows_of_file("need_domains.csv", "pattern,domain", "pattern"):
         if row["pattern"] not in _reasons_by_code():
             raise row.refuse("pattern", "Use a pattern of absence_reasons.csv.")
         if row["domain"] not in DOMAINS:
@@ -313,7 +313,7 @@ class Phrase:
 def reason_words(language: str = "") -> tuple[Phrase, ...]:
     """The word list of a language ("en", "es"), or of all, in the file's order."""
     found = []
-    for row in _file("reason_words.csv", "pattern,language,phrase,needs_second_cue", "pattern,language,phrase"):
+    for row in rows_of_file("reason_words.csv", "pattern,language,phrase,needs_second_cue", "pattern,language,phrase"):
         if row["pattern"] not in _reasons_by_code():
             raise row.refuse("pattern", "Use a pattern of absence_reasons.csv.")
         if row["language"] not in ("en", "es"):
@@ -339,7 +339,7 @@ class Context:
 def reason_contexts(language: str = "") -> tuple[Context, ...]:
     """reason_context.csv of a language ("en", "es"), or of all, in the file's order."""
     found = []
-    for row in _file("reason_context.csv", "kind,pattern,language,phrase", "kind,pattern,language,phrase", "pattern"):
+    for row in rows_of_file("reason_context.csv", "kind,pattern,language,phrase", "kind,pattern,language,phrase", "pattern"):
         if row["kind"] not in ("second_cue", "lack", "not_about", "other_person"):
             raise row.refuse("kind", "Use second_cue, lack, not_about or other_person.")
         if row["kind"] in ("second_cue", "lack") and row["pattern"] not in _reasons_by_code():
@@ -353,7 +353,7 @@ def reason_contexts(language: str = "") -> tuple[Context, ...]:
 @cache
 def absence_codes(system: str) -> dict[str, str]:
     """code -> pattern or status word, for one code system (ceds, england, vermont, columbus_oh, sequoia_az)."""
-    rows = _file("absence_codes.csv", "system,code,meaning", "system,code")
+    rows = rows_of_file("absence_codes.csv", "system,code,meaning", "system,code")
     for row in rows:
         if row["meaning"] not in _reasons_by_code() and row["meaning"] not in STATUS_WORDS:
             raise row.refuse(
@@ -373,7 +373,7 @@ def choices(name: str) -> dict[str, tuple[str, ...]]:
         return {item.activity: (item.letter, item.short) for item in activities()}
     if name == "pattern":
         return {item.pattern: (item.label_en, item.label_es, *item.aliases) for item in reasons()}
-    rows = _file("choices.csv", "choices,value,aliases", "choices,value", "aliases")
+    rows = rows_of_file("choices.csv", "choices,value,aliases", "choices,value", "aliases")
     return {row["value"]: row.several("aliases") for row in rows if row["choices"] == name}
 
 
@@ -391,31 +391,3 @@ def spellings(name: str) -> dict[str, str]:
                     remedy="Remove it from one of the two rows.",
                 )
     return found
-
-
-@cache
-def column_names() -> dict[str, dict[str, tuple[str, bool]]]:
-    """table -> a column's usual spelling in exports, made plain -> (canonical column, sure).
-
-    sure is False for a spelling that can mean other things too (marked ? in the file).
-    """
-    found: dict[str, dict[str, tuple[str, bool]]] = {}
-    for row in _file("column_names.csv", "table,column,aliases", "table,column"):
-        of_table = found.setdefault(row["table"], {})
-        for spelling in (row["column"], *row.several("aliases")):
-            sure = not spelling.endswith("?")
-            of_table.setdefault(plain(spelling), (row["column"], sure))
-    return found
-
-
-@cache
-def code_words() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """(what a code's description holds, the word of [codes]) in the order to ask; for `evalkit new`."""
-    rows = _file("code_words.csv", "in_description,meaning", "in_description")
-    return tuple((re.compile(row["in_description"], re.I), row["meaning"]) for row in rows)
-
-
-@cache
-def usual_codes() -> dict[str, str]:
-    """Attendance code in capitals -> the word of [codes] it usually means; for `evalkit new`, always to confirm."""
-    return {row["code"]: row["meaning"] for row in _file("usual_codes.csv", "code,meaning", "code")}

@@ -1,18 +1,17 @@
-"""The command line: new, check, run, batch, papers, notes, demo, simulate, list. The only place that prints."""
+"""The command line: new, check, run, batch, papers, notes, demo, simulate, list. The only room that prints."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 
-from evalkit.errors import DISCLOSURE_STOP, INTERNAL_ERROR, WRONG_USAGE, UsageError, UserError, must_be_one_of
+from evalkit.cli.terminal import internal, one_thread_each, progress, refuse, say, shown, use_utf8
+from evalkit.errors import DISCLOSURE_STOP, WRONG_USAGE, UsageError, UserError, must_be_one_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Did the mentors help, what do we do this month, what do we celebrate.")
@@ -33,7 +32,7 @@ def demo(out: OutOption = Path("reports")) -> None:
     sample = sample_folder()
     for report in list_reports():
         _run_one(report, sample, {}, out)
-    say(f"Open {_shown(out / 'index.html')} in a browser.")
+    say(f"Open {shown(out / 'index.html')} in a browser.")
 
 
 @app.command(short_help="Begin a study from exports.")
@@ -45,20 +44,20 @@ def new(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The new s
     from evalkit.intake import new_study
     from evalkit.study import open_study
 
-    with _progress("Reading the exports"):
+    with progress("Reading the exports"):
         begun = new_study(folder, exports, school_year=school_year)
     for title, lines in (("Read", begun.read), ("Please confirm", begun.confirm), ("Still needed", begun.needed)):
         if lines:
             say(f"{title}:")
         for line in lines:
             say(f"  - {line}")
-    say(f"\nWrote {_shown(folder)}: study.toml, CONFIRM.md and the tables. The exports were not changed.")
+    say(f"\nWrote {shown(folder)}: study.toml, CONFIRM.md and the tables. The exports were not changed.")
     if begun.needed:
-        say(f"Fill in what is still needed, then: evalkit check {_shown(folder)}")
+        say(f"Fill in what is still needed, then: evalkit check {shown(folder)}")
         return
     try:
         open_study(folder)
-        say(f"The study opens. Next: evalkit check {_shown(folder)}")
+        say(f"The study opens. Next: evalkit check {shown(folder)}")
     except UserError as problem:
         say(f"Not ready yet: {problem.what}" + (f" ({problem.where})" if problem.where else ""))
         say(f"What to do: {problem.remedy}")
@@ -69,14 +68,14 @@ def check(study: StudyArg, as_json: JsonOption = False, out: OutOption = Path("r
     """Validate a study and account for every row of its files."""
     from evalkit.study import check_study
 
-    with _progress("Reading the study"):
+    with progress("Reading the study"):
         outcome = check_study(study, out=out)
     if as_json:
         sys.stdout.write(json.dumps(outcome.to_dict(), indent=2, ensure_ascii=False) + "\n")
         return
     _print_account(outcome.study)
     if outcome.kept:
-        say(f"\nSet-aside rows are kept in {_shown(outcome.kept)} (readable only by you).")
+        say(f"\nSet-aside rows are kept in {shown(outcome.kept)} (readable only by you).")
 
 
 @app.command()
@@ -104,11 +103,11 @@ def simulate(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Wher
     """Make up a district with a known effect, its truth stored beside it."""
     from evalkit.simulate import simulate_district, write_study
 
-    with _progress("Making up a district"):
+    with progress("Making up a district"):
         district = simulate_district(n_students=students, n_schools=schools, effect_days=effect_days, seed=seed,
                                      preset=preset)
         write_study(folder, district, is_sample=True)
-    say(f"Wrote a made-up study into {_shown(folder)}. Try: evalkit check {_shown(folder)}")
+    say(f"Wrote a made-up study into {shown(folder)}. Try: evalkit check {shown(folder)}")
 
 
 @app.command(short_help="Run one report for every school.")
@@ -132,7 +131,7 @@ def batch(report: Annotated[str, typer.Argument(metavar="REPORT", help="A notebo
     failed = [outcome for outcome in done if outcome.state == FAILED]
     counts = {state: sum(outcome.state == state for outcome in done) for state in ("made", "unchanged", FAILED)}
     say(f"{len(done)} schools: " + ", ".join(f"{n} {state}" for state, n in counts.items()) + ".")
-    say(f"Open {_shown(out / 'index.html')} in a browser.")
+    say(f"Open {shown(out / 'index.html')} in a browser.")
     if failed:
         raise typer.Exit(min(outcome.exit_code for outcome in failed))
 
@@ -156,13 +155,13 @@ def papers(study: StudyArg,
 
     if kind:
         must_be_one_of("kind", kind, KINDS)
-    with _progress("Setting papers"):
+    with progress("Setting papers"):
         opened = open_study(study, month=month or None, as_of=as_of or None, school=school or None)
         made = make_papers(opened, kinds=(kind,) if kind else KINDS, mentor=mentor, month=month, out=out)
     for one in made:
         pages = f", {one.n_pages} pages" if one.n_pages else ""
         files_ = f"{one.n_files} file{'' if one.n_files == 1 else 's'}"
-        say(f"{one.kind}: {_shown(one.folder)} ({files_}{pages})" if one.folder else f"{one.kind}: none")
+        say(f"{one.kind}: {shown(one.folder)} ({files_}{pages})" if one.folder else f"{one.kind}: none")
         for remark in one.remarks:
             say(f"  {remark}")
     say("Papers hold names of students. Keep them where only the team can read them.")
@@ -179,7 +178,7 @@ def notes(study: StudyArg,
 
     plain = [word for word in words or [] if "=" not in word]
     values = _settings([word for word in words or [] if "=" in word], form="NAME=VALUE")
-    with _progress("Reading the notes"):
+    with progress("Reading the notes"):
         lines = run_verb(verb, study, plain, values, month=month)
     for line in lines:
         say(line)
@@ -193,9 +192,9 @@ def export(study: StudyArg,
     from evalkit.reports.impact_export import export_analysis
     from evalkit.study import open_study
 
-    with _progress("Making the analysis file"):
+    with progress("Making the analysis file"):
         folder = export_analysis(open_study(study), analysis, out)
-    say(f"Wrote {_shown(folder)}: analysis.csv, its dictionary, and replicate.R. It is about single students: share it "
+    say(f"Wrote {shown(folder)}: analysis.csv, its dictionary, and replicate.R. It is about single students: share it "
         "only under a data agreement.")
 
 
@@ -213,7 +212,7 @@ def plan(study: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="I
     from evalkit.checks.planning import planning_lines
     from evalkit.study import open_study
 
-    with _progress("Reading last year's attendance"):
+    with progress("Reading last year's attendance"):
         lines = planning_lines(study and open_study(study), sd_days=sd_days, effects=effect_days, who=who, share=share,
                                r2=r2, per_mentor=per_mentor, icc=icc, power=power)
     for line in lines:
@@ -227,9 +226,9 @@ def pool(effects: Annotated[list[Path], typer.Argument(metavar="EFFECTS...", hel
     """Combine sites' effects without their student data."""
     from evalkit.reports.impact_pool import pool_sites
 
-    with _progress("Pooling the sites"):
+    with progress("Pooling the sites"):
         folder, answer = pool_sites(effects, outcome=outcome, out=out)
-    say(f"{answer}\n{_shown(folder / 'report.html')}")
+    say(f"{answer}\n{shown(folder / 'report.html')}")
 
 
 @app.command(short_help="Attack copies for partners and the public.")
@@ -238,7 +237,7 @@ def audit(folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", hel
     """Attack finished copies for partners and the public, all together: what can be deduced? Ends with 3 if anything."""
     from evalkit.run import audit_folders
 
-    with _progress("Attacking the copies"):
+    with progress("Attacking the copies"):
         findings, n_copies = audit_folders(folders)
     if not n_copies:
         say("No copy for partners or the public is there; nothing is hidden in the team's copies, so none was attacked.")
@@ -261,7 +260,7 @@ def verify(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finishe
     """Recompute a finished run: every file against its manifest, then the report from its inputs. Ends with 1 if any differs."""
     from evalkit.run import verify_run
 
-    with _progress("Recomputing the run"):
+    with progress("Recomputing the run"):
         found = verify_run(folder, study=study)
     if found.faults:
         raise UserError("This run is not as it was made.", culprits=list(found.faults), file=folder.name,
@@ -291,9 +290,9 @@ def list_(what: Annotated[str, typer.Argument(metavar="[reports|estimators|check
 def _run_one(report: str, study: Path, params: dict[str, Any], out: Path) -> None:
     from evalkit.run import run_report
 
-    with _progress(f"Making {report}"):
+    with progress(f"Making {report}"):
         folder = run_report(report, study, params=params, out=out)
-    say(f"{report}: {_shown(folder / 'report.html')}")
+    say(f"{report}: {shown(folder / 'report.html')}")
 
 
 def _settings(pairs: Sequence[str], *, form: str = "--set") -> dict[str, str]:
@@ -329,98 +328,11 @@ def _print_account(study: Any) -> None:
         say(f"\nNote: {remark}")
 
 
-def _shown(path: Path) -> str:
-    """A path as short as it can be said from here."""
-    path = path.absolute()
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def say(text: str, *, hang: int | None = None) -> None:
-    """One line of plain output; control characters (terminal escapes) are never printed. `hang`: see `_fitted`."""
-    sys.stdout.write(_fitted(_printable(text), sys.stdout, hang=hang) + "\n")
-
-
-def _fitted(text: str, stream: TextIO, *, hang: int | None = None) -> str:
-    """On a terminal, lines folded between words to its width, under their own beginning; elsewhere as they are.
-
-    hang: spaces before a folded line, where its beginning is not told by its own spaces and dash.
-    """
-    if not stream.isatty():
-        return text
-    import shutil
-    import textwrap
-
-    width = max(40, shutil.get_terminal_size().columns)
-    return "\n".join(
-        textwrap.fill(line, width, subsequent_indent=" " * (len(line) - len(line.lstrip(" -")) if hang is None else hang),
-                      break_long_words=False, break_on_hyphens=False)
-        for line in text.split("\n")
-    )
-
-
-def _printable(text: str) -> str:
-    return "".join(c for c in text.replace("\xa0", " ") if c == "\n" or c.isprintable())
-
-
-@contextlib.contextmanager
-def _progress(what: str) -> Iterator[None]:
-    """A moving line on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(what, spinner="line"):
-        yield
-
-
-def _use_utf8() -> None:
-    """A console of another encoding (Windows) shows a question mark, never an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-
-
-def refuse(problem: UserError) -> int:
-    """One screen on stderr: what is wrong, where, and what to do."""
-    sys.stderr.write(_fitted(_printable(problem.screen()), sys.stderr) + "\n")
-    return problem.exit_code
-
-
-def _internal(problem: BaseException) -> int:
-    """An error of ours: its type and places go into a private log, never its message, which may hold a record."""
-    import os
-    import tempfile
-    import traceback
-
-    from evalkit import files
-
-    frames = traceback.extract_tb(problem.__traceback__)
-    kinds, cause = [type(problem).__name__], problem.__cause__
-    while cause is not None:
-        kinds.append(type(cause).__name__)
-        frames += traceback.extract_tb(cause.__traceback__)
-        cause = cause.__cause__
-    lines = [" from ".join(kinds), *(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames)]
-    log = Path(tempfile.gettempdir()) / f"evalkit-error-{os.getpid()}.log"
-    files.write_text(log, "\n".join(lines) + "\n", private=True)
-    sys.stderr.write("Something went wrong inside evalkit. This is not a fault of your data.\n"
-                     f"What to do: report it with the file {log}, which holds no student data.\n")
-    return INTERNAL_ERROR
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end with its exit code: 0 done, 1 input, 2 usage, 3 disclosure, 4 internal."""
-    _use_utf8()
-    _one_thread_each()
+    use_utf8()
+    one_thread_each()
     sys.exit(_main(arguments))
-
-
-def _one_thread_each() -> None:
-    """One thread for linear algebra, unless the person chose otherwise: a report's matrices are small, so threads only
-    wait for each other (five times the CPU on a busy machine), and one gives the same bytes everywhere."""
-    for library in ("OMP", "OPENBLAS", "MKL"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def _main(arguments: Sequence[str] | None) -> int:
@@ -438,4 +350,4 @@ def _main(arguments: Sequence[str] | None) -> int:
         if hasattr(problem, "format_message"):
             problem.show()  # type: ignore[attr-defined]
             return WRONG_USAGE
-        return _internal(problem)
+        return internal(problem)
