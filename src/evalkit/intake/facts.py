@@ -62,6 +62,7 @@ def plain_id(text: str) -> str:
 
 
 def school_year_of(day: dt.date) -> int:
+    """The year in which the school year of a date ends (July begins a new one)."""
     return day.year + (day.month >= 7)
 
 
