@@ -87,20 +87,14 @@ def who_took_part(study, params: Params, found: Sequence[Analysis]) -> Section:
     """Page 2: from the roster to the result, groups, balance, cost, limits, how strong the evidence is."""
     gate, main = gate_of(study, params), found[0]
     money = impact_who.cost(study, main, gate)
-    first = Row(((impact_who.flow(main, gate),), (impact_who.groups(main, gate),)), (5, 7))
-    second = Row(
-        (
-            (impact_who.balance(main, gate),),
-            (money, impact_who.limits(study, main, gate)),
-        ),
-        (5, 7),
-    )
-    third = Row(((impact_who.evidence(main, gate),), (impact_who.next_year(study, gate),)), (7, 5))
+    left = (impact_who.flow(main, gate), impact_who.balance(main, gate), impact_who.evidence(main, gate))
+    right = (impact_who.groups(main, gate), money, impact_who.limits(study, main, gate),
+             impact_who.next_year(study, gate))
     return Section(
         _context(study, params),
         "who_took_part",
         gate.fixed("Who took part, results by group, and cost"),
-        (first, second, third),
+        (Row((left, right), (5, 7)),),
         starts_page=True,
         numbers={"cost": _rows(money)},
     )
