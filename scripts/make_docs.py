@@ -60,7 +60,8 @@ def first_page(pdf: Path, picture: Path) -> None:
     if shutil.which("pdftoppm") is None:
         print("pdftoppm is not installed, so the picture in the README stays as it is.")
         return
-    subprocess.run(["pdftoppm", "-r", "110", "-png", "-singlefile", "-l", "1", pdf, picture.with_suffix("")], check=True)
+    subprocess.run(["pdftoppm", "-r", "110", "-png", "-singlefile", "-l", "1", pdf, picture.with_suffix("")],
+                   check=True)
 
 
 if __name__ == "__main__":

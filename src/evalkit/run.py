@@ -264,12 +264,12 @@ def verify_run(folder: str | Path, *, study: str | Path | None = None) -> Verifi
     wrong, n_files = faults(run.folder), len(run.manifest.get("outputs", {}))
     source = _inputs_of(run, study)
     if wrong or source is None:
-        remark = () if wrong else ("The study's folder is not at hand (--study FOLDER), so the report was not run again.",)
-        return Verified(tuple(wrong), remark, n_files)
+        remark = "The study's folder is not at hand (--study FOLDER), so the report was not run again."
+        return Verified(tuple(wrong), () if wrong else (remark,), n_files)
     changed = _changed_inputs(source, run.manifest)
     if changed:
-        return Verified((), (f"The study has changed since ({', '.join(changed[:5])}), so the report was not run again.",),
-                        n_files)
+        remark = f"The study has changed since ({', '.join(changed[:5])}), so the report was not run again."
+        return Verified((), (remark,), n_files)
     return Verified(tuple(_run_again(run, source)), (), n_files, run_again=True)
 
 
@@ -277,7 +277,8 @@ def _inputs_of(run: Any, study: str | Path | None) -> Path | None:
     """The folder of the study that a run was made from."""
     if study is not None:
         if not (found := files.locate(study)).exists():
-            raise UserError("The study folder was not found.", file=found.name, remedy="Give the path of a study's folder.")
+            raise UserError("The study folder was not found.", file=found.name,
+                            remedy="Give the path of a study's folder.")
         return found
     name = str(run.manifest.get("parameters", {}).get("study", ""))
     home = run.folder.absolute().parents

@@ -137,7 +137,7 @@ def test_the_page_names_its_audience(partner_folders, name):
 
 
 def test_moves_over_the_line_do_not_follow_from_the_bands(partner_folders):
-    """Chronic before = stayed over + back under (+ left): a hidden move must not be the difference of two shown counts."""
+    """Chronic before = stayed over + back under (+ left): a hidden move must not be the difference of two counts."""
     flows = json.loads((partner_folders["monthly_review"] / "results.json").read_text(encoding="utf-8"))["flows"]
     if flows["n_back_under"] is None:
         assert flows["n_stayed_over"] is None or flows["n_chronic_before"] is None

@@ -48,7 +48,7 @@ def facts(draw):
 
 def missed_of(code, minutes, world):
     """(share of one period missed, is_out, is_tardy, is_excused)."""
-    _, status, counts, enrolled, tardy, excused, suspension = CODES[code]
+    _, _, counts, enrolled, tardy, excused, suspension = CODES[code]
     if not enrolled:
         return Fraction(0), True, False, False
     if suspension:

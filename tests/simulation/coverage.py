@@ -127,7 +127,8 @@ def page(tables: list[dict[str, float]]) -> str:
         "written as a study folder, read back, compared at each student's own start (landmark comparison, logit, "
         "caliper 0.1, two partners, exact school) and estimated by the planned regression-adjusted difference with CR2 "
         "standard errors clustered by matched set. Truth: the planted change of exactly the students the estimate is "
-        "about, over exactly the days each was followed. All figures are days absent per 180-day year; fewer is negative.",
+        "about, over exactly the days each was followed. All figures are days absent per 180-day year; "
+        "fewer is negative.",
         "",
         "| truth | studies | no estimate | mean estimate | bias | spread | median width | coverage of the interval "
         "| bias unadjusted | coverage unadjusted | naive, before/after the start | its error | naive, last year/after "
@@ -137,7 +138,8 @@ def page(tables: list[dict[str, float]]) -> str:
         "were chosen when absences were high, so these are wrong by the days shown even where the programme does "
         "nothing.", "",
         "What bias is left is towards no effect: within the caliper partners are a little less absent than the treated "
-        "(the bias unadjusted), and the regression takes out most of that, not all: 0.1 to 0.4 days a year stay. Studies without an estimate were refused "
+        "(the bias unadjusted), and the regression takes out most of that, not all: 0.1 to 0.4 days a year stay. "
+        "Studies without an estimate were refused "
         "with a sentence (a covariate that tells the treated apart in a group this small).", "",
         "Made by `python tests/simulation/coverage.py` (the file says how).", ""])
 

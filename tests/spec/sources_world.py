@@ -16,7 +16,8 @@ BASE = {
     "calendar": "school_id,calendar_code,date,day_type,is_instructional\n"
     + "".join(f"0042,R,{d},instructional,true\n" for d in DAYS)
     + "0042,R,2024-09-02,holiday,false\n",
-    "attendance_event": "student_id,school_id,date,code_local,absent_days\n0001,0042,2024-09-04,A,1\n0002,0042,2024-09-05,A,0.5\n"
+    "attendance_event": "student_id,school_id,date,code_local,absent_days\n0001,0042,2024-09-04,A,1\n"
+    "0002,0042,2024-09-05,A,0.5\n"
     "0003,0042,2024-09-13,T,\n",
     "code_table": "code_local,description,status,counts_absent,counts_enrolled,is_tardy,is_excused,is_suspension\n"
     "A,Absent,UnexcusedAbsence,1,true,false,false,false\nT,Tardy,Tardy,0,true,true,false,false\n",

@@ -1,4 +1,4 @@
-"""What a person sees on a terminal: lines folded to its width under their own beginning; files and pipes get them whole."""
+"""What a person sees on a terminal: lines folded to its width under their beginning; files and pipes get them whole."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import pytest
 
 from evalkit.cli import terminal
 
-LONG = ('What to do: Did you mean "monthly_review"? Use one of: barrier_patterns, celebration, data_check, impact_study.\n'
-        "  - 46: exit_type: a no-show or invalid enrolment, dropped with a reason that is long enough to be folded here")
+LONG = ('What to do: Did you mean "monthly_review"? Use one of: barrier_patterns, celebration, data_check, '
+        "impact_study.\n"
+        "  - 46: exit_type: a no-show or invalid enrolment, dropped with a reason that is long enough to be folded "
+        "here")
 
 
 class Terminal(io.StringIO):

@@ -10,7 +10,8 @@ from evalkit.checks import run_checks
 from evalkit.estimators import estimate
 
 
-def months(n: int = 400, *, effect: float = -0.03, grows: float = 0.0, drift: float = 0.0, seed: int = 3) -> pd.DataFrame:
+def months(n: int = 400, *, effect: float = -0.03, grows: float = 0.0, drift: float = 0.0,
+           seed: int = 3) -> pd.DataFrame:
     """Eight months, two starts; `drift` moves the treated before their start already."""
     rng = np.random.default_rng(seed)
     first = rng.choice([0, 4, 6], n)
@@ -84,7 +85,8 @@ def test_session_days_look_at_the_day_before_and_the_day_after() -> None:
     assert verdicts[0]["placebo_date"] == "pass" and verdicts[0]["spillover"] == "pass"
     assert verdicts[1]["spillover"] == "fail"
     assert verdicts[2]["placebo_date"] == "fail"
-    assert plain.details["day_after"]["value"] == pytest.approx(0.0, abs=4 * plain.details["day_after"]["standard_error"])
+    assert plain.details["day_after"]["value"] == pytest.approx(
+        0.0, abs=4 * plain.details["day_after"]["standard_error"])
     assert lasting.details["day_after"]["value"] == pytest.approx(
         -0.08, abs=4 * lasting.details["day_after"]["standard_error"])
 

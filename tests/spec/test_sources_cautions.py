@@ -17,7 +17,8 @@ ODD = {
     "age": ({"student": "student_id,grade_level,birth_year\n0001,03,2012\n0002,03,2013\n0003,03,2016\n0004,KG,2019\n"},
             "older or younger than is usual for their grade: 1."),
     "fte": ({"enrollment": f"{EIGHT},fte\n" + "".join(f"{s},0042,2025,2024-09-03,,{f}\n"
-                                                        for s, f in zip(STUDENTS, ("0.5", "1", "", "0.8"), strict=True))},
+                                                        for s, f in zip(STUDENTS, ("0.5", "1", "", "0.8"),
+                                                                        strict=True))},
             "part-time students (fte below 1): 2."),
     "two meanings": ({"code_table": CODES.replace("T,Tardy,Tardy,0", "A,Absent,ExcusedAbsence,1,true,false,true,false\n"
                                                    "T,Tardy,Tardy,0")}, "two meanings in one school year: 1."),
@@ -33,7 +34,8 @@ ODD = {
                                   "c2,0001,M1,2024-09-05,a_greet\n"}, "before the student's assignment begins: 1."),
     "lone contact": ({"contact": "contact_id,student_id,mentor_id,date,activity\nc1,0002,M1,2024-09-06,a_greet\n"},
                      "have no assignment: 1."),
-    "mentor": ({"mentor": "mentor_id,mentor_type,school_id\nM2,volunteer,0042\n"}, "a mentor not in the table mentor: 1."),
+    "mentor": ({"mentor": "mentor_id,mentor_type,school_id\nM2,volunteer,0042\n"},
+               "a mentor not in the table mentor: 1."),
     "resource": ({"resource": "resource_id,name,checked_date\nR1,Bus,2024-03-17\nR2,Van,2024-03-16\n",
                   "referral": "referral_id,student_id,resource_id,made_date\nf1,0001,R9,2024-09-06\n"},
                  "a resource not in the table resource: 1."),

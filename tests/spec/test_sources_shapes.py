@@ -118,7 +118,7 @@ def test_utf16_with_semicolons_serials_and_decimal_commas(tmp_path):
         "absent_days": "DaysAbsent",
         "school_id": "SchoolNo",
     }
-    raw, rows = read_as("attendance_event", path, columns)
+    _, rows = read_as("attendance_event", path, columns)
     assert rows.frame["student_id"].tolist() == ["000501", "000502"]
     assert rows.frame["date"].dt.strftime("%Y-%m-%d").tolist() == ["2024-10-01", "2024-10-02"]
     assert rows.frame["absent_days_units"].tolist() == [60_000, 120_000]
@@ -241,7 +241,8 @@ def account_of_file(study, file: str) -> dict:
     return next(entry for entry in study.account.to_dict()["files"] if entry["file"] == file)
 
 
-BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "1234567890"><!ENTITY b "&a;&a;&a;&a;">]><I><Student>&b;</Student></I>'
+BOMB = ('<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "1234567890"><!ENTITY b "&a;&a;&a;&a;">]>'
+        "<I><Student>&b;</Student></I>")
 
 
 @pytest.mark.parametrize(
@@ -256,7 +257,8 @@ def test_hostile_or_broken_xml_is_refused(tmp_path, text):
 
 def test_edfi_with_enrolment_and_calendar_bears_rates(tmp_path):
     days = pd.bdate_range("2024-09-03", periods=40).strftime("%Y-%m-%d")
-    ref = "<StudentReference><StudentUniqueId>{}</StudentUniqueId></StudentReference><SchoolReference><SchoolId>0042</SchoolId></SchoolReference>"
+    ref = ("<StudentReference><StudentUniqueId>{}</StudentUniqueId></StudentReference>"
+           "<SchoolReference><SchoolId>0042</SchoolId></SchoolReference>")
     parts = [f"<Student><StudentUniqueId>{i}</StudentUniqueId></Student>" for i in ("01", "02")]
     parts += [
         f"<StudentSchoolAssociation>{ref.format(i)}<SchoolYear>2024-2025</SchoolYear><EntryDate>2024-09-03</EntryDate>"
@@ -264,12 +266,13 @@ def test_edfi_with_enrolment_and_calendar_bears_rates(tmp_path):
         for i in ("01", "02")
     ]
     parts += [
-        f"<CalendarDate><Date>{d}</Date><CalendarEvent>x#Instructional day</CalendarEvent><CalendarReference><CalendarCode>R</CalendarCode>"
-        "<SchoolId>0042</SchoolId></CalendarReference></CalendarDate>"
+        f"<CalendarDate><Date>{d}</Date><CalendarEvent>x#Instructional day</CalendarEvent>"
+        "<CalendarReference><CalendarCode>R</CalendarCode><SchoolId>0042</SchoolId></CalendarReference></CalendarDate>"
         for d in days
     ]
     parts += [
-        f"<StudentSchoolAttendanceEvent><EventDate>{days[5]}</EventDate><AttendanceEventCategory>x#Unexcused Absence</AttendanceEventCategory>"
+        f"<StudentSchoolAttendanceEvent><EventDate>{days[5]}</EventDate>"
+        "<AttendanceEventCategory>x#Unexcused Absence</AttendanceEventCategory>"
         f"<EventDuration>0.33</EventDuration>{ref.format('01')}</StudentSchoolAttendanceEvent>"
     ]
     (tmp_path / "bundle.xml").write_text(f"<I>{''.join(parts)}</I>", encoding="utf-8")

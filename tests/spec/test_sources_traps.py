@@ -179,7 +179,8 @@ def test_spans_that_cannot_be_are_set_aside(tmp_path):
 
 def test_no_shows_are_dropped_and_do_not_count_against_the_file(tmp_path):
     text = (
-        "student_id,school_id,school_year,entry_date,exit_date,exit_type\n0001,0042,2025,2024-09-03,2024-09-03,NO SHOW\n"
+        "student_id,school_id,school_year,entry_date,exit_date,exit_type\n"
+        "0001,0042,2025,2024-09-03,2024-09-03,NO SHOW\n"
         + "".join(f"{s},0042,2025,2024-09-03,,\n" for s in ("0002", "0003", "0004"))
     )
     study = opened(tmp_path, {"enrollment": text, "attendance_event": EVENTS + "0002,0042,2024-09-05,A,1\n"})

@@ -56,7 +56,8 @@ def test_complete_through_is_the_last_date_with_any_event(tmp_path):
 
 
 def test_nothing_after_as_of_is_known(tmp_path):
-    held = "student_id,mentor_id,begin_date,end_date,end_reason\n0001,M1,2024-09-04,2024-09-10,goal_met\n0002,M1,2024-09-11,,\n"
+    held = ("student_id,mentor_id,begin_date,end_date,end_reason\n"
+            "0001,M1,2024-09-04,2024-09-10,goal_met\n0002,M1,2024-09-11,,\n")
     found = "student_id,pattern,identified_date,status,resolved_date\n0001,housing,2024-09-04,resolved,2024-09-12\n"
     folder = write(tmp_path, {"assignment": held, "barrier": found})
     study = open_study(folder, as_of="2024-09-09")

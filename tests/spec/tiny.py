@@ -22,7 +22,8 @@ from evalkit.disclosure import plain_text
 from evalkit.disclosure.types import ReleasedNumbers
 params = Params(study=study, month=month, as_of=as_of, school=school, audience=audience, out=out)
 context = Context("tiny", "Tiny", "Study", "Buddies", audience, "2026-01-30", month or "2026-01-30", folder="data")
-opening = ek.Section(context, "opening", "A title", (Paragraph(plain_text("Words.")),), numbers=ReleasedNumbers(n_rows=n_rows))
+opening = ek.Section(context, "opening", "A title", (Paragraph(plain_text("Words.")),),
+                     numbers=ReleasedNumbers(n_rows=n_rows))
 opening'''
 
 

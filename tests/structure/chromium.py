@@ -98,10 +98,11 @@ def browser(profile: Path) -> Iterator[Page]:
     to_it, from_us = os.pipe()
     from_it, to_us = os.pipe()
 
-    high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (to_it, to_us)]  # the protocol wants 3 and 4: keep clear of them
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (to_it, to_us)]  # the protocol wants 3 and 4: keep clear
     quiet = os.open(os.devnull, os.O_WRONLY)
     moves = [(os.POSIX_SPAWN_DUP2, high[0], 3), (os.POSIX_SPAWN_DUP2, high[1], 4), (os.POSIX_SPAWN_DUP2, quiet, 2)]
-    process = os.posix_spawn(CHROMIUM, [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}"], os.environ, file_actions=moves)
+    process = os.posix_spawn(CHROMIUM, [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}"], os.environ,
+                             file_actions=moves)
     for fd in (to_it, to_us, quiet, *high):
         os.close(fd)
     try:

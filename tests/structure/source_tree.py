@@ -14,7 +14,8 @@ PACKAGE = ROOT / "src" / "evalkit"
 ORDER: tuple[tuple[str, ...], ...] = tuple(tuple(names.split()) for names in (
     "errors", "files", "rules", "vocabulary", "schemas", "config", "engine", "sources", "study", "panel", "measures",
     "selection", "comparison", "estimators", "checks", "evidence pooling", "patterns programme", "disclosure",
-    "wording", "tables", "figures", "render", "reports", "kernels", "run", "notes", "batch", "intake", "catalog", "cli", "__main__"))
+    "wording", "tables", "figures", "render", "reports", "kernels", "run", "notes", "batch", "intake", "catalog", "cli",
+    "__main__"))
 PLACE = {room: number for number, rooms in enumerate(ORDER) for room in rooms}
 
 

@@ -25,8 +25,8 @@ PLACES = (os.environ.get("EVALKIT_AXE", ""), ROOT / "node_modules/axe-core/axe.m
 AXE = next((Path(place) for place in PLACES if str(place) and Path(place).is_file()), None)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(
     not CHROMIUM or AXE is None,
-    reason="axe-core needs Chromium, and the npm package axe-core: npm install axe-core here, or EVALKIT_AXE naming its "
-           "file axe.min.js.",
+    reason="axe-core needs Chromium, and the npm package axe-core: npm install axe-core here, or EVALKIT_AXE naming "
+           "its file axe.min.js.",
 )]
 WIDTHS = (1280, 390, 320)
 REPORTS = ("data_check", "monthly_review", "impact_study", "barrier_patterns", "celebration", "student_selection")
@@ -36,7 +36,8 @@ JUDGE = """axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa',
   r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160))]))"""
 WIDE = """[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll') && !e.closest('svg')
   && !e.closest('.skip') && !e.closest('thead')
-  && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1).map(e => e.tagName + '.' + e.className)"""
+  && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+  .map(e => e.tagName + '.' + e.className)"""
 
 
 @pytest.fixture(scope="module")

@@ -143,7 +143,8 @@ def _tell_school(outcome: Any) -> None:
 
 @app.command(short_help="Sheets, letters, agenda, certificates.")
 def papers(study: StudyArg,
-           kind: Annotated[str, typer.Option(help="sheet, letter, packet, plan, resource, agenda or certificate.")] = "",
+           kind: Annotated[
+               str, typer.Option(help="sheet, letter, packet, plan, resource, agenda or certificate.")] = "",
            school: Annotated[str, typer.Option(help="One school's id.")] = "",
            mentor: Annotated[str, typer.Option(help="One mentor's id (sheets, packet, plans).")] = "",
            month: Annotated[str, typer.Option(help="As of that month's last school day, YYYY-MM.")] = "",
@@ -199,7 +200,8 @@ def export(study: StudyArg,
 
 
 @app.command(short_help="How many students do you need?")
-def plan(study: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="Its last year gives the spread.")] = None,
+def plan(study: Annotated[
+             Path | None, typer.Argument(metavar="[STUDY]", help="Its last year gives the spread.")] = None,
          effect_days: Annotated[list[float] | None, typer.Option(help="Days a year you hope for; repeatable.")] = None,
          sd_days: Annotated[float, typer.Option(help="SD of days absent a year, without a study.")] = 0.0,
          who: Annotated[str, typer.Option(help="Whose spread: prior_chronic or all.")] = "prior_chronic",
@@ -232,15 +234,18 @@ def pool(effects: Annotated[list[Path], typer.Argument(metavar="EFFECTS...", hel
 
 
 @app.command(short_help="Attack copies for partners and the public.")
-def audit(folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Finished runs, or folders of them.")],
+def audit(folders: Annotated[
+              list[Path], typer.Argument(metavar="FOLDER...", help="Finished runs, or folders of them.")],
           ) -> None:
-    """Attack finished copies for partners and the public, all together: what can be deduced? Ends with 3 if anything."""
+    """Attack finished copies for partners and the public, all together: what can be deduced?
+    Ends with 3 if anything."""
     from evalkit.run import audit_folders
 
     with progress("Attacking the copies"):
         findings, n_copies = audit_folders(folders)
     if not n_copies:
-        say("No copy for partners or the public is there; nothing is hidden in the team's copies, so none was attacked.")
+        say("No copy for partners or the public is there; nothing is hidden in the team's copies, "
+            "so none was attacked.")
         return
     copies = f"{n_copies} {'copy' if n_copies == 1 else 'copies'} attacked"
     if not findings:
@@ -257,7 +262,8 @@ def audit(folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", hel
 def verify(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run's folder.")],
            study: Annotated[Path | None, typer.Option(help="The study's folder, to run the report again.")] = None,
            ) -> None:
-    """Recompute a finished run: every file against its manifest, then the report from its inputs. Ends with 1 if any differs."""
+    """Recompute a finished run: every file against its manifest, then the report from its inputs.
+    Ends with 1 if any differs."""
     from evalkit.run import verify_run
 
     with progress("Recomputing the run"):

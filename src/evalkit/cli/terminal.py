@@ -35,8 +35,8 @@ def fitted(text: str, stream: TextIO, *, hang: int | None = None) -> str:
 
     width = max(40, shutil.get_terminal_size().columns)
     return "\n".join(
-        textwrap.fill(line, width, subsequent_indent=" " * (len(line) - len(line.lstrip(" -")) if hang is None else hang),
-                      break_long_words=False, break_on_hyphens=False)
+        textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False,
+                      subsequent_indent=" " * (len(line) - len(line.lstrip(" -")) if hang is None else hang))
         for line in text.split("\n")
     )
 

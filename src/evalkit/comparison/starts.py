@@ -67,8 +67,9 @@ def drawn_by_lot(starts: Starts) -> Starts:
                         column="assigned_by", file="assignment",
                         remedy='Write assigned_by = randomized where chance decided, or plan another comparison.')
     others = len(starts.treated) - len(chosen)
-    said = (f"{others} students got a mentor in another way than by the lottery; they count only until that day.",)
-    return replace(starts, treated=chosen.reset_index(drop=True), remarks=(*starts.remarks, *(said if others else ())))
+    said = f"{others} students got a mentor in another way than by the lottery; they count only until that day."
+    remarks = (*starts.remarks, said) if others else starts.remarks
+    return replace(starts, treated=chosen.reset_index(drop=True), remarks=remarks)
 
 
 @dataclass(frozen=True)

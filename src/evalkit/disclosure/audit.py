@@ -102,12 +102,13 @@ SHAPES: Mapping[tuple[str, str], Shape] = {
     ("impact_study", "groups"): Shape(("group", "label"), ("n", "n_comparison")),
     **{("student_selection", f"by_{name}"): _BREAKDOWN for name in GROUPS},
 }
-STEPS = {("impact_study", "flow"): ("treated", "comparison"), ("monthly_review", "looks"): ("n_treated", "n_comparison")}
-_STUDENTS = re.compile(r"(n|of|n_(students|chronic\w*|before|now|crossed|back_under|stayed_over|joined|treated|comparison"
-                       r"|satisfactory|at_risk|moderate|severe|extreme|barriers|referred|connected|waiting|good|improved"
-                       r"|named_with_consent|mentored\w*|may_need_support|returning|untold|answered|families_met|both)"
-                       r"|treated|comparison|good|improved|connected|waiting|ended|satisfactory|at_risk|moderate|severe"
-                       r"|extreme|loaded|repaired|quarantined|duplicate|grade_\w+)")
+STEPS = {("impact_study", "flow"): ("treated", "comparison"),
+         ("monthly_review", "looks"): ("n_treated", "n_comparison")}
+_STUDENTS = re.compile(r"(n|of|n_(students|chronic\w*|before|now|crossed|back_under|stayed_over|joined|treated"
+                       r"|comparison|satisfactory|at_risk|moderate|severe|extreme|barriers|referred|connected|waiting"
+                       r"|good|improved|named_with_consent|mentored\w*|may_need_support|returning|untold|answered"
+                       r"|families_met|both)|treated|comparison|good|improved|connected|waiting|ended|satisfactory"
+                       r"|at_risk|moderate|severe|extreme|loaded|repaired|quarantined|duplicate|grade_\w+)")
 _IN_WORDS = re.compile(r"(?<![\d.,:/%$–-])\b([1-9]) (?:mentored |similar |other )?"
                        r"(?:students?|children|child|families|pupils)\b(?! (?:weeks?|groups?))")
 
@@ -120,7 +121,7 @@ def audit(copies: Sequence[Copy], *, least: int = LEAST, width: float = WIDTH) -
     """
     outside = [copy for copy in copies if copy.audience != "team"]
     found = [finding for copy in outside for finding in _in_sight(copy, least)]
-    bounds, homes = Bounds(), {}
+    bounds, homes = Bounds(), dict[int, str]()
     for copy in outside:
         _read_tables(bounds, homes, copy)
         _read_measures(bounds, homes, copy)
@@ -167,7 +168,8 @@ def _near_rows(copy: Copy, least: int) -> Iterator[Finding]:
         for name in columns if report == copy.report else ():
             known = [number for row in copy.tables.get(stem, ()) if (number := _number(row.get(name, ""))) is not None]
             if any(0 < abs(a - b) < least for i, a in enumerate(known) for b in known[:i]):
-                yield Finding(copy.name, f"tables/{stem}.csv, column {name}", "two rows differ by fewer than ten students")
+                where = f"tables/{stem}.csv, column {name}"
+                yield Finding(copy.name, where, "two rows differ by fewer than ten students")
 
 
 def _number(text: str) -> float | None:
@@ -211,8 +213,9 @@ def _read_tables(bounds: Bounds, homes: dict, copy: Copy) -> None:
 def _identity(copy: Copy, stem: str, rows: Sequence, place: int, names: tuple[str, ...], column: str) -> tuple:
     """Which count a cell is; the bands of now, of the last review and of each school are the measures of that day."""
     if copy.report == "monthly_review" and stem == "bands":
-        day = copy.as_of if place == len(rows) - 1 else (copy.results.get("window") or {}).get("before")
-        if day and (place == len(rows) - 1 or (place == len(rows) - 2 and len(rows) > 1 and "review" in names[0].lower())):
+        last = len(rows) - 1
+        day = copy.as_of if place == last else (copy.results.get("window") or {}).get("before")
+        if day and (place == last or (place == last - 1 and last > 0 and "review" in names[0].lower())):
             return _measure_key(copy, day, copy.school, column)
     if copy.report == "monthly_review" and stem == "schools":
         return _measure_key(copy, copy.as_of, names[0], column)
@@ -298,9 +301,10 @@ def _tie_measures(bounds: Bounds, copy: Copy) -> None:
     schools = [school for school in _measure_schools(copy) if school]
     if copy.school or len(schools) < 2:
         return
-    keys = {name: [bounds.numbers.get(_measure_key(copy, copy.as_of, school, name)) for school in ("", *schools)]
+    keys = {name: [bounds.numbers[key] for school in ("", *schools)
+                   if (key := _measure_key(copy, copy.as_of, school, name)) in bounds.numbers]
             for name in ("n_students", "n_chronic", *(f"n_{band}" for band in BANDS))}
-    if any(cell is None for cells in keys.values() for cell in cells):
+    if any(len(cells) <= len(schools) for cells in keys.values()):
         return
     all_known = all(bounds.is_known(cell) for cell in keys["n_students"])
     twice = sum(bounds.low[c] for c in keys["n_students"][1:]) - bounds.low[keys["n_students"][0]] if all_known else 1e9
@@ -348,10 +352,10 @@ def _tie_roll(bounds: Bounds, homes: dict, copy: Copy) -> None:
 
 def _severe_of_year(bounds: Bounds, copy: Copy) -> None:
     """20 % and more in one count, as the DATT has it."""
-    both = [bounds.numbers.get(_measure_key(copy, copy.as_of, copy.school, band)) for band in ("severe", "extreme")]
-    parts = [cell for cell in both if cell is not None]
-    if len(parts) == len(both):
-        bounds.tie(bounds.count(_measure_key(copy, copy.as_of, copy.school, "severe_all")), parts)
+    both = [_measure_key(copy, copy.as_of, copy.school, band) for band in ("severe", "extreme")]
+    if all(key in bounds.numbers for key in both):
+        whole = bounds.count(_measure_key(copy, copy.as_of, copy.school, "severe_all"))
+        bounds.tie(whole, [bounds.numbers[key] for key in both])
 
 
 def _tie_barriers(bounds: Bounds, copy: Copy) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,14 +19,14 @@ class Bounds:
     small: counts nobody prints (left over, others) -> where; a reader must not learn that one is 1 to 9.
     """
 
-    numbers: dict[Hashable, int] = field(default_factory=dict)
+    numbers: dict[tuple, int] = field(default_factory=dict)
     low: list[float] = field(default_factory=list)
     high: list[float] = field(default_factory=list)
     hidden: dict[int, str] = field(default_factory=dict)
     small: dict[int, str] = field(default_factory=dict)
     rows: list[tuple[dict[int, float], float, float]] = field(default_factory=list)
 
-    def count(self, key: Hashable) -> int:
+    def count(self, key: tuple) -> int:
         """The number of the count with this identity; the same key in two tables is one count."""
         if key not in self.numbers:
             self.numbers[key] = len(self.low)
@@ -50,7 +50,7 @@ class Bounds:
             weights[part] = weights.get(part, 0.0) - 1.0
         self.rows.append((weights, *slack))
 
-    def left_over(self, key: Hashable, whole: int, part: int, where: str) -> None:
+    def left_over(self, key: tuple, whole: int, part: int, where: str) -> None:
         """Those of `whole` who are not in `part`, a count of their own that must not come out small."""
         if self.high[whole] < self.low[part] - _TOLERANCE:
             return
@@ -95,7 +95,8 @@ class Bounds:
         ends = []
         for sign in (1.0, -1.0):
             answer = linprog(sign * aim, A_ub=np.array(above), b_ub=np.array(limits), bounds=bounds, method="highs")
-            ends.append(answer.x[place[cell]] if answer.status == 0 else (np.inf if answer.status in (3, 4) else np.nan))
+            without = np.inf if answer.status in (3, 4) else np.nan
+            ends.append(answer.x[place[cell]] if answer.status == 0 else without)
         low, high = ends
         if np.isnan(low) or np.isnan(high):
             return 0.0, np.inf  # the ties do not hold together here (students who count twice): nothing follows

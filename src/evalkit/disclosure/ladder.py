@@ -31,6 +31,7 @@ class LadderShare(float):
     """A share as the public may see it: as a number the middle of its rung, as a percentage the rung in words."""
 
     __slots__ = ("words",)
+    words: str
 
     def __new__(cls, share: float, n: int, *, min_cell: int = 10) -> LadderShare:
         words = percent_ladder(share, n, min_cell=min_cell)

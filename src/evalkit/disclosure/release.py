@@ -18,6 +18,8 @@ from evalkit.errors import DisclosureStop, must_be_one_of
 
 AUDIENCES = ("team", "partner", "public")
 TEAM_RULE = "Team copy: nothing is hidden."
+_Label = Any
+"""A column's name as the key of a mapping: any hashable. Mapping is invariant in its key, so Hashable refuses str."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,11 @@ class TableRequest:
     frame: pd.DataFrame
     keys: Sequence[Hashable]
     counts: Sequence[Hashable]
-    shares: Mapping[Hashable, tuple[Hashable, Hashable]] = field(default_factory=dict)
-    plain: Mapping[Hashable, Hashable] = field(default_factory=dict)
+    shares: Mapping[_Label, tuple[Hashable, Hashable]] = field(default_factory=dict)
+    plain: Mapping[_Label, Hashable] = field(default_factory=dict)
     total: Any = None
-    parts: Mapping[Hashable, tuple[Hashable, ...]] = field(default_factory=dict)
-    within: Mapping[Hashable, Hashable] = field(default_factory=dict)
+    parts: Mapping[_Label, tuple[Hashable, ...]] = field(default_factory=dict)
+    within: Mapping[_Label, Hashable] = field(default_factory=dict)
     alone: bool = False
     steps: Sequence[Hashable] = ()
     about: Sequence[Hashable] = ()
@@ -48,10 +50,10 @@ class TableRequest:
 
 
 def release_table(name: str, frame: pd.DataFrame, *, keys: Sequence[Hashable], counts: Sequence[Hashable],
-                  shares: Mapping[Hashable, tuple[Hashable, Hashable]] | None = None,
-                  plain: Mapping[Hashable, Hashable] | None = None, total: Any = None,
-                  parts: Mapping[Hashable, tuple[Hashable, ...]] | None = None,
-                  within: Mapping[Hashable, Hashable] | None = None, alone: bool = False,
+                  shares: Mapping[_Label, tuple[Hashable, Hashable]] | None = None,
+                  plain: Mapping[_Label, Hashable] | None = None, total: Any = None,
+                  parts: Mapping[_Label, tuple[Hashable, ...]] | None = None,
+                  within: Mapping[_Label, Hashable] | None = None, alone: bool = False,
                   steps: Sequence[Hashable] = (), about: Sequence[Hashable] = (),
                   also: Mapping[int, Collection[Hashable]] | None = None, privacy: Any = None,
                   audience: str) -> Released:
@@ -60,8 +62,8 @@ def release_table(name: str, frame: pd.DataFrame, *, keys: Sequence[Hashable], c
     keys: columns that name the row (shown as they are). counts: columns of numbers of students. shares: a share column
     -> its (numerator, denominator) count columns. plain: any other figure (a mean, days) -> the count column it rests
     on. total: the label in a key column that marks a total row (missing marks one too). parts: a count column -> the
-    columns that add up to it, where that is not plain from the numbers. within, alone, steps, about, also: see TableRequest.
-    privacy: the study's `config.privacy` (min_cell, protect_width, rounding_base).
+    columns that add up to it, where that is not plain from the numbers. within, alone, steps, about, also: see
+    TableRequest. privacy: the study's `config.privacy` (min_cell, protect_width, rounding_base).
     Every column must be named once; for partner and public an unnamed one is refused. See `hide` for the rule.
     """
     request = TableRequest(name, frame, tuple(keys), tuple(counts), dict(shares or {}), dict(plain or {}), total,
@@ -115,11 +117,11 @@ def _settled(requests: Sequence[TableRequest], layouts: Sequence[Layout], cells:
             start[[cells.places[number, row, c] for c in columns if (number, row, c) in cells.places]] = True
         if not request.alone:
             continue
-        for row in np.flatnonzero(~total_rows(layout)):
+        for row in np.flatnonzero(~total_rows(layout)).tolist():
             own = lay_out([replace(layout, frame=layout.frame.iloc[[row]].reset_index(drop=True), total=None)])
             hidden = choose_hidden(own, min_cell=settings.min_cell, protect_width=settings.width)
             for (_, _, column), cell in own.places.items():
-                place = cells.places[number, int(row), column]
+                place = cells.places[number, row, column]
                 start[place], settled[place] = hidden[cell], True
     return start, settled
 
@@ -127,7 +129,7 @@ def _settled(requests: Sequence[TableRequest], layouts: Sequence[Layout], cells:
 def _layout(request: TableRequest) -> Layout:
     """The request as the attacker's model; columns nobody accounted for are refused."""
     frame = request.frame.reset_index(drop=True)
-    ratios = tuple(dict.fromkeys([*(tuple(pair) for pair in request.shares.values()), *request.within.items()]))
+    ratios = tuple(dict.fromkeys([*((top, whole) for top, whole in request.shares.values()), *request.within.items()]))
     counts = tuple(dict.fromkeys([*request.counts, *(column for pair in ratios for column in pair)]))
     named = {*request.keys, *counts, *request.shares, *request.plain}
     missing = [str(column) for column in named if column not in frame.columns]
@@ -185,7 +187,8 @@ def _gone(request: TableRequest, frame: pd.DataFrame, marks: Mapping[tuple[int, 
 
 def _is_near_a_later_row(column: pd.Series, row: int, least: int) -> bool:
     """Whether this row and one that stays after it differ by a few students, who could be subtracted out."""
-    counts, kept = column.to_list(), []
+    counts = column.to_list()
+    kept: list[float] = []
     for number in range(len(counts) - 1, -1, -1):
         near = pd.notna(counts[number]) and any(0 < abs(counts[number] - other) < least for other in kept)
         if number == row:
@@ -220,7 +223,7 @@ def two_digits(value: Any) -> Any:
 
 
 def _climb_ladder(request: TableRequest, frame: pd.DataFrame, hidden: pd.DataFrame, settings: Settings) -> None:
-    """Public shares: whole percents; hidden where the ladder has only a range, as for small groups and near 0 and 100."""
+    """Public shares: whole percents; hidden where the ladder has only a range (small groups, near 0 and 100)."""
     for share, (_, bottom) in request.shares.items():
         for row in range(len(frame)):
             value, n = frame[share].iloc[row], frame[bottom].iloc[row]

@@ -1,7 +1,7 @@
 """Quick looks for a researcher at work in JupyterLab, drawn with seaborn. For your own eyes only.
 
-These plots are drawn from rows of students, so they never enter a report: report pages are drawn from released tables by
-the other functions of this package. Each returns a matplotlib Figure and changes no global setting.
+These plots are drawn from rows of students, so they never enter a report: report pages are drawn from released tables
+by the other functions of this package. Each returns a matplotlib Figure and changes no global setting.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def overlap(comparison: Any, *, bins: int = 30) -> Figure:
 
 
 def covariate(comparison: Any, column: str) -> Figure:
-    """How one measure is distributed in the two groups, before and after selection (empirical distribution functions)."""
+    """How a measure is distributed in the two groups, before and after selection (empirical distribution functions)."""
     from matplotlib.figure import Figure
 
     rows = _rows(comparison, column)

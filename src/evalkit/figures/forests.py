@@ -130,7 +130,8 @@ def _forest(canvas: Canvas, frame: pd.DataFrame, columns: tuple[str, str, str, s
         canvas.line(band[0], start, band[0], end, color=BLUE, width=1.5, dash="4 3")
     for i, (at_y, lines) in enumerate(rows):
         _forest_row(
-            canvas, scale, at, at_y, lines, frame.iloc[i], columns, words[i], counts[i] if counts else "", stacked, split
+            canvas, scale, at, at_y, lines, frame.iloc[i], columns, words[i], counts[i] if counts else "", stacked,
+            split
         )
     return y + 4
 

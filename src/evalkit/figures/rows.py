@@ -87,7 +87,10 @@ def side_words(canvas: Canvas, scale: Scale, sides: tuple[str, str]) -> float:
 
 def row_places(labels: list[str], groups: list[Any], top: float, label_width: float,
                 stacked: bool, *, split: bool = False) -> tuple[list[tuple[float, list[str]]], float]:
-    """Baselines' centers and the wrapped labels, and the bottom. stacked: words over the interval, split: on two lines."""
+    """Baselines' centers and the wrapped labels, and the bottom.
+
+    stacked: words over the interval, split: on two lines.
+    """
     rows, y = [], top + 4
     for i, text in enumerate(labels):
         y += 9 if i and groups[i] != groups[i - 1] else 0

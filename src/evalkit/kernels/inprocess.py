@@ -63,6 +63,9 @@ def _execute(source: str, names: dict[str, Any], filename: str) -> Any:
     """Run the lines; the value of a last expression is returned, as a notebook shows it."""
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     body = ast.parse(source, filename).body
-    last = body.pop() if body and isinstance(body[-1], ast.Expr) and not source.rstrip().endswith(";") else None
-    exec(compile(ast.Module(body, []), filename, "exec"), names)
-    return eval(compile(ast.Expression(last.value), filename, "eval"), names) if last is not None else None
+    last = body[-1] if body and not source.rstrip().endswith(";") else None
+    if not isinstance(last, ast.Expr):
+        exec(compile(ast.Module(body, []), filename, "exec"), names)
+        return None
+    exec(compile(ast.Module(body[:-1], []), filename, "exec"), names)
+    return eval(compile(ast.Expression(last.value), filename, "eval"), names)

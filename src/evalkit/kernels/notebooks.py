@@ -79,8 +79,8 @@ def parse_parameters(source: str, name: str) -> tuple[Parameter, ...]:
     comments = {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
     found = []
     for line in ast.parse(source).body:
-        simple = isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value is not None
-        if not simple or ast.unparse(line.annotation) not in TYPES:
+        if not (isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value is not None
+                and ast.unparse(line.annotation) in TYPES):
             raise UserError("The parameters cell holds a line that is not `name: type = value  # help`.", file=name,
                             row=line.lineno, remedy=f"Types are {', '.join(TYPES)}; values are written out.")
         found.append(Parameter(line.target.id, ast.unparse(line.annotation), ast.literal_eval(line.value),

@@ -34,11 +34,11 @@ class Element:
 
     @property
     def share(self) -> float | None:
-        return self.n / self.of if self.of else None
+        return self.n / self.of if self.n is not None and self.of else None
 
     def to_dict(self) -> dict:
         """For results.json; the interval is Wilson's, as if the days were independent."""
-        low, high = wilson(self.n, self.of) if self.of else (None, None)
+        low, high = wilson(self.n, self.of) if self.n is not None and self.of else (None, None)
         found = {"element": self.code, "n": self.n, "of": self.of, "share": self.share, "ci_low": low, "ci_high": high}
         return found | ({"reason": self.off} if self.off else {})
 

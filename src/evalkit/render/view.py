@@ -178,7 +178,8 @@ def _figure(block: b.Figure, setting: Setting) -> View:
     name = setting.name(f"{said_as(block.title)} ({setting.words['data_of']})")
     behind = table_view(block.data, block.columns, setting) | {"title": runs(block.title), "measure": [], "name": name}
     widths = sorted(block.drawing.svgs)
-    return view | {"measure": runs(block.measure), "alt": said_as(block.alt), "note": runs(setting.told_once(block.note, block.data)),
+    note = runs(setting.told_once(block.note, block.data))
+    return view | {"measure": runs(block.measure), "alt": said_as(block.alt), "note": note,
                    "svgs": [{"width": w, "svg": block.drawing.svgs[w]} for w in widths], "table": behind,
                    "set": "third" if max(widths) <= 330 else "full"}
 

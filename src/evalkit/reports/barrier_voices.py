@@ -95,7 +95,7 @@ def _survey(study: Any, gate: Gate) -> Table:
 
 def _sentences(study: Any, gate: Gate) -> list[str]:
     """Agreement of coders and precision of notes, or what would make them known."""
-    found = [gate.fixed(text) for text in study.lacks("insight", "survey")]
+    found: list[str] = [gate.fixed(text) for text in study.lacks("insight", "survey")]
     if gate.is_team:
         found += _agreement(study, gate) if "insight" in study.can else []
         found.append(_precision(study, gate))

@@ -37,18 +37,17 @@ def event(study) -> EventBox:
 
 def opening(study, impact: Impact, counts: dict[str, Any], gate: Gate) -> tuple[str, str]:
     """Headline: the mentored students' change with similar students' beside it, or what was done."""
-    found, term = gain(impact), study.config.mentor_term
+    look, found, term = impact.now, gain(impact), study.config.mentor_term
     who = gate.text(
         "This year {n:,} students had a {term}.", words={"term": term}, n=(counts["n_students"], counts["n_students"])
     )
-    if found is None:
+    if look is None or found is None:
         title = gate.text(
             "{n:,} students had someone in their corner this year",
             n=(counts["n_students"], counts["n_students"]),
             otherwise="Students had someone in their corner this year",
         )
         return title, gate.fixed(f"{who} {impact.off}".strip())
-    look = impact.now
     arms = [look.n_treated, look.n_comparison]
     lead = gate.text(
         "They were in school {gain} {way} days each than {m:,} similar students without one, in a year of 180 days. "
@@ -104,7 +103,7 @@ def answers(study, impact: Impact, counts: dict[str, Any], gate: Gate) -> Row:
 
 def _helped(impact: Impact, gate: Gate) -> str:
     look, found = impact.now, gain(impact)
-    if found is None:
+    if look is None or found is None:
         return gate.fixed("We cannot say: there is no comparison with similar students in this study.")
     arms = [look.n_treated, look.n_comparison]
     words = {
@@ -125,7 +124,7 @@ def _helped(impact: Impact, gate: Gate) -> str:
 
 def _sure(impact: Impact, gate: Gate) -> str:
     look, found = impact.now, gain(impact)
-    if found is None:
+    if look is None or found is None:
         return gate.fixed("Not sure at all. The number of contacts is certain; what they changed is not known.")
     arms = [look.n_treated, look.n_comparison]
     start = (
@@ -146,7 +145,7 @@ def _sure(impact: Impact, gate: Gate) -> str:
 def days_figure(impact: Impact, gate: Gate) -> Figure | Callout:
     """A school year of dots, only where the whole interval is a gain; else the range in words."""
     look, found = impact.now, gain(impact)
-    if found is None:
+    if look is None or found is None:
         return Callout(
             gate.fixed("With a mentor, beside similar students"),
             (gate.fixed(impact.off or "Not compared."),),

@@ -72,8 +72,9 @@ def quotes(study, gate: Gate) -> Row | None:
         table["quote_consent"].eq("yes").fillna(False) & table["quote"].notna() & (table["date"] <= study.as_of)
         & ~table["works"].eq("works_less").fillna(False)
     ]
-    table = table.assign(source_role=table["source_role"].fillna("other"), is_well=table["works"].eq("works_well").fillna(
-        False)).sort_values(["is_well", "date", "insight_id"], ascending=[False, False, True])
+    table = table.assign(
+        source_role=table["source_role"].fillna("other"), is_well=table["works"].eq("works_well").fillna(False)
+    ).sort_values(["is_well", "date", "insight_id"], ascending=[False, False, True])
     order = {role: place for place, role in enumerate(("student", "family", "mentor", "teacher", "partner", "other"))}
     one = (
         table.drop_duplicates("source_role")

@@ -144,7 +144,7 @@ def _place(study) -> str:
 
 
 SHOWN_LOOKS = 4
-"""The figure shows the newest looks, so that page 1 holds all year; the table behind it and the verdict use them all."""
+"""The figure shows the newest looks, so that page 1 holds all year; the table behind it and the verdict use all."""
 
 
 def looks_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:

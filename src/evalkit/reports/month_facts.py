@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -40,7 +40,7 @@ class Facts:
     district: Look | None = None
     whole: tuple[Mapping[str, Any], ...] = ()
     """The measures of every school, on which it is decided what any copy for partners hides."""
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
 
     @property
     def overall(self) -> Mapping[str, Any]:

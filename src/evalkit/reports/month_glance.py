@@ -325,7 +325,7 @@ def _reasons(study, facts: Facts, gate: Gate) -> str:
     n, of = reasons_known(study, facts.window.start, facts.window.end)
     if not of:
         return ""
-    text = gate.text(
+    text: str = gate.text(
         "A reason is known for {share:.0%} of {month}'s absences",
         words={"month": window_words(facts)},
         share=(n / of, (n, of)),

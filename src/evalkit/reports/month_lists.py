@@ -132,9 +132,8 @@ def _since_match(study, pairs: pd.DataFrame) -> pd.DataFrame:
     """Add days missed before and since the match; stuck means 10 % or more since, and no smaller share than before."""
     book = book_of(study)
     since = window_panel(study, pairs[["student_id"]].assign(start=pairs["begin_date"], end=study.as_of), book=book)
-    before = window_panel(
-        study, pairs[["student_id"]].assign(start=_year_start(study), end=pairs["begin_date"] - pd.Timedelta(days=1)), book=book
-    )
+    day_before = pairs["begin_date"] - pd.Timedelta(days=1)
+    before = window_panel(study, pairs[["student_id"]].assign(start=_year_start(study), end=day_before), book=book)
     keep = ["student_id", "enrolled_units", "absent_units"]
     both = pairs.merge(since[keep], on="student_id").merge(
         before[keep], on="student_id", how="left", suffixes=("_since", "_before")

@@ -135,7 +135,7 @@ def mentor_note(study, facts: Facts, gate: Gate) -> Paragraph | None:
         return None
     loads, ended, stages = caseloads(study, facts.window.start, facts.window.end), closures(study), mentor_funnel(study)
     steps = listed(f"{number(row.n)} {say(f'stage.{row.stage}')}" for row in stages.itertuples() if pd.notna(row.n))
-    parts = [gate.fixed(f"Mentors: {steps}.")] if gate.is_team else []
+    parts: list[str] = [gate.fixed(f"Mentors: {steps}.")] if gate.is_team else []
     students = int(loads["n_students"].sum())
     parts.append(
         gate.text(

@@ -92,7 +92,8 @@ def work_words(study, now: Iterable[Element], before: Iterable[Element]) -> dict
     for code, then, share in moves(now, before):
         said["works_well" if share > then else "works_less"].append(
             f"{say(f'element.{code}')}: {percent(share)}, before {percent(then)}")
-    said["could_do"] = [f"{reason_label(need)}: {plural(n, 'referral')} waiting" for need, n in waiting_needs(study)[:2]]
+    waiting = waiting_needs(study)[:2]
+    said["could_do"] = [f"{reason_label(need)}: {plural(n, 'referral')} waiting" for need, n in waiting]
     return said
 
 

@@ -1,4 +1,4 @@
-"""Which measures a copy for partners hides: decided once for all schools, so that every school's copy hides the same."""
+"""Which measures a copy for partners hides: decided once for all schools, so every school's copy hides the same."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from evalkit import figures
 from evalkit.programme import (
     wilson,
 )
-from evalkit.render.blocks import Callout, Column, Figure, Row, Table
+from evalkit.render.blocks import Callout, Column, Figure, Paragraph, Row, Table
 from evalkit.reports import month_mentors, month_more, month_patterns, month_schools
 from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.month_facts import Facts
@@ -30,7 +30,7 @@ def pattern_rows(study, facts: Facts, gate: Gate) -> list[Any]:
     schools, reasons = schools_figure(study, facts, gate), reasons_figure(study, facts, gate)
     weekdays, doing = weekday_figure(study, facts, gate), month_mentors.fidelity_table(facts, gate)
     top = Row(((schools,), (reasons,)), (8, 4)) if schools is not None else reasons
-    rows = [top, Row(((weekdays,), (doing,)), (4, 8))]
+    rows: list[Any] = [top, Row(((weekdays,), (doing,)), (4, 8))]
     rows += [
         block
         for block in (month_mentors.help_table(study, gate), month_mentors.mentor_note(study, facts, gate))
@@ -61,7 +61,7 @@ def _released_schools(frame: pd.DataFrame, rows: list, facts: Facts, gate: Gate)
                       if name in ("n_chronic", "n_students")} for place, row in enumerate(rows)})
 
 
-def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | None:
+def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Paragraph | None:
     """Share missing 10 % or more by school with Wilson's interval, in order of the school's id."""
     rows = [
         row
@@ -128,7 +128,7 @@ def share_change(n: int, of: int, n_before: int, of_before: int) -> tuple[float,
     return now - before - down, now - before + up
 
 
-def reasons_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:
+def reasons_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Callout:
     """Known reasons of the window's absences, the largest five."""
     if "reasons" not in study.can:
         return Callout(
@@ -175,7 +175,7 @@ def reasons_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:
     )
 
 
-def weekday_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:
+def weekday_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Callout:
     """Share of days missed by weekday, the year so far."""
     if "daily" in study.can and "rates" not in study.can:
         return weekday_counts(study, facts, gate)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from evalkit.render.blocks import FormLines, Paragraph, Row, Section
+from evalkit.render.blocks import FormLines, Paragraph, Row, Section, Table
 from evalkit.reports import (
     month_actions,
     month_charts,
@@ -87,9 +87,10 @@ def lists(study, params: Params) -> Section:
     if not gate.is_team:
         return Section(_context(study, params), "lists", gate.fixed("Lists"), ())
     if "daily" not in study.can:
-        text = "Lists need dated absences; attendance_event, calendar and enrollment would switch them on."
-        return Section(_context(study, params), "lists", "Lists", (Paragraph(text, "note"),))
-    people, blocks = month_tables.People(study), []
+        lacking = "Lists need dated absences; attendance_event, calendar and enrollment would switch them on."
+        return Section(_context(study, params), "lists", "Lists", (Paragraph(lacking, "note"),))
+    people = month_tables.People(study)
+    blocks: list[Table | Paragraph] = []
     for text in month_tables.LIST_TEXTS:
         frame = month_tables.list_frame(study, facts, text.name, people)
         blocks.append(month_tables.list_table(frame, text) if len(frame) else Paragraph(month_tables.empty_list(text)))

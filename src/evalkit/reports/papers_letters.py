@@ -93,7 +93,7 @@ def days_in_words(n: float, language: str, kind: str = "missed") -> str:
     return say(f"letter.{kind}_{word}", language, n=_short(n))
 
 
-def resources_for(study, person: Person) -> list[Mapping[str, Any]]:
+def resources_for(study, person: Person) -> list[dict[str, Any]]:
     """Up to three checked resources for what the student is known to face; nothing private is named in a letter."""
     wanted = [p for p in person.barriers if (known := reason(p)) is None or not known.sensitive]
     table = study.table("resource")

@@ -94,7 +94,8 @@ def _solve(options: pd.DataFrame, mentors: pd.DataFrame, bonuses: Bonuses) -> tu
     # ties: a worth a millionth apart prefers lower ids, and cannot outweigh a real difference of a hundredth
     tie = 1e-6 * np.arange(n) / max(n, 1)
     cost = -np.concatenate([options["worth"].to_numpy() - tie, np.full(k, float(bonuses.sibling))])
-    rows, columns, values, upper = [], [], [], []
+    rows, columns, values = [], [], []
+    upper: list[float] = []
     for key, limit in (("student_id", None), ("mentor_id", options.groupby("mentor_id")["n_open"].first())):
         codes, names = pd.factorize(options[key], sort=True)
         rows.append(codes + len(upper))
@@ -162,4 +163,5 @@ def _unplaced(students: pd.DataFrame, mentors: pd.DataFrame, pairs: pd.DataFrame
             if usable == 0
             else "the places at the school are proposed for others"
         )
-    return left[["student_id", "school_id", "score"]].assign(reason=pd.Series(reasons, index=left.index, dtype="str")).reset_index(drop=True)
+    reason = pd.Series(reasons, index=left.index, dtype="str")
+    return left[["student_id", "school_id", "score"]].assign(reason=reason).reset_index(drop=True)

@@ -339,7 +339,8 @@ class Context:
 def reason_contexts(language: str = "") -> tuple[Context, ...]:
     """reason_context.csv of a language ("en", "es"), or of all, in the file's order."""
     found = []
-    for row in rows_of_file("reason_context.csv", "kind,pattern,language,phrase", "kind,pattern,language,phrase", "pattern"):
+    columns = "kind,pattern,language,phrase"
+    for row in rows_of_file("reason_context.csv", columns, columns, "pattern"):
         if row["kind"] not in ("second_cue", "lack", "not_about", "other_person"):
             raise row.refuse("kind", "Use second_cue, lack, not_about or other_person.")
         if row["kind"] in ("second_cue", "lack") and row["pattern"] not in _reasons_by_code():

@@ -94,9 +94,9 @@ def between(low: float, high: float, unit: str = "days", digits: int = 0) -> str
         first = one if low_text == "1" else unit
         second = one if high_text == "1" else unit
         return f"between {low_text} {first} fewer and {high_text} {second} more"
-    first, second = sorted((float(low_text.replace(",", "")), float(high_text.replace(",", ""))))
+    least, most = sorted((float(low_text.replace(",", "")), float(high_text.replace(",", ""))))
     word = "fewer " + unit if high <= 0 and low < 0 else unit
-    return f"between {number(first, digits)} and {number(second, digits)} {word}"
+    return f"between {number(least, digits)} and {number(most, digits)} {word}"
 
 
 def listed(parts: Iterable[str], joiner: str = "and") -> str:
