@@ -471,7 +471,7 @@ def test_set_aside_rows_are_kept_apart_and_private(tmp_path):
     assert [path.name for path in kept] == ["assignment.csv"]
     assert kept[0].stat().st_mode & 0o777 == 0o600 and outcome.kept.stat().st_mode & 0o777 == 0o700
     assert "0099,'=M1" in kept[0].read_text(encoding="utf-8")
-    with pytest.raises(UserError, match="not kept inside"):
+    with pytest.raises(UserError, match="inside the study"):
         check_study(folder, out=folder)
 
 

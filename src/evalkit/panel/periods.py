@@ -49,7 +49,8 @@ def _meant(rows: step.Rows, source: Source, codes: pd.DataFrame, rules: Rules) -
     """Each period row of the year with the units of it that were missed (of UNITS_PER_DAY a period)."""
     table = rows.session.open_table(source, columns=READ)
     there = table.collect_schema().names()
-    kinds = {"period": nw.String, "code_local": nw.String, "minutes_scheduled": nw.Int64, "minutes_present": nw.Int64}
+    kinds: dict[str, type[nw.String] | type[nw.Int64]] = {
+        "period": nw.String, "code_local": nw.String, "minutes_scheduled": nw.Int64, "minutes_present": nw.Int64}
     table = table.with_columns(
         **{name: nw.lit(None, dtype=kind) for name, kind in kinds.items() if name not in there},
         status=nw.lit(None, dtype=nw.String), absent_days_units=nw.lit(None, dtype=nw.Int64),
