@@ -55,8 +55,8 @@ def told_apart(student: pd.DataFrame) -> pd.DataFrame:
 
 
 CASES = {
-    "no overlap": ({"exact": ["econ_disadvantaged"], "covariates": ["prior_absence_rate"]}, {"student": told_apart}, 1,
-                   "econ_disadvantaged"),
+    "no overlap": ({"exact": ["econ_disadvantaged"], "covariates": ["prior_absence_rate"], "later_assigned": "exclude"},
+                   {"student": told_apart}, 1, "do not overlap"),
     "separation in the logit": ({"covariates": ["econ_disadvantaged", "prior_absence_rate"]}, {"student": told_apart},
                                 1, "without error"),
     "a caliper that drops everyone": ({"caliper": 1e-14}, {"prior_year": complete}, 1, "caliper"),

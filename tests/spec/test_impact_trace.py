@@ -98,6 +98,7 @@ def sources(results: dict[str, Any]) -> dict[str, tuple[Any, tuple[float, ...]]]
         "The difference, by contacts": (main["doses"], (-180.0, 1.0)),
         "Each strategy": (results["strategies"], AS_IS),
         "Days with a planned session": (results["session_days"], AS_IS),
+        "Belonging, beside": (results["belonging"], (100.0, 1.0)),
         "checks hold": ([len(main["checks"]), sum(check["verdict"] == "pass" for check in main["checks"]),
                          [in_text(check["text"]) for check in main["checks"]]], AS_IS),
     }

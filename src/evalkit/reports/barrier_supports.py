@@ -121,10 +121,11 @@ def _domain_table(study: Any, rows: pd.DataFrame, gate: Gate) -> Table:
     needs = open_barriers(open_to(study.table("barrier"), gate.is_team))[["student_id", "pattern"]]
     frame = by_domain(rows, needs)
     frame = frame.assign(domain=frame["domain"].map(DOMAIN))[["domain", "n_needs", "n_students", "n_supports"]]
-    table = gate.table("domains", frame, keys=("domain", "n_supports"), counts=("n_needs", "n_students"))
+    frame = frame.rename(columns={"n_supports": "supports"})  # kinds of support, no count of students
+    table = gate.table("domains", frame, keys=("domain", "supports"), counts=("n_needs", "n_students"))
     columns = (Column("domain", "Domain"), Column("n_needs", "Open need", "integer", "students"),
                Column("n_students", "Have a support", "integer", "students"),
-               Column("n_supports", "Supports", "integer"))
+               Column("supports", "Supports", "integer"))
     note = "A student can stand in several rows. Which need belongs where is in vocabulary/need_domains.csv."
     measure = gate.fixed("Barriers open now, and students served this year")
     return Table(gate.fixed("Needs and supports by domain"), measure, table, columns, key="domains",

@@ -112,7 +112,8 @@ def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section
         blocks.append(impact_appendix.method_row(study, [analysis], gate))
         blocks += [row for row in (impact_appendix.beyond_row(analysis, gate),) if row is not None]
     blocks.append(Row(((strategy,), (sessions,)), (6, 6)))
-    blocks.append(impact_connected.connected(study, found[0], gate))
+    belonging = impact_connected.connected(study, found[0], gate)
+    blocks.append(belonging)
     blocks += [impact_appendix.checks_table(analysis, gate) for analysis in found if gate.is_team]
     return Section(
         _context(study, params),
@@ -121,7 +122,7 @@ def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section
         tuple(blocks),
         lead=gate.fixed(intro),
         starts_page=True,
-        numbers={"strategies": _rows(strategy), "session_days": _rows(sessions)},
+        numbers={"strategies": _rows(strategy), "session_days": _rows(sessions), "belonging": _rows(belonging)},
         files=_files(study, found, gate, blocks),
     )
 

@@ -37,6 +37,8 @@ LATER = {
     "barrier": (("resolved_date", ("status",)),),
     "referral": (("outcome_date", ("outcome",)),),
     "action": (("closed_on", ("status",)),),
+    "identity": (("last_verified_date", ()),),
+    "resource": (("checked_date", ()),),
 }
 """What was written on a row later: after `as_of` it is not known yet, nor what came with it."""
 
