@@ -79,11 +79,11 @@ def mentor_table(study, gate: Gate) -> Table | Callout:
     kinds = study.table("mentor").drop_duplicates("mentor_id").set_index("mentor_id")["mentor_type"]
     rows = active_assignments(study)
     rows = rows.assign(kind=rows["mentor_id"].map(kinds).fillna("other"))
-    table = rows.groupby("kind").agg(n_mentors=("mentor_id", "nunique"), n_students=("student_id", "nunique"))
+    table = rows.groupby("kind").agg(mentors=("mentor_id", "nunique"), n_students=("student_id", "nunique"))
     table = table.reset_index().assign(kind=lambda t: [say(f"mentor_type.{kind}") for kind in t["kind"]])
     released = gate.table("mentor_types", table, keys=("kind",), counts=("n_students",),
-                          plain={"n_mentors": "n_students"})
-    columns = (Column("kind", "Kind"), Column("n_mentors", "Mentors", "integer"),
+                          plain={"mentors": "n_students"})
+    columns = (Column("kind", "Kind"), Column("mentors", "Mentors", "integer"),
                Column("n_students", "Students", "integer"))
     return Table(title, gate.fixed("Pairings in force today"), released, columns, key="mentor_types",
                  note=gate.fixed("" if gate.is_team else released.rule))
