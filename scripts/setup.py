@@ -100,6 +100,8 @@ def main() -> None:
     if name not in COMMANDS:
         print("\n".join(f"{key:10} {command.__doc__}" for key, command in COMMANDS.items()))
         sys.exit(0 if name == "help" else 2)
+    for library in ("OMP", "OPENBLAS", "MKL"):  # as `evalkit` itself does: the same last digits on every machine
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     if name != "env":
         env()
     COMMANDS[name]()
