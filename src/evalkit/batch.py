@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit import files
+from evalkit.engine import text_storage
 from evalkit.errors import INTERNAL_ERROR, UsageError, UserError, must_be_one_of
 
 BY = ("school",)
@@ -51,7 +52,8 @@ def run_batch(report: str, study: str | Path, *, by: str = "school", params: Map
         raise UsageError("A batch makes every school.", remedy="Use evalkit run for one school.")
     base, source = files.locate(out).absolute(), files.locate(study)
     try:
-        todo, done = _plan(report, source, asked, base)
+        with text_storage(source):
+            todo, done = _plan(report, source, asked, base)
         for outcome in done:
             tell(outcome)
         if todo:
@@ -155,7 +157,8 @@ def make_school(report: str, study: str, params: dict[str, Any], out: str, schoo
 
     begun = time.monotonic()
     try:
-        keep_reading(study)
+        with text_storage(files.locate(study)):
+            keep_reading(study)
         run_report(report, study, params={**params, "school": school}, out=out, index=False)
     except UserError as problem:
         where = f" ({problem.where})" if problem.where else ""

@@ -27,6 +27,9 @@ DEFAULT = "duckdb"
 MEMORY_LIMIT = "640MB"
 """What DuckDB may hold before it spills, so that a whole process stays under 1 GB."""
 
+SMALL_STUDY = 20_000_000
+"""Bytes of a study's files below which texts are best held as Python's own strings."""
+
 Source: TypeAlias = pd.DataFrame | Path | str
 
 
@@ -88,6 +91,19 @@ def parquet_parts(path: Path) -> list[str]:
     if not parts or not all(part.is_file() for part in parts):
         raise UserError("A parquet table is not there.", file=path.name, remedy="Check the file's name and folder.")
     return [str(part) for part in parts]
+
+
+@contextlib.contextmanager
+def text_storage(folder: Path) -> Iterator[None]:
+    """How pandas holds texts while a study of this size is worked on; the reader's own setting comes back afterwards.
+
+    The values are the same. A report is thousands of operations on short columns, where Arrow's strings cost more to
+    start than to do (measured on the sample: a quarter of a run); above 20 MB of files they save memory (measured at
+    44 MB: equal time, a fifth less).
+    """
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    with pd.option_context("mode.string_storage", "python" if size < SMALL_STUDY else "auto"):
+        yield
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit import files
+from evalkit.engine import text_storage
 from evalkit.errors import UsageError, UserError
 from evalkit.kernels.notebooks import Parameter, find_notebook, read_parameters
 from evalkit.reports.params import check_form, check_type, folder_of, unknown_parameter
@@ -41,7 +42,7 @@ def run_report(report: str, study: str | Path, *, params: Mapping[str, Any] | No
     files.must_lie_outside(home, source)
     label = "-".join(part for part in (report, *(str(asked[k]) for k in ("month", "as_of", "school", "audience")
                                                  if asked.get(k))) if part)
-    with _staging(home, files.safe_name(label)) as staging:
+    with text_storage(source), _staging(home, files.safe_name(label)) as staging:
         executed = _execute(notebook, {**asked, "study": str(source)}, staging, kernel)
         target = base / _place(staging, report, source.resolve().name, asked)
         with _refused_when_unwritable(), files.whole_folder(target, staging=staging) as folder:

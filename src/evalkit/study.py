@@ -227,7 +227,9 @@ def check_study(folder: str | Path, *, out: str | Path | None = None) -> CheckOu
 def _study(folder: Path, read: StudyTables, *, as_of: pd.Timestamp | None, school: str) -> Study:
     year, inferred = school_year_of(read)
     given = dict(read.tables)
-    through = complete_through(given, read.config.rules, year)
+    if ("complete_through", year) not in read.memo:  # every moment of the study has the same
+        read.memo["complete_through", year] = complete_through(given, read.config.rules, year)
+    through = read.memo["complete_through", year]
     moment = as_of if as_of is not None else max(through.values(), default=last_day(given))
     known = up_to(given, moment)
     if school:

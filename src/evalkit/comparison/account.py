@@ -42,8 +42,9 @@ def build(frame: pd.DataFrame, problem: Problem, result: Result, weights: np.nda
     details = {"sentence": _sentence(problem, method), "fit": fit, "id": id_column, "denominator": denominator,
                "columns": columns, "score": shown, "treated": problem.treated, "weights": weights,
                **{k: v for k, v in result.extra.items() if k != "probability"}}
-    return Comparison(students, _dropped(frame, problem, reasons, place, id_column), flow_table(problem, weights),
-                      dict(problem.plan), _pairs(problem, result), remarks, details)
+    tables = {"dropped": lambda: _dropped(frame, problem, reasons, place, id_column),
+              "flow": lambda: flow_table(problem, weights), "pairs": lambda: _pairs(problem, result)}
+    return Comparison(students, dict(problem.plan), tables, remarks, details)
 
 
 def _students(frame: pd.DataFrame, problem: Problem, result: Result, weights: np.ndarray, shown: np.ndarray | None,

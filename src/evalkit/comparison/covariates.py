@@ -53,8 +53,9 @@ def is_number(values: pd.Series) -> bool:
     kind = values.dtype
     if pd.api.types.is_bool_dtype(kind) or pd.api.types.is_numeric_dtype(kind):
         return True
-    truths = values.map(lambda v: isinstance(v, bool | np.bool_) or v is None or v is pd.NA)
-    return bool(pd.api.types.is_object_dtype(kind) and truths.all())
+    if not pd.api.types.is_object_dtype(kind):
+        return False
+    return bool(values.map(lambda v: isinstance(v, bool | np.bool_) or v is None or v is pd.NA).all())
 
 
 def read_column(values: pd.Series, *, name: str) -> Column:

@@ -39,11 +39,9 @@ def measure_follow_up(world: World, members: pd.DataFrame, *, together: bool = T
     """Add the window's end and the outcome columns: enrolled/absent units and days, absence_rate, is_chronic."""
     ends = set_ends(world, members, together=together)
     out = []
-    for arm, book in ((1, world.book), (0, world.pool_book)):
-        mine = (members["treated"] == arm).to_numpy()
-        rows = members[mine]
-        last = ends[mine]
-        if arm == 0 and world.is_prior_cohort:
+    for mine, book in world.books_of(members["treated"]):
+        rows, last = members[mine], ends[mine]
+        if book is not world.book:
             last = _same_number(world, rows, last)
         spent = measure(world.study, book, rows["student_id"], rows["own_landmark"], np.minimum(last, NEVER))
         out.append(rows.assign(

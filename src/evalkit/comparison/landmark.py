@@ -8,7 +8,7 @@ matching.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -51,10 +51,12 @@ def landmark_comparison(study: Any, plan: Any, *, group_above: int = GROUP_ABOVE
     risk = build_risk(world, group_above=group_above)
     problem = _problem(risk.rows, options, world.strata, plan)
     result = _match(problem, risk.rows)
-    reasons = account.reasons_unused(problem, result, METHODS[plan.method])
+    def reasons() -> np.ndarray:
+        return account.reasons_unused(problem, result, METHODS[plan.method])
+
     members = measure_follow_up(world, _members(problem, result, risk.rows), together=result.pairs is not None)
     if members.empty:
-        raise account.nobody_left(problem, reasons)
+        raise account.nobody_left(problem, reasons())
     kept, lost = _keep(members, result, problem)
     if not (kept["treated"] == 1).any():
         raise UserError("No set is left with 20 enrolled school days of follow-up on both sides.",
@@ -190,7 +192,7 @@ def _keep(members: pd.DataFrame, result: Result, problem: Problem) -> tuple[pd.D
 
 
 def _build(world: World, risk: Risk, problem: Problem, result: Result, members: pd.DataFrame, kept: pd.DataFrame,
-           lost: pd.Series, reasons: np.ndarray) -> Comparison:
+           lost: pd.Series, reasons: Callable[[], np.ndarray]) -> Comparison:
     """The Comparison: kept rows with outcomes first, then the other rows at risk with weight 0."""
     shown = result.extra.get("probability", problem.score)
     students = _students(world, risk, problem, kept, shown)
@@ -203,9 +205,9 @@ def _build(world: World, risk: Risk, problem: Problem, result: Result, members: 
                "score": shown, "treated": treated, "weights": weights,
                "banners": tuple(b for key, b in BANNERS.items() if key == world.plan.comparison)}
     remarks = (*details["banners"], *risk.remarks, *problem.design.remarks, *result.remarks)
-    dropped = _dropped(risk, problem, members, lost, reasons, kept)
-    return Comparison(students, dropped, _flow(world, risk, members, kept), _plan_dict(world),
-                      _pairs(students), remarks, details)
+    tables = {"dropped": lambda: _dropped(risk, problem, members, lost, reasons(), kept),
+              "flow": lambda: _flow(world, risk, members, kept), "pairs": lambda: _pairs(students)}
+    return Comparison(students, _plan_dict(world), tables, remarks, details)
 
 
 def _plan_dict(world: World) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,14 +22,13 @@ class Comparison:
     with replacement and for weights), distance (the score; missing for covariate distances). dropped: a row for every
     row not used, with its reason. balance: a row a covariate. flow: from the data to the analysis, by arm. pairs: row
     positions in `students` of each treated and partner, and the round. plan: what was asked for. remarks: what was
-    done that the reader should know.
+    done that the reader should know. tables: how dropped, flow and pairs are made when they are first looked at
+    (eight of nine looks of a monthly review never do).
     """
 
     students: pd.DataFrame
-    dropped: pd.DataFrame
-    flow: pd.DataFrame
     plan: Mapping[str, Any]
-    pairs: pd.DataFrame
+    tables: Mapping[str, Callable[[], pd.DataFrame]]
     remarks: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -59,6 +58,21 @@ class Comparison:
         """Kish's effective number of students in each arm, after weighting."""
         return {name: effective_n(self.arm(arm)["weight"].to_numpy(float))
                 for name, arm in (("treated", 1), ("comparison", 0))}
+
+    @cached_property
+    def dropped(self) -> pd.DataFrame:
+        """A row for every row that is not used, with its reason."""
+        return self.tables["dropped"]()
+
+    @cached_property
+    def flow(self) -> pd.DataFrame:
+        """From the data to the analysis, by arm."""
+        return self.tables["flow"]()
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """Row positions in `students` of each treated and its partner, and the round."""
+        return self.tables["pairs"]()
 
     @cached_property
     def balance(self) -> pd.DataFrame:

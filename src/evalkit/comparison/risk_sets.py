@@ -55,6 +55,13 @@ class World:
     def is_prior_cohort(self) -> bool:
         return self.plan.comparison == "prior_cohort"
 
+    def books_of(self, treated: pd.Series) -> list[tuple[np.ndarray, DayBook]]:
+        """Which rows are measured in which day book: all in one, where both groups are of this year."""
+        mine = treated.to_numpy() == 1
+        if self.pool_book is self.book:
+            return [(np.ones(len(mine), dtype=bool), self.book)]
+        return [(mine, self.book), (~mine, self.pool_book)]
+
     @property
     def strata(self) -> list[str]:
         """The columns that must be equal at the landmark: the plan's exact ones, and the school within schools."""
@@ -278,8 +285,8 @@ def _waiting(world: World, pool: pd.DataFrame) -> pd.DataFrame:
 def _add_pre_rate(world: World, rows: pd.DataFrame) -> pd.DataFrame:
     """This year's absence rate from entry to the day before the landmark, missing below 15 enrolled days."""
     parts = []
-    for arm, book in ((1, world.book), (0, world.pool_book)):
-        mine = rows[rows["treated"] == arm]
+    for mask, book in world.books_of(rows["treated"]):
+        mine = rows[mask]
         spent = measure(world.study, book, mine["student_id"], None, mine["known_by"].to_numpy("int64") - 1)
         enough = spent["n_days"].fillna(0).to_numpy("int64") >= LEAST_BEFORE
         parts.append(mine.assign(pre_absence_rate=np.where(enough, spent["absence_rate"].to_numpy(float), np.nan),

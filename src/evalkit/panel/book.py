@@ -81,7 +81,14 @@ def open_days(study: Any, *, school_year: int | None = None, cut: Mapping[str, p
 
 
 def _codes(study: Any, year: int) -> pd.DataFrame:
-    return read_codes(_table(study, "code_table"), _table(study, "school"), study.rules, school_year=year)
+    """What the year's codes mean; read again only where the study's tables are others than last time."""
+    given = [study.tables.get(name) for name in ("code_table", "school")]
+    memo = getattr(getattr(study, "_all", None), "memo", {})
+    known, codes = memo.get(key := ("codes", year, study.rules), ((), None))
+    if not known or any(one is not other for one, other in zip(known, given, strict=True)):
+        codes = read_codes(_table(study, "code_table"), _table(study, "school"), study.rules, school_year=year)
+        memo[key] = given, codes
+    return codes
 
 
 def kept_rows(study: Any, year: int) -> Taken | None:

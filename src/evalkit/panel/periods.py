@@ -31,7 +31,7 @@ def add_periods(rows: step.Rows, source: Source | None, codes: pd.DataFrame, rul
     source: the table attendance_period or nothing. A file of missed periods only needs `[rules] periods_in_day`, or the
     rule homeroom; at a school that also sends daily rows it is left out without them, at any other it is refused.
     """
-    if source is None or (isinstance(source, pd.DataFrame) and not len(source)):
+    if source is None or (isinstance(source, pd.DataFrame) and not source["date"].between(rows.first, rows.last).any()):
         return rows
     table = _meant(rows, source, codes, rules)
     counts, meant = count_periods(table), table

@@ -6,7 +6,10 @@ date gives the same day book as reading the study anew, in a small part of the t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import narwhals as nw
 import pandas as pd
@@ -65,22 +68,40 @@ class InEngine:
 
 
 @dataclass(frozen=True)
+class AllKeys:
+    """The keys of every row of a year, read when they are first asked for and shared by all moments."""
+
+    opened: Callable[[], AbstractContextManager[step.Rows]]
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        with self.opened() as rows:
+            return collect_small(rows.keyed.with_columns(date=nw.col("date").cast(nw.Datetime("us"))), order=_KEYS)
+
+
+@dataclass(frozen=True)
 class Taken:
-    """The rows of a year in memory: said (more than present, with their meaning), keys (student, school and date of
-    every row), daily and periods (school_id x date: n, n_plain of daily and of period rows)."""
+    """The rows of a year in memory: said (more than present, with their meaning), daily and periods (school_id x date:
+    n, n_plain of daily and of period rows), up to `last`. every: the keys of every row, which only schools without
+    enrolment, or with a row for every day, are asked for."""
 
     said: pd.DataFrame
-    keys: pd.DataFrame
     daily: pd.DataFrame
     periods: pd.DataFrame
     last: pd.Timestamp
+    every: AllKeys
+
+    @cached_property
+    def keys(self) -> pd.DataFrame:
+        """Student, school and date of every row."""
+        return _until(self.every.frame, self.last)
 
     def up_to(self, last: pd.Timestamp) -> Taken | None:
         """The same rows up to `last`; nothing where the way periods are rolled up was another one then."""
-        parts = {name: _until(getattr(self, name), last) for name in ("said", "keys", "daily", "periods")}
+        parts = {name: _until(getattr(self, name), last) for name in ("said", "daily", "periods")}
         if not _same_roll_up(self.periods, parts["periods"]):
             return None
-        return Taken(**parts, last=last)
+        return replace(self, **parts, last=last)
 
     def counts(self) -> pd.DataFrame:
         both = [_per_school(part) for part in (self.daily, self.periods)]
@@ -115,16 +136,19 @@ def take_rows(events: Source, periods: Source | None, codes: pd.DataFrame, rules
               last: pd.Timestamp, engine: str = DEFAULT) -> Taken:
     """Read a year's rows once, in the engine, into memory."""
     first, end = cal.year_bounds(year)
-    sources = [events] if periods is None else [events, periods]
-    with open_session(engine, sources=sources) as session:
-        rows = step.open_rows(session, events, first=first, last=min(last, end))
-        rows = add_periods(rows, periods, codes, rules)
+
+    @contextmanager
+    def opened() -> Iterator[step.Rows]:
+        with open_session(engine, sources=[events] if periods is None else [events, periods]) as session:
+            rows = step.open_rows(session, events, first=first, last=min(last, end))
+            yield add_periods(rows, periods, codes, rules)
+
+    with opened() as rows:
         said = step.said_rows(step.interpret(rows, codes, rules)).select("student_id", "school_id", *step.SAID)
         said = collect_small(said, order=_KEYS)
-        keys = collect_small(rows.keyed.with_columns(date=nw.col("date").cast(nw.Datetime("us"))), order=_KEYS)
         daily = step.share_plain(rows, codes, by=_BY_DAY)
         rolled = pd.DataFrame() if rows.meant is None else count_periods(rows.meant, by=_BY_DAY)
-    return Taken(said, keys, daily, rolled, min(last, end))
+    return Taken(said, daily, rolled, min(last, end), AllKeys(opened))
 
 
 def _until(frame: pd.DataFrame, last: pd.Timestamp) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from evalkit.programme.spans import (
     active_assignments,
     assignments,
     held_contacts,
+    kept,
     matched_days,
     next_school_day,
     year_days,
@@ -68,6 +69,10 @@ def answered_absences(study, start=None, end=None) -> pd.DataFrame:
     next school day; reached when such a call was held. Grain: student_id x date. Counted by the day the answer is due,
     so that every absence stands in exactly one month.
     """
+    return kept(study, f"answered_absences {start} {end}", lambda: _answered_absences(study, start, end)).copy()
+
+
+def _answered_absences(study, start, end) -> pd.DataFrame:
     days = matched_days(study, None, end)
     missed = days[days["absent_units"] > 0].copy()
     missed["due_on"] = next_school_day(year_days(study), missed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from evalkit.programme.dosage import answered_absences, wilson
-from evalkit.programme.spans import active_assignments, assignments, held_contacts, year_days
+from evalkit.programme.spans import active_assignments, assignments, held_contacts, kept, year_days
 from evalkit.selection import CAPS
 
 SMALL_CASELOAD = 10
@@ -19,6 +19,11 @@ def caseloads(study, start=None, end=None, *, caps: dict[str, int] | None = None
     Sorted by school and mentor, never by a result. `is_small` marks a mentor whose absences are too few to say
     anything (under 10): such a row is student data.
     """
+    key = f"caseloads {start} {end} {sorted((caps or {}).items())}"
+    return kept(study, key, lambda: _caseloads(study, start, end, caps)).copy()
+
+
+def _caseloads(study, start, end, caps: dict[str, int] | None) -> pd.DataFrame:
     mentors = study.table("mentor")
     active = active_assignments(study).groupby("mentor_id")["student_id"].nunique()
     table = mentors[["mentor_id", "school_id", "mentor_type", "capacity"]].copy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from evalkit.estimators.multiple import benjamini_hochberg
 from evalkit.measures import is_chronic, prior_rates
@@ -67,7 +67,7 @@ def compared(frame: pd.DataFrame) -> pd.DataFrame:
     shrunken = frame["expected"] + difference * np.divide(between, total**2, out=np.zeros(len(frame)), where=total > 0)
     p = np.ones(len(frame))
     if able.sum() >= 3:
-        p[able] = 2 * stats.norm.sf(np.abs(difference[able]) / total[able])
+        p[able] = 2 * special.ndtr(-np.abs(difference[able]) / total[able])
     q = np.ones(len(frame))
     q[able] = benjamini_hochberg(p[able]) if able.any() else []
     way = np.where(difference < 0, "lower", "higher")

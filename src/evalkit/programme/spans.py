@@ -34,6 +34,10 @@ def active_assignments(study, on=None) -> pd.DataFrame:
 
 def assignments(study) -> pd.DataFrame:
     """The study year's pairings begun by as_of, of the school asked for. Grain: student_id x mentor_id x begin_date."""
+    return kept(study, "assignments", lambda: _assignments(study))
+
+
+def _assignments(study) -> pd.DataFrame:
     table = study.table("assignment")
     table = table[table["begin_date"].notna() & (table["begin_date"] <= study.as_of)]
     days = year_days(study)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from evalkit.measures import days_left
-from evalkit.programme import active_assignments, book_of
+from evalkit.programme import active_assignments, book_of, kept
 from evalkit.render.blocks import Column, Table
 from evalkit.reports.month_facts import Facts
 from evalkit.reports.month_lists import RULES
@@ -92,16 +92,14 @@ class People:
 def list_frame(study, facts: Facts, name: str, people: People) -> pd.DataFrame:
     """One list as it is shown and as it goes to the workbook. Grain: student_id."""
     rows = facts.lists[name]
-    year = facts.now.set_index("student_id")
-    left = days_left(study, book=book_of(study)).set_index("student_id")["days_left"].to_dict()
-    schools = facts.now.set_index("student_id")["school_id"].to_dict()
+    missed, schools, left = kept(study, "list columns", lambda: _of_everybody(study, facts))
     frame = pd.DataFrame(
         {
             "student_id": rows["student_id"],
             "student": [people.name(s) for s in rows["student_id"]],
             "place": [people.place(s, schools.get(s, "")) for s in rows["student_id"]],
             "seen": [_seen(name, row) for row in rows.itertuples()],
-            "missed": [_missed(year, s) for s in rows["student_id"]],
+            "missed": [missed.get(s, "–") for s in rows["student_id"]],
             "left": [_left(name, left.get(s)) for s in rows["student_id"]],
             "next": [_next(name, row, people) for row in rows.itertuples()],
         }
@@ -110,6 +108,17 @@ def list_frame(study, facts: Facts, name: str, people: People) -> pd.DataFrame:
         order = [0 if (left.get(s) is not None and left.get(s) >= 0) else 1 for s in rows["student_id"]]
         frame = frame.assign(order=order).sort_values("order", kind="stable").drop(columns="order")
     return frame.reset_index(drop=True)
+
+
+def _of_everybody(study, facts: Facts) -> tuple[dict[str, str], dict[str, str], dict[str, int]]:
+    """By student: days missed of days enrolled, school, and days left before 10 %."""
+    now = facts.now
+    missed = [f"{_units(absent)} of {_units(of)}"
+              for absent, of in zip(now["absent_units"], now["enrolled_units"], strict=True)]
+    left = days_left(study, book=book_of(study))
+    schools = dict(zip(now["student_id"], now["school_id"], strict=True))
+    return (dict(zip(now["student_id"], missed, strict=True)), schools,
+            dict(zip(left["student_id"], left["days_left"], strict=True)))
 
 
 def short(name: str, most: int = 26) -> str:
@@ -123,13 +132,6 @@ def short(name: str, most: int = 26) -> str:
 def _units(value) -> str:
     days = float(value) / UNITS_PER_DAY
     return number(days, 0 if days.is_integer() else 1)
-
-
-def _missed(year: pd.DataFrame, student: str) -> str:
-    if student not in year.index:
-        return "–"
-    row = year.loc[student]
-    return f"{_units(row['absent_units'])} of {_units(row['enrolled_units'])}"
 
 
 def _left(name: str, left) -> str:
