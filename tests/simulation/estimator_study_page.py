@@ -32,7 +32,7 @@ QUIET: dict[tuple[str, str], str] = {
     ("interrupted_series", "null_regression"):
         "the same dip, seen more often with schools beside it that did not change",
     ("panel_poisson", "null_regression"):
-        "the dip of these counts is no wider than the estimate's own standard error, too little for 144 students to see "
+        "the dip of these counts is no wider than the estimate's own standard error, too little to see in 144 students "
         "(the specification curve objects in two thirds, but does so where all is well too)",
     ("twfe", "cohort"):
         "cohorts that differ move it less than an effect that grows; the staggered estimators beside it show the gap",
