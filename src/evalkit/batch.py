@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from evalkit import files
-from evalkit.engine import text_storage
 from evalkit.errors import INTERNAL_ERROR, UsageError, UserError, must_be_one_of
 
 BY = ("school",)
@@ -40,6 +39,8 @@ def run_batch(report: str, study: str | Path, *, by: str = "school", params: Map
     scheduler: the address of a dask.distributed scheduler whose workers see the same folders. A school whose finished
     folder was made of the same inputs, parameters and version is left alone; `tell` hears of each school as it ends.
     """
+    from evalkit.kernels.notebooks import find_notebook
+    from evalkit.run import working_on
     from evalkit.study import forget_reading
 
     must_be_one_of("by", by, BY)
@@ -52,7 +53,7 @@ def run_batch(report: str, study: str | Path, *, by: str = "school", params: Map
         raise UsageError("A batch makes every school.", remedy="Use evalkit run for one school.")
     base, source = files.locate(out).absolute(), files.locate(study)
     try:
-        with text_storage(source):
+        with working_on(source, find_notebook(report)):
             todo, done = _plan(report, source, asked, base)
         for outcome in done:
             tell(outcome)
@@ -152,12 +153,13 @@ def make_school(report: str, study: str, params: dict[str, Any], out: str, schoo
 
     Never raises: a failure is an outcome, in one sentence.
     """
-    from evalkit.run import run_report
+    from evalkit.kernels.notebooks import find_notebook
+    from evalkit.run import run_report, working_on
     from evalkit.study import keep_reading
 
     begun = time.monotonic()
     try:
-        with text_storage(files.locate(study)):
+        with working_on(files.locate(study), find_notebook(report)):
             keep_reading(study)
         run_report(report, study, params={**params, "school": school}, out=out, index=False)
     except UserError as problem:

@@ -14,6 +14,7 @@ from typing import Any
 from evalkit import files
 from evalkit.engine import text_storage
 from evalkit.errors import UsageError, UserError
+from evalkit.kernels.inprocess import uses_only_evalkit
 from evalkit.kernels.notebooks import Parameter, find_notebook, read_parameters
 from evalkit.reports.params import check_form, check_type, folder_of, unknown_parameter
 
@@ -42,7 +43,7 @@ def run_report(report: str, study: str | Path, *, params: Mapping[str, Any] | No
     files.must_lie_outside(home, source)
     label = "-".join(part for part in (report, *(str(asked[k]) for k in ("month", "as_of", "school", "audience")
                                                  if asked.get(k))) if part)
-    with text_storage(source), _staging(home, files.safe_name(label)) as staging:
+    with working_on(source, notebook), _staging(home, files.safe_name(label)) as staging:
         executed = _execute(notebook, {**asked, "study": str(source)}, staging, kernel)
         target = base / _place(staging, report, source.resolve().name, asked)
         with _refused_when_unwritable(), files.whole_folder(target, staging=staging) as folder:
@@ -52,6 +53,14 @@ def run_report(report: str, study: str | Path, *, params: Mapping[str, Any] | No
     if index:
         _index(base)
     return target
+
+
+@contextlib.contextmanager
+def working_on(study: Path, notebook: Path) -> Iterator[None]:
+    """How texts are held while one of our own notebooks works on a study; a reader's own cells find pandas as it is."""
+    own = uses_only_evalkit(json.loads(notebook.read_text(encoding="utf-8")))
+    with text_storage(study) if own else contextlib.nullcontext():
+        yield
 
 
 def check_parameters(report: str, notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:

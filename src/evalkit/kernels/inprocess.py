@@ -30,6 +30,23 @@ def _is_plain(source: str | list[str]) -> bool:
                    for node in ast.walk(tree))
 
 
+def uses_only_evalkit(notebook: Mapping[str, Any]) -> bool:
+    """Whether the cells import nothing but evalkit, as ours do: what else a reader's cells do is not known to us."""
+    sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    names = [name for source in sources for name in _imported(source)]
+    return all(name.partition(".")[0] == "evalkit" for name in names) and not any("day_name" in s for s in sources)
+
+
+def _imported(source: str) -> list[str]:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return ["(not plain Python)"]
+    return [name for node in ast.walk(tree) for name in (
+        [alias.name for alias in node.names] if isinstance(node, ast.Import)
+        else [node.module or ""] if isinstance(node, ast.ImportFrom) else [])]
+
+
 def run_cells(notebook_manager: Any) -> None:
     """Run each code cell and keep its outputs. An exception ends the run as itself."""
     from IPython.core.formatters import DisplayFormatter

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from evalkit.patterns.days import WEEKDAYS
+from evalkit.patterns.days import WEEKDAYS, weekday_names
 from evalkit.rules import UNITS_PER_DAY
 
 
@@ -28,8 +28,8 @@ def weekday_counts(absences: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
     per_day.
     """
     missed = absences[absences["absent_units"] > 0]
-    name = missed["date"].dt.day_name()
-    known = days.drop_duplicates("date")["date"].dt.day_name().value_counts()
+    name = weekday_names(missed["date"])
+    known = pd.Series(weekday_names(days["date"].drop_duplicates()), dtype="str").value_counts()
     table = (
         pd.DataFrame(
             {

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
+_ALL_DAYS = np.array([*WEEKDAYS, "Saturday", "Sunday"])
 MIN_DAYS = 4
 SPECIAL = ("before_holiday", "after_holiday", "early_dismissal", "late_start", "remote", "weather")
 NO_HOLIDAY = ("weather", "emergency", "strike")
@@ -14,10 +15,15 @@ NO_HOLIDAY = ("weather", "emergency", "strike")
 
 def day_classes(dates: pd.DatetimeIndex) -> dict[str, np.ndarray]:
     """Classes of days that are the same in every school: pattern code -> dates (bool)."""
-    names, month = dates.day_name(), dates.strftime("%Y-%m")
+    names, month = weekday_names(dates), dates.strftime("%Y-%m")
     classes = {f"weekday={name}": np.asarray(names == name) for name in WEEKDAYS}
     classes |= {f"month={name}": np.asarray(month == name) for name in pd.unique(month)}
     return {name: days for name, days in classes.items() if is_enough(days)}
+
+
+def weekday_names(dates: pd.DatetimeIndex | pd.Series) -> np.ndarray:
+    """The English weekday of each date (pandas' own day_name fails where texts are held as Python's strings)."""
+    return _ALL_DAYS[pd.DatetimeIndex(dates).dayofweek]
 
 
 def is_enough(days: np.ndarray) -> bool:
