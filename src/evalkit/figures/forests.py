@@ -288,9 +288,21 @@ def _benchmark_row(canvas: Canvas, scale: Scale, top: float, lines: list[tuple[f
     marker(canvas, at, y, str(row[kind]))
     end = max([at, *(scale.clip(v) for v in known([row[high]]))]) + 10
     start = min([at, *(scale.clip(v) for v in known([row[low]]))]) - 10
-    weight = 700 if own else 400
+    _beside(canvas, (start, end), (y + 4.5, top + 13), scale(0), text, 700 if own else 400)
+
+
+def _beside(canvas: Canvas, sides: tuple[float, float], rows: tuple[float, float], zero: float, text: str,
+            weight: int) -> None:
+    """Words to the right of a bar, else to its left; in the row of the name where they would lie on the zero line."""
     wide = text_width(text, weight=weight)
-    if end + wide <= canvas.width:
-        canvas.text(end, y + 4.5, text, weight=weight, color=INK, halo=True)
+
+    def fits(begin: float) -> bool:
+        return 0 <= begin and begin + wide <= canvas.width and not begin - 4 < zero < begin + wide + 4
+
+    if fits(sides[1]):
+        x, y, anchor = sides[1], rows[0], "start"
+    elif fits(sides[0] - wide):
+        x, y, anchor = sides[0], rows[0], "end"
     else:
-        canvas.text(max(start, wide), y + 4.5, text, weight=weight, color=INK, anchor="end", halo=True)
+        x, y, anchor = zero - 6 if zero > wide + 6 else canvas.width - 4, rows[1], "end"
+    canvas.text(x, y, text, weight=weight, color=INK, anchor=anchor, halo=True)

@@ -16,6 +16,9 @@ from evalkit.render.theme import page_footer, words
 
 View = dict[str, Any]
 _GOOD, _OPEN = ("done", "hecho", "closed", "pass"), ("open", "abierto", "late", "waiting", "caution", "fail")
+PHONE, FIRST_ON_PHONE, BESIDE = 207, 52, 6
+"""Room for a table on a phone, what its first column needs at least, and the gap between columns, in pt at table size
+(358 px, 90 px and 10 px of text of 14 px)."""
 
 
 def said_as(text: object) -> str:
@@ -186,12 +189,13 @@ def _figure(block: b.Figure, setting: Setting) -> View:
 
 def _table(block: b.Table, setting: Setting) -> View:
     view = table_view(block.data, block.columns, setting, total_row=block.total_row, most_rows=block.most_rows)
+    view, folded = _without_hidden_columns(view, setting)
     shown = setting.words["shown"].format(n=view["n_shown"], all=view["n_rows"]) if view["cut"] else ""
     if shown and setting.context.audience == b.TEAM:
         shown += " " + setting.words["workbook"]
     note = setting.told_once(block.note, block.data)
     return view | {"title": runs(block.title), "measure": runs(block.measure), "name": setting.name(block.title),
-                   "note": runs(" ".join(part for part in (shown, note) if part))}
+                   "note": runs(" ".join(part for part in (shown, folded, note) if part))}
 
 
 def table_view(data: Released | pd.DataFrame, columns: tuple[b.Column, ...], setting: Setting, *,
@@ -211,7 +215,7 @@ def table_view(data: Released | pd.DataFrame, columns: tuple[b.Column, ...], set
         "heads": heads,
         "rows": rows,
         "natural": _natural(heads, rows),
-        "stack": bool(wordy) and len(heads) > 2,
+        "stack": len(heads) > 2 and (bool(wordy) or _is_wide(heads, rows)),
         "n_rows": n_rows,
         "n_shown": n_shown,
         "cut": n_shown < n_rows,
@@ -221,6 +225,25 @@ def table_view(data: Released | pd.DataFrame, columns: tuple[b.Column, ...], set
         "name": "",
         "words": setting.words,
     }
+
+
+def _without_hidden_columns(view: View, setting: Setting) -> tuple[View, str]:
+    """The table without the columns that hide every cell, and the sentence that names them."""
+    gone = [j for j in range(1, len(view["heads"])) if view["rows"] and all(r["cells"][j]["hidden"] for r in view["rows"])]
+    if not gone:
+        return view, ""
+    kept = [j for j in range(len(view["heads"])) if j not in gone]
+    heads = [view["heads"][j] for j in kept]
+    rows = [row | {"cells": [row["cells"][j] for j in kept]} for row in view["rows"]]
+    names = ", ".join(dict.fromkeys(view["heads"][j]["label"] for j in gone))
+    said = setting.words["hidden_throughout"].format(columns=names)
+    return view | {"heads": heads, "rows": rows, "natural": _natural(heads, rows)}, said
+
+
+def _is_wide(heads: list[View], rows: list[View]) -> bool:
+    """Whether a phone (390 px) is too narrow for the columns side by side; the first may wrap its words."""
+    first, *others = _natural(heads, rows)
+    return min(first, FIRST_ON_PHONE) + sum(width + BESIDE for width in others) > PHONE
 
 
 def _natural(heads: list[View], rows: list[View]) -> list[float]:

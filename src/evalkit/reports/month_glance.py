@@ -34,7 +34,7 @@ LIST_WORDS = {
     "no_family_contact": "Family not met within 10 school days of the match",
     "escalations": "Students for whom a mentor asked the team for help",
     "newly_flagged": "First early-warning sign since the last review",
-    "crossed_10": "Reached 10% of days missed since the last review",
+    "crossed_10": "First time at 10% of days missed this year, since the last review",
 }
 
 

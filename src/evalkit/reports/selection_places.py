@@ -28,7 +28,7 @@ from evalkit.selection.places import (
 )
 from evalkit.wording import grade_words, listed, percent
 
-LINE_WORDS = "20% or more of its students missed 10% or more of days"
+LINE_WORDS = "20% or more of students missed 10% or more of days"
 LEVELS = ((0.3, "30% or more"), (0.2, "20 to 30%"), (0.1, "10 to 20%"), (0.0, "under 10%"))
 SIGN_WORDS = {"attendance": "attendance", "course": "course failed", "behavior": "behavior referral"}
 MOST_SPOTS, MOST_SCHOOLS = 8, 12
@@ -61,7 +61,7 @@ def _school_table(study, found: Selection) -> Table:
     rows = breakdown(frame, "school_id", rules=study.rules)
     marks = 5 * rows["n_chronic"] >= rows["n_students"]
     marks &= rows["school_id"].ne("all")
-    rows = rows.assign(group=[short(study.school_name(s)) if s != "all" else "all" for s in rows["school_id"]],
+    rows = rows.assign(group=[short(study.school_name(s)) if s != "all" else "All" for s in rows["school_id"]],
                        mark=marks.map({True: "20%+", False: ""}))
     return Table("By school", f"Students by share of days missed, {found.basis}: number and percent.",
                  rows.drop(columns="school_id"), (*breakdown_columns("School"), Column("mark", "Mark")),

@@ -110,8 +110,8 @@ THEMES = ("greeting", "knows_my_name", "too_many_calls", "bus", "schedule", "tru
 QUOTES = {
     "student": ("Someone is glad when I walk in.", "I like that she asks about my week."),
     "family": ("They called to help, not to scold.", "The bus pass made the difference for us."),
-    "teacher": ("I see more hands up in first period.", "We could share the plan sooner."),
-    "mentor": ("Short hellos work better than long talks.", "I need a faster way to log calls."),
+    "teacher": ("I see more hands up in first period.", "The shared plan helps me call sooner."),
+    "mentor": ("Short hellos work better than long talks.", "Logging a call takes me one minute now."),
     "partner": ("Referrals reach us with what we need.", "We have room for ten more families."),
 }
 
