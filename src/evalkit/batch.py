@@ -39,8 +39,6 @@ def run_batch(report: str, study: str | Path, *, by: str = "school", params: Map
     scheduler: the address of a dask.distributed scheduler whose workers see the same folders. A school whose finished
     folder was made of the same inputs, parameters and version is left alone; `tell` hears of each school as it ends.
     """
-    from evalkit.kernels.notebooks import find_notebook
-    from evalkit.run import working_on
     from evalkit.study import forget_reading
 
     must_be_one_of("by", by, BY)
@@ -53,12 +51,11 @@ def run_batch(report: str, study: str | Path, *, by: str = "school", params: Map
         raise UsageError("A batch makes every school.", remedy="Use evalkit run for one school.")
     base, source = files.locate(out).absolute(), files.locate(study)
     try:
-        with working_on(source, find_notebook(report)):
-            todo, done = _plan(report, source, asked, base)
+        todo, done = _plan(report, source, asked, base)
         for outcome in done:
             tell(outcome)
         if todo:
-            with _executor(min(workers, len(todo)), scheduler) as pool:
+            with _executor(min(workers, len(todo)), scheduler, (str(source), report)) as pool:
                 done += _all(pool, report, source, asked, base, todo, tell)
     finally:
         forget_reading(source)
@@ -153,14 +150,12 @@ def make_school(report: str, study: str, params: dict[str, Any], out: str, schoo
 
     Never raises: a failure is an outcome, in one sentence.
     """
-    from evalkit.kernels.notebooks import find_notebook
-    from evalkit.run import run_report, working_on
+    from evalkit.run import run_report
     from evalkit.study import keep_reading
 
     begun = time.monotonic()
     try:
-        with working_on(files.locate(study), find_notebook(report)):
-            keep_reading(study)
+        keep_reading(study)
         run_report(report, study, params={**params, "school": school}, out=out, index=False)
     except UserError as problem:
         where = f" ({problem.where})" if problem.where else ""
@@ -172,7 +167,7 @@ def make_school(report: str, study: str, params: dict[str, Any], out: str, schoo
 
 
 @contextlib.contextmanager
-def _executor(workers: int, scheduler: str) -> Iterator[Executor | None]:
+def _executor(workers: int, scheduler: str, work: tuple[str, str]) -> Iterator[Executor | None]:
     """Where schools are made: a dask scheduler, fresh processes (spawned, as on Windows), or here."""
     if scheduler:
         with _dask(scheduler) as pool:
@@ -183,11 +178,22 @@ def _executor(workers: int, scheduler: str) -> Iterator[Executor | None]:
         import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
 
-        pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+        pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"),
+                                   initializer=_begin_worker, initargs=work)
         try:
             yield pool
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin_worker(study: str, report: str) -> None:
+    """A worker process makes reports of this study and nothing else, to its end."""
+    from evalkit.run import working_on
+
+    _WORKING.enter_context(working_on(study, report))
+
+
+_WORKING = contextlib.ExitStack()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from evalkit import files
-from evalkit.engine import text_storage
 from evalkit.errors import UsageError, UserError
 from evalkit.kernels.inprocess import uses_only_evalkit
 from evalkit.kernels.notebooks import Parameter, find_notebook, read_parameters
@@ -43,7 +42,7 @@ def run_report(report: str, study: str | Path, *, params: Mapping[str, Any] | No
     files.must_lie_outside(home, source)
     label = "-".join(part for part in (report, *(str(asked[k]) for k in ("month", "as_of", "school", "audience")
                                                  if asked.get(k))) if part)
-    with working_on(source, notebook), _staging(home, files.safe_name(label)) as staging:
+    with _staging(home, files.safe_name(label)) as staging:
         executed = _execute(notebook, {**asked, "study": str(source)}, staging, kernel)
         target = base / _place(staging, report, source.resolve().name, asked)
         with _refused_when_unwritable(), files.whole_folder(target, staging=staging) as folder:
@@ -56,10 +55,16 @@ def run_report(report: str, study: str | Path, *, params: Mapping[str, Any] | No
 
 
 @contextlib.contextmanager
-def working_on(study: Path, notebook: Path) -> Iterator[None]:
-    """How texts are held while one of our own notebooks works on a study; a reader's own cells find pandas as it is."""
-    own = uses_only_evalkit(json.loads(notebook.read_text(encoding="utf-8")))
-    with text_storage(study) if own else contextlib.nullcontext():
+def working_on(study: str | Path, report: str) -> Iterator[None]:
+    """How texts are held while this process, in one thread, does nothing but make a report of ours.
+
+    Only the command line and the workers of a batch do. Who calls `run_report` from Python, and a reader's own cells,
+    find pandas as it is: the setting is the whole process's.
+    """
+    from evalkit.engine import text_storage
+
+    notebook = json.loads(find_notebook(report).read_text(encoding="utf-8"))
+    with text_storage(files.locate(study)) if uses_only_evalkit(notebook) else contextlib.nullcontext():
         yield
 
 

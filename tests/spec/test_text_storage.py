@@ -9,7 +9,7 @@ import pytest
 
 from evalkit import engine
 from evalkit.kernels.inprocess import uses_only_evalkit
-from evalkit.run import run_report
+from evalkit.run import run_report, working_on
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 
@@ -19,7 +19,8 @@ def test_both_ways_of_holding_texts_give_the_same_bytes(report, tmp_path, monkey
     made = {}
     for name, size in (("python", engine.SMALL_STUDY), ("arrow", 0)):
         monkeypatch.setattr(engine, "SMALL_STUDY", size)
-        folder = run_report(report, SAMPLE, params={"month": "2026-02"}, out=tmp_path / name)
+        with working_on(SAMPLE, report):
+            folder = run_report(report, SAMPLE, params={"month": "2026-02"}, out=tmp_path / name)
         made[name] = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*"))
                       if path.suffix in (".html", ".json", ".csv") and path.name != "MANIFEST.json"}
     assert made["python"].keys() == made["arrow"].keys() and len(made["arrow"]) > 3

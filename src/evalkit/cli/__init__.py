@@ -123,11 +123,13 @@ def batch(report: Annotated[str, typer.Argument(metavar="REPORT", help="A notebo
           settings: SetOption = None) -> None:
     """Run one report for every school; what is finished and unchanged is left alone."""
     from evalkit.batch import FAILED, run_batch
+    from evalkit.run import working_on
 
     given = {"month": month, "as_of": as_of, "audience": audience if audience != "team" else ""}
     params = {**{key: value for key, value in given.items() if value}, **_settings(settings or [])}
-    done = run_batch(report, study, by=by, params=params, workers=workers, scheduler=scheduler, out=out,
-                     tell=_tell_school)
+    with working_on(study, report):
+        done = run_batch(report, study, by=by, params=params, workers=workers, scheduler=scheduler, out=out,
+                         tell=_tell_school)
     failed = [outcome for outcome in done if outcome.state == FAILED]
     counts = {state: sum(outcome.state == state for outcome in done) for state in ("made", "unchanged", FAILED)}
     say(f"{len(done)} schools: " + ", ".join(f"{n} {state}" for state, n in counts.items()) + ".")
@@ -294,9 +296,9 @@ def list_(what: Annotated[str, typer.Argument(metavar="[reports|estimators|check
 
 
 def _run_one(report: str, study: Path, params: dict[str, Any], out: Path) -> None:
-    from evalkit.run import run_report
+    from evalkit.run import run_report, working_on
 
-    with progress(f"Making {report}"):
+    with progress(f"Making {report}"), working_on(study, report):
         folder = run_report(report, study, params=params, out=out)
     say(f"{report}: {shown(folder / 'report.html')}")
 

@@ -297,7 +297,7 @@ def _beside(canvas: Canvas, sides: tuple[float, float], rows: tuple[float, float
     wide = text_width(text, weight=weight)
 
     def fits(begin: float) -> bool:
-        return 0 <= begin and begin + wide <= canvas.width and not begin - 4 < zero < begin + wide + 4
+        return begin >= 0 and begin + wide <= canvas.width and not begin - 4 < zero < begin + wide + 4
 
     if fits(sides[1]):
         x, y, anchor = sides[1], rows[0], "start"

@@ -229,7 +229,8 @@ def table_view(data: Released | pd.DataFrame, columns: tuple[b.Column, ...], set
 
 def _without_hidden_columns(view: View, setting: Setting) -> tuple[View, str]:
     """The table without the columns that hide every cell, and the sentence that names them."""
-    gone = [j for j in range(1, len(view["heads"])) if view["rows"] and all(r["cells"][j]["hidden"] for r in view["rows"])]
+    gone = [j for j in range(1, len(view["heads"]))
+            if view["rows"] and all(row["cells"][j]["hidden"] for row in view["rows"])]
     if not gone:
         return view, ""
     kept = [j for j in range(len(view["heads"])) if j not in gone]
