@@ -107,27 +107,3 @@ def _half(grid: DayGrid, cells: dict[str, np.ndarray], rows: np.ndarray) -> tupl
     place = np.cumsum(rows) - 1
     half = part_of(grid, rows)
     return half, {name: place[members[rows[members]]] for name, members in cells.items()}
-
-
-def within_parents(table: pd.DataFrame) -> pd.DataFrame:
-    """Mark cells that say what one of their two groups says: a reason the group has as well, unless the cell is clearly
-    above; and classes absent on the same days, or routes and zips, that have a calendar finding of their own or of one
-    of their groups; and longer spells of a group that has a hard month.
-
-    Fills `explained_by`; calendar cells are judged by taking the stronger finding out (`explain`).
-    """
-    found = table[table["is_finding"] & table["explained_by"].eq("")]
-    groups = found[~is_cell(found["group"])].set_index(["kind", "group", "pattern"])["rate_ratio"]
-    calendar = found[found["kind"].eq("calendar")].sort_values("p_value").drop_duplicates("group").set_index("group")
-    explained = table["explained_by"].copy()
-    for row in found[is_cell(found["group"]) & found["kind"].eq("reasons")].itertuples():
-        for parent in row.group.split(AND):
-            ratio = groups.get(("reasons", parent, row.pattern))
-            if ratio is not None and row.ci_low <= ratio:
-                explained[row.Index] = f"{parent} {row.pattern}"
-    same = (table["q_value"] < SURE) & (table["pattern"].eq("same_days") | table["pattern"].eq("long_spells"))
-    for row in table[same & table["explained_by"].eq("")].itertuples():
-        for name in (row.group, *row.group.split(AND)):
-            if name in calendar.index:
-                explained[row.Index] = f"{name} {calendar.loc[name, 'pattern']}"
-    return table.assign(explained_by=explained)

@@ -38,12 +38,12 @@ def explain(grid: DayGrid, table: pd.DataFrame, *, most: int = 6) -> pd.DataFram
             break
         first, rest = firsts.iloc[0], open_.drop(index=[*taken, firsts.index[0]], errors="ignore")
         taken.add(firsts.index[0])
-        left = _without(left, groups[first["group"]], days_of(grid, groups[first["group"]], first["pattern"]))
+        left = without(left, groups[first["group"]], days_of(grid, groups[first["group"]], first["pattern"]))
         inside = _inside(rest, first)
         above |= set(rest.index[inside & (rest["ci_low"] > first["rate_ratio"])])
         by = f"{first['group']} {first['pattern']}"
         table.loc[rest.index[inside & ~rest.index.isin(above)], "explained_by"] = by
-        _fade(table, _again(left, groups, rest[~inside & ~rest.index.isin(above)]), by)
+        fade(table, again(left, groups, rest[~inside & ~rest.index.isin(above)]), by)
     return _under_cells(grid, table, groups)
 
 
@@ -63,7 +63,7 @@ def _inside(rows: pd.DataFrame, group: pd.Series) -> pd.Series:
     return pd.Series(inside, index=rows.index, dtype=bool) & rows["pattern"].eq(group["pattern"])
 
 
-def _fade(table: pd.DataFrame, again: pd.DataFrame, by: str) -> None:
+def fade(table: pd.DataFrame, again: pd.DataFrame, by: str) -> None:
     """Write what is left of the rows that are no longer clear into the table, in place."""
     flipped = (again["rate_ratio"] > 1) != (table.loc[again.index, "rate_ratio"] > 1)
     gone = again[~(again["p_value"] < LEFT_OVER) | flipped]
@@ -78,12 +78,12 @@ def _under_cells(grid: DayGrid, table: pd.DataFrame, groups: dict[str, np.ndarra
         parents = open_[open_["group"].isin(cell.group.split(AND)) & open_["pattern"].eq(cell.pattern)]
         if parents.empty:
             continue
-        left = _without(grid, groups[cell.group], days_of(grid, groups[cell.group], cell.pattern))
-        _fade(table, _again(left, groups, parents), f"{cell.group} {cell.pattern}")
+        left = without(grid, groups[cell.group], days_of(grid, groups[cell.group], cell.pattern))
+        fade(table, again(left, groups, parents), f"{cell.group} {cell.pattern}")
     return table
 
 
-def _without(grid: DayGrid, members: np.ndarray, days: np.ndarray) -> DayGrid:
+def without(grid: DayGrid, members: np.ndarray, days: np.ndarray) -> DayGrid:
     """The grid without these students on these days: neither enrolled nor absent."""
     school, absent, enrolled = grid.school.copy(), grid.absent.copy(), grid.enrolled.copy()
     cells = np.ix_(members, np.flatnonzero(days))
@@ -91,7 +91,7 @@ def _without(grid: DayGrid, members: np.ndarray, days: np.ndarray) -> DayGrid:
     return replace(grid, school=school, absent=absent, enrolled=enrolled)
 
 
-def _again(grid: DayGrid, groups: dict[str, np.ndarray], rows: pd.DataFrame) -> pd.DataFrame:
+def again(grid: DayGrid, groups: dict[str, np.ndarray], rows: pd.DataFrame) -> pd.DataFrame:
     """The figures of each row on what is left; missing where too little is left to say."""
     own = {name: groups[name] for name in rows["group"].unique()}
     member = membership(own, len(grid.students))

@@ -9,11 +9,12 @@ import pandas as pd
 
 from evalkit.errors import must_be_one_of
 from evalkit.patterns.calendar import COLUMNS, find_calendar
-from evalkit.patterns.cells import SURE, find_cells, within_parents
+from evalkit.patterns.cells import SURE, find_cells
 from evalkit.patterns.grid import DayGrid, day_grid
 from evalkit.patterns.peel import explain
 from evalkit.patterns.reasons import find_reasons, with_reasons
 from evalkit.patterns.runs import find_runs
+from evalkit.patterns.shadows import explain_by_days, within_parents
 from evalkit.patterns.shared import find_late_mornings, find_shared
 
 KINDS = ("reasons", "calendar", "shared", "runs")
@@ -72,7 +73,7 @@ def search_grid(
     found = [part for part in found if len(part)]
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
     table = table.astype(dict.fromkeys(FIGURES, "float64"))
-    return _judged(within_parents(explain(grid, _judged(table))))
+    return _judged(within_parents(grid, explain_by_days(grid, explain(grid, _judged(table)))))
 
 
 def _judged(table: pd.DataFrame) -> pd.DataFrame:
