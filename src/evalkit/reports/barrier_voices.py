@@ -8,7 +8,7 @@ import pandas as pd
 
 from evalkit.patterns.notes import answers_given, precision_of
 from evalkit.patterns.voices import agreement_word, coder_agreement, survey_by_band, what_people_said
-from evalkit.render.blocks import Column, Paragraph, Row, Table
+from evalkit.render.blocks import Column, Paragraph, Table
 from evalkit.reports.gate import Gate
 from evalkit.vocabulary import bands
 from evalkit.wording import say
@@ -19,7 +19,7 @@ def voice_blocks(study: Any, gate: Gate) -> list[Any]:
     themes = _themes(study, gate) if "insight" in study.can else None
     survey = _survey(study, gate) if {"survey", "rates"} <= study.can else None
     shown = [block for block in (themes, survey) if block is not None]
-    found: list[Any] = [Row(tuple((block,) for block in shown), (6, 6))] if len(shown) == 2 else list(shown)
+    found: list[Any] = list(shown)
     said = gate.fixed(" ".join(_sentences(study, gate)))
     return [*found, Paragraph(said, "note")] if said else found
 
