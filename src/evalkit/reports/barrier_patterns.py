@@ -189,7 +189,6 @@ def when(study: Any, params: Params) -> Section:
         title,
         tuple(body),
         lead=lead,
-        starts_page=True,
         tables={"patterns": blocks.released_patterns(facts, gate)},
     )
 
@@ -214,7 +213,7 @@ def help_for_barriers(study: Any, params: Params) -> Section:
         )
     body = help_blocks(study, gate)
     return Section(
-        context, "help_for_barriers", title, tuple(body), starts_page=True, off=tuple(map(gate.fixed, lacking))
+        context, "help_for_barriers", title, tuple(body), off=tuple(map(gate.fixed, lacking))
     )
 
 

@@ -189,7 +189,7 @@ def places(study, params: Params) -> Section:
         Row(((spots,), beside), (7, 5)),
         selection_places.moves_figure(study, params, found, gate),
     )
-    return Section(_context(study, params), "places", gate.fixed(title), blocks, starts_page=True)
+    return Section(_context(study, params), "places", gate.fixed(title), blocks)
 
 
 def lists(study, params: Params) -> Section:
