@@ -28,6 +28,7 @@ STUDY_KEYS = (
     "id_width",
     "blank_code",
     "is_sample",
+    "no_mentors_yet",
 )
 DATE_ORDERS = ("month_first", "day_first")
 BLANK_CODES = ("present", "refuse")
@@ -114,6 +115,7 @@ class Config:
     id_width: int = 0
     blank_code: str = ""
     is_sample: bool = False
+    no_mentors_yet: bool = False
 
 
 def read_config(folder: Path) -> Config:
@@ -197,6 +199,7 @@ _STUDY_SHAPES: dict[str, tuple[type, str]] = {
     "mentor_term": (str, 'a text, such as "success mentor"'),
     "exit_is_exclusive": (bool, "true or false"),
     "is_sample": (bool, "true or false"),
+    "no_mentors_yet": (bool, "true or false"),
     "id_width": (int, "a whole number, such as 9"),
 }
 _STUDY_CHOICES = {"language": LANGUAGES, "date_order": DATE_ORDERS, "blank_code": BLANK_CODES}

@@ -54,7 +54,8 @@ Minutes may be written 90, 90 min, 1:30, 1.5 h.
 `[study]`: `name`; `school_year` (the year it ends in); `mentor_term` (your word for a mentor); `language` (en or
 es); `date_order` ("month_first" or "day_first"); `exit_is_exclusive` (true where an exit date is the first day
 away); `id_width` (fill student ids made of digits up with zeros to this width); `blank_code` ("present" where a
-blank attendance code means present, "refuse" otherwise); `is_sample`.
+blank attendance code means present, "refuse" otherwise); `is_sample`; `no_mentors_yet`
+(true before the first mentor has a student: then the table assignment may be missing).
 
 `[tables]`: `student = "roster.csv"` where a file has another name (a list for several files).
 

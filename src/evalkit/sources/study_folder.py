@@ -57,6 +57,7 @@ def finish(tables: dict[str, TableRows], config: Config, *, strict_calendar: boo
 def must_be_minimal(names: set[str], config: Config, folder: Path, unread: tuple[str, ...]) -> None:
     """Refuse a folder that holds neither minimal set; name what is missing from the nearer one."""
     codes = {"code_table"} if "attendance_event" in names and not config.codes else set()
+    names = names | ({"assignment"} if config.no_mentors_yet else set())
     for wanted in MINIMAL_SETS:
         if set(wanted) <= names and (codes <= names or "attendance_event" not in wanted):
             return
@@ -68,6 +69,8 @@ def must_be_minimal(names: set[str], config: Config, folder: Path, unread: tuple
     missing = sorted(set(nearer) - names) + sorted(codes - names if nearer is MINIMAL_SETS[0] else ())
     hint = f" Files here that are no table's: {listed(unread)}." if unread else ""
     add = f"Add {missing[0]}.csv (or .xlsx, .parquet), or name your file under [tables] in study.toml."
+    if missing == ["assignment"]:
+        add += " Nobody has a mentor yet? Write no_mentors_yet = true under [study] in study.toml."
     if not names and unread:  # a folder of exports, not yet a study
         begin = f"Begin a study from these exports: evalkit new STUDY --from {folder.name}. "
     else:
