@@ -6,10 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from evalkit.disclosure.free_text import People
 from evalkit.patterns.notes import answers_given, precision_of
 from evalkit.patterns.voices import agreement_word, coder_agreement, survey_by_band, what_people_said
 from evalkit.render.blocks import Column, Paragraph, Table
 from evalkit.reports.gate import Gate
+from evalkit.reports.month_patterns import theme_words
 from evalkit.vocabulary import bands
 from evalkit.wording import say
 
@@ -25,9 +27,13 @@ def voice_blocks(study: Any, gate: Gate) -> list[Any]:
 
 
 def _themes(study: Any, gate: Gate) -> Table:
+    said = study.table("insight")
+    if not gate.is_team:
+        people = People(study)
+        said = said[[not people.in_code(str(theme)) for theme in said["theme"]]]
     table = gate.table(
         "themes",
-        _worded(what_people_said(study.table("insight"))),
+        _worded(what_people_said(said)),
         keys=("theme",),
         counts=("n_statements", "works_well", "works_less", "could_do"),
     )
@@ -49,8 +55,7 @@ def _themes(study: Any, gate: Gate) -> Table:
 
 
 def _worded(table: pd.DataFrame) -> pd.DataFrame:
-    words = table["theme"].astype("str").str.replace("_", " ").str.capitalize()
-    return table.assign(theme=words).drop(columns="n_roles")
+    return table.assign(theme=table["theme"].map(theme_words)).drop(columns="n_roles")
 
 
 def _survey(study: Any, gate: Gate) -> Table:

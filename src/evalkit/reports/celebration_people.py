@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evalkit.disclosure.free_text import People
 from evalkit.render.blocks import (
     BulletList,
     Callout,
@@ -72,6 +73,9 @@ def quotes(study, gate: Gate) -> Row | None:
         table["quote_consent"].eq("yes").fillna(False) & table["quote"].notna() & (table["date"] <= study.as_of)
         & ~table["works"].eq("works_less").fillna(False)
     ]
+    if not gate.is_team:  # consent to share a quote is no consent to be named in it
+        people = People(study)
+        table = table[[not people.in_text(str(quote)) for quote in table["quote"]]]
     table = table.assign(
         source_role=table["source_role"].fillna("other"), is_well=table["works"].eq("works_well").fillna(False)
     ).sort_values(["is_well", "date", "insight_id"], ascending=[False, False, True])

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from evalkit import figures
+from evalkit.disclosure.free_text import People
 from evalkit.render.blocks import (
     BulletList,
     Callout,
@@ -19,8 +20,8 @@ from evalkit.render.blocks import (
 from evalkit.reports import celebration_facts as facts
 from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.impact_line import Impact
-from evalkit.reports.month_patterns import reason_label
-from evalkit.wording import grade_words, listed, number
+from evalkit.reports.month_patterns import reason_label, theme_words
+from evalkit.wording import date_words, grade_words, listed, number
 
 ENDS = {"under": "under 10%", "moderate": "10–20%", "severe": "20% or more"}
 FLOWS_TITLE = "Where students who missed 10% or more last year are now"
@@ -120,12 +121,18 @@ def learned(study, gate: Gate) -> Row:
     """What we learned, what we will change, how you can help."""
     table = study.table("insight")
     table = table[table["date"].notna() & (table["date"] <= study.as_of)]
+    if not gate.is_team:
+        people = People(study)
+        table = table[[not people.in_code(str(theme)) for theme in table["theme"]]]
     worked = _top(table[table["works"] == "works_well"], "What works well, we were told: ") + _top(
         table[table["works"] == "works_less"], "What works less well: "
     )
     changes = study.table("plan_change")
     changes = changes[changes["changed_on"].notna() & (changes["changed_on"] <= study.as_of)].sort_values("changed_on")
     will = [f"Keep: {what[:1].lower()}{what[1:]}." for what in changes["what"].dropna().astype(str)][:3]
+    if will and not gate.is_team:  # what a person typed never leaves
+        days = listed(date_words(day, year=False) for day in changes.dropna(subset=["what"])["changed_on"].head(3))
+        will = [f"Keep what we changed on {days}."]
     will += _top(table[table["works"] == "could_do"], "Try what people asked for: ")
     return Row(
         (
@@ -137,6 +144,10 @@ def learned(study, gate: Gate) -> Row:
     )
 
 
+def _lower(words: str) -> str:
+    return words[:1].lower() + words[1:]
+
+
 def _top(table: pd.DataFrame, before: str) -> list[str]:
     counts = (
         table["theme"]
@@ -146,7 +157,7 @@ def _top(table: pd.DataFrame, before: str) -> list[str]:
         .reset_index(name="n")
         .sort_values(["n", "theme"], ascending=[False, True])
     )
-    named = listed(str(theme).replace("_", " ") for theme in counts["theme"].head(3))
+    named = listed(_lower(theme_words(theme)) for theme in counts["theme"].head(3))
     return [f"{before}{named}."] if named else []
 
 

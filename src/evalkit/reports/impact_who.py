@@ -13,7 +13,7 @@ from evalkit.reports.impact_answer import YEAR, arms, gain, n_failed
 from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import NOT_AT_RISK, Analysis, left_out
 from evalkit.reports.impact_words import COVARIATES, worded
-from evalkit.wording import number, plural
+from evalkit.wording import date_words, number, plural
 
 STEPS = {
     "in the data": "in the data",
@@ -306,7 +306,9 @@ def evidence(main: Analysis, gate: Gate) -> Callout:
 def next_year(study, gate: Gate) -> BulletList | Callout:
     """What the program changed and will change, from the plan-change log."""
     table = study.table("plan_change")
-    lines = [str(what) for what in table.sort_values("changed_on")["what"].dropna().tail(4)] if len(table) else []
+    table = table.dropna(subset=["what"]).sort_values("changed_on").tail(4) if len(table) else table
+    lines = [str(row.what) if gate.is_team else f"A change of plan on {date_words(row.changed_on)}"
+             for row in table.itertuples()]
     title = gate.fixed("What the program changed on the way")
     if not lines:
         return Callout(title, (gate.fixed("Nothing is in the log of plan changes."),), tone="answer")

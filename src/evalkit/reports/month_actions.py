@@ -6,6 +6,7 @@ import pandas as pd
 
 from evalkit.render.blocks import BulletList, Column, FormLines, FormTable, Heading, Paragraph, Quote, Row, Table
 from evalkit.reports.month_facts import Facts
+from evalkit.reports.month_patterns import theme_words
 from evalkit.reports.month_proposals import work_words
 from evalkit.wording import date_words, number, plural, say
 
@@ -104,7 +105,7 @@ def _themes(table: pd.DataFrame) -> tuple[str, ...]:
     counts = table["theme"].dropna().value_counts()
     counts = counts.rename_axis("theme").reset_index(name="n").sort_values(["n", "theme"], ascending=[False, True])
     return tuple(
-        f"{str(theme).replace('_', ' ').capitalize()} ({n})"
+        f"{theme_words(theme)} ({n})"
         for theme, n in zip(counts["theme"], counts["n"], strict=True)
     )[:3]
 
@@ -133,7 +134,7 @@ def voices(study, facts: Facts) -> BulletList | None:
     roles = table["source_role"].value_counts()
     lines = tuple(
         f"{say(f'role.{row.source_role}')}, {row.n} of {roles[row.source_role]} notes: "
-        f"{str(row.theme).replace('_', ' ')}"
+        f"{theme_words(row.theme)[:1].lower()}{theme_words(row.theme)[1:]}"
         for row in counts.itertuples()
     )
     return BulletList("Insights since the last review", lines)

@@ -193,7 +193,7 @@ def looks_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:
     )
     alt = " ".join(f"{row.label}: {row.state or _range_words(row)}." for row in shown.itertuples())
     note = " ".join(
-        [*_change_notes(study, looks), "The interval stays valid although we look every month. Gray: earlier looks."]
+        [*_change_notes(study, gate), "The interval stays valid although we look every month. Gray: earlier looks."]
     )
     return Figure(
         title,
@@ -228,9 +228,10 @@ def _change(study, looks, place: int) -> str:
     return f"Plan change {hit[0] + 1}" if len(hit) else ""
 
 
-def _change_notes(study, looks) -> list[str]:
+def _change_notes(study, gate: Gate) -> list[str]:
+    """What the plan changes were; for others their day alone, as what a person typed never leaves."""
     return [
-        f"Plan change {place + 1} ({date_words(row.changed_on, year=False)}): "
-        f"{str(row.what)[:1].lower()}{str(row.what)[1:]}."
+        f"Plan change {place + 1} ({date_words(row.changed_on, year=False)})"
+        + (f": {str(row.what)[:1].lower()}{str(row.what)[1:]}." if gate.is_team else ".")
         for place, row in _changes(study).iterrows()
     ]

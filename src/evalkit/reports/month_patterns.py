@@ -9,6 +9,7 @@ from evalkit.programme import book_of
 from evalkit.reports.month_windows import Window, reached_days
 from evalkit.rules import UNITS_PER_DAY
 from evalkit.vocabulary import categories, reason
+from evalkit.wording import say, string_table
 
 UNKNOWN = ("no_reason", "unknown")
 
@@ -96,6 +97,14 @@ def known_reasons(study, window: Window) -> pd.DataFrame:
 def reason_label(pattern: str) -> str:
     found = reason(pattern)
     return found.label_en if found else pattern.replace("_", " ").capitalize()
+
+
+def theme_words(theme: object) -> str:
+    """A theme as a person would say it, with a capital: a part of the mentor's work or a reason by its name."""
+    code = str(theme)
+    if code in string_table()["element"]:
+        return say(f"element.{code}")
+    return reason_label(code)
 
 
 def category_labels() -> dict[str, str]:

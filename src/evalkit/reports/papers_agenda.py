@@ -10,6 +10,7 @@ from evalkit.programme import escalations, fidelity
 from evalkit.render.blocks import BulletList, Callout, Column, CountList, FormLines, Paragraph, Row, Section, Table
 from evalkit.reports import month_actions
 from evalkit.reports.month_lists import LISTS, review_lists
+from evalkit.reports.month_patterns import theme_words
 from evalkit.reports.month_windows import Window, review_window
 from evalkit.reports.params import Params, make_context
 from evalkit.wording import date_words, month_words, number, plural, say
@@ -70,7 +71,7 @@ def _open(study, window: Window) -> list:
     said = said[(said["date"] >= window.start) & (said["date"] <= window.end)]
     counts = said["theme"].dropna().value_counts().rename_axis("theme").reset_index(name="n")
     counts = counts.sort_values(["n", "theme"], ascending=[False, True]).head(3)
-    themes = tuple(f"{str(row.theme).replace('_', ' ').capitalize()}: {plural(row.n, 'note')}"
+    themes = tuple(f"{theme_words(row.theme)}: {plural(row.n, 'note')}"
                    for row in counts.itertuples())
     help_ = f"Mentors asked the team for help with {plural(n, 'student')} this month."
     return [Paragraph(help_), *([BulletList("Three themes from notes", themes)] if themes else [])]
