@@ -29,6 +29,7 @@ from evalkit.sources.bears import (
     schools_in,
 )
 from evalkit.sources.known import SchoolIndex, of_school, up_to
+from evalkit.sources.silent import silent_days, silent_remarks
 
 SWITCHES = {
     "rates": ("Attendance rates and shares chronically absent are off", "enrollment and calendar, or attendance_total"),
@@ -81,7 +82,7 @@ class Study:
         """The study as it was known on `date`."""
         if self._all is None:
             raise UserError("This study cannot be set back in time.", remedy="Open it with open_study.")
-        return _study(self.folder, self._all, as_of=pd.Timestamp(date), school=self.school)
+        return _study(self.folder, self._all, as_of=pd.Timestamp(date), school=self.school, is_look_back=True)
 
     def lacks(self, *capabilities: str) -> tuple[str, ...]:
         """A sentence for each capability the study lacks: what is off, and the table that would switch it on."""
@@ -224,7 +225,10 @@ def check_study(folder: str | Path, *, out: str | Path | None = None) -> CheckOu
         ) from None
 
 
-def _study(folder: Path, read: StudyTables, *, as_of: pd.Timestamp | None, school: str) -> Study:
+def _study(
+    folder: Path, read: StudyTables, *, as_of: pd.Timestamp | None, school: str, is_look_back: bool = False
+) -> Study:
+    """The study at a moment. is_look_back: an earlier look, which repeats no remark on days that nobody sent."""
     year, inferred = school_year_of(read)
     given = dict(read.tables)
     if ("complete_through", year) not in read.memo:  # every moment of the study has the same
@@ -238,6 +242,7 @@ def _study(folder: Path, read: StudyTables, *, as_of: pd.Timestamp | None, schoo
     through = {name: min(day, moment) for name, day in through.items()}
     can = capabilities(known, read, year)
     remarks = (*read.remarks, *inferred, *not_submitted(known, through))
+    remarks = remarks if is_look_back else (*remarks, *_silent_remarks(known, through, year))
     return Study(
         folder=folder,
         name=read.config.name,
@@ -255,6 +260,15 @@ def _study(folder: Path, read: StudyTables, *, as_of: pd.Timestamp | None, schoo
         withheld=read.capabilities_off,
         _all=read,
     )
+
+
+def _silent_remarks(
+    known: Mapping[str, pd.DataFrame], through: Mapping[str, pd.Timestamp], year: int
+) -> tuple[str, ...]:
+    """What to say about days inside the year without a single row."""
+    schools = known.get("school", empty_frame("school")).dropna(subset=["name"])
+    names = dict(zip(schools["school_id"].astype(str), schools["name"].astype(str), strict=True))
+    return silent_remarks(silent_days(known, through, year), names)
 
 
 def _date(value: str | dt.date) -> pd.Timestamp:

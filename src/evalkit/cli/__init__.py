@@ -301,6 +301,10 @@ def _run_one(report: str, study: Path, params: dict[str, Any], out: Path) -> Non
     with progress(f"Making {report}"), working_on(study, report):
         folder = run_report(report, study, params=params, out=out)
     say(f"{report}: {shown(folder / 'report.html')}")
+    as_of = str(json.loads((folder / "results.json").read_text(encoding="utf-8"))["as_of"])[:10]
+    if params.get("month") and not as_of.startswith(params["month"]):
+        say(f"The study's complete data end on {as_of}: this page is about that day, not about {params['month']}. "
+            "Later days were sent? Then move complete_through in the table school.")
 
 
 def _settings(pairs: Sequence[str], *, form: str = "--set") -> dict[str, str]:

@@ -12,6 +12,7 @@ from evalkit.reports.gate import Gate
 from evalkit.reports.month_facts import NO_DENOMINATOR, Facts, flows
 from evalkit.reports.month_patterns import reasons_known
 from evalkit.reports.month_windows import days_behind, stale_schools
+from evalkit.sources.silent import silent_days
 from evalkit.wording import (
     IN_A_SENTENCE,
     MEANING,
@@ -274,16 +275,29 @@ def _mentored_of(facts: Facts, name: str) -> str:
     return f" ({number(int(rows['is_matched'].sum()))} have a mentor)"
 
 
-def soundness(study, facts: Facts, gate: Gate) -> BulletList:
-    """Last day sent, reasons known, mentors without a log, open places, and what the reader was not shown."""
-    lines = [_sent(study, gate), _reasons(study, facts, gate), _logs(study, facts, gate), _places(study, gate)]
+def soundness(study, facts: Facts, gate: Gate, month: str = "") -> BulletList:
+    """Last day sent, reasons known, mentors without a log, open places, and what the reader was not shown. month: the
+    one asked for, which the data may not have reached."""
+    lines = [_other_month(study, gate, month), _sent(study, gate), _reasons(study, facts, gate),
+             _logs(study, facts, gate), _places(study, gate)]
     return BulletList(gate.fixed("How sound is this month's data?"), tuple(line for line in lines if line))
+
+
+def _other_month(study, gate: Gate, month: str) -> str:
+    """A warning where the page is not about the month that was asked for."""
+    if not month or f"{study.as_of:%Y-%m}" == month:
+        return ""
+    asked = month_words(pd.Timestamp(f"{month}-01"), year=True)
+    return gate.fixed(f"**Not {asked}:** the data end on {date_words(study.as_of)}, and this page is about that day. "
+                      "Ask for a new export.")
 
 
 def _sent(study, gate: Gate) -> str:
     through = {school: day for school, day in study.complete_through.items() if pd.notna(day)}
     if stale := stale_words(study):
         return gate.fixed(stale)
+    if silent := _silent_words(study):
+        return gate.fixed(silent)
     if not through:
         return gate.fixed("The last day sent is not known.")
     last = max(through.values())
@@ -297,6 +311,19 @@ def _sent(study, gate: Gate) -> str:
         )
     named = listed(f"{study.school_name(school)} to {date_words(day, year=False)}" for school, day in late.items())
     return gate.fixed(f"Data reach {date_words(last)}; {named}. Later days are left out, not counted as present.")
+
+
+def _silent_words(study) -> str:
+    """A warning where school days inside what was sent hold no row at all: everybody counts as present on them."""
+    silent = silent_days(study.tables, study.complete_through, study.school_year)
+    if silent.empty:
+        return ""
+    who = listed(map(study.school_name, silent["school_id"])) if len(silent) < 3 else f"{number(len(silent))} schools"
+    least, most = int(silent["n_days"].min()), int(silent["n_days"].max())
+    days = number(most) if least == most else f"{number(least)} to {number(most)}"
+    when = f"{date_words(silent['first'].min())} to {date_words(silent['last'].max())}"
+    return (f"**Days missing:** {who} sent no absence on {days} school days from {when}. Everybody counts as present "
+            "on them. Ask for these days before you act.")
 
 
 def stale_words(study) -> str:

@@ -160,18 +160,36 @@ def _seen(name: str, row) -> str:
         )
     if name == "reach_out_first":
         return "Not seen in the last 10 days" if row.is_away else "Missed half or more"
-    return ""
+    if name == "newly_flagged":
+        return f"First sign {_short(row.flagged_on)}: {SIGNS[row.flag]}"
+    if name == "crossed_10":
+        return f"First at 10% on {_short(row.crossed_on)}, day {row.enrolled_day} of the year"
+    return f"Matched {_short(row.begin_date)}" if name == "no_family_contact" else f"Asked {_short(row.date)}"
+
+
+SIGNS = {
+    "W2": "2 of the first 10 days missed",
+    "M1": "2 of the first 20 days missed",
+    "M2": "4 of the first 40 days missed",
+    "2m": "2 days missed in a school month",
+}
+"""The early-warning signs in words (standards 2.5)."""
+_TEAM_HELPS = {"no_family_contact": "meet the family", "newly_flagged": "check in", "crossed_10": "check in"}
 
 
 def _next(name: str, row, people: People) -> str:
     mentor = people.mentor(row.student_id)
     if name == "celebrate":
         return mentor if mentor != "No mentor yet" else "Homeroom"
+    if name == "escalations":
+        return "Team: answer the mentor"
+    if name == "reach_out_first":
+        return "Team: home visit"
     if mentor == "No mentor yet":
-        return "No mentor yet: match" if name == "watch" else "Team: home visit"
+        return "No mentor yet: match"
     if name == "watch":
         return f"{mentor}: call today" if row.run >= 3 else f"{mentor}: check in"
-    return f"{mentor} and team" if name == "decide" else "Team: home visit"
+    return f"{mentor}: {_TEAM_HELPS[name]}" if name in _TEAM_HELPS else f"{mentor} and team"
 
 
 def list_table(frame: pd.DataFrame, text: ListText) -> Table:

@@ -49,7 +49,7 @@ def at_a_glance(study, params: Params) -> Section:
     bands = month_charts.bands_figure(study, facts, gate)
     top = Row(((bands,), (month_glance.verdict_callout(facts, gate),)), (8, 4))
     looks = month_charts.looks_figure(study, facts, gate)
-    sound = month_glance.soundness(study, facts, gate)
+    sound = month_glance.soundness(study, facts, gate, params.month)
     cells = ((looks,), (month_glance.list_counts(study, facts),), (sound,)) if gate.is_team else ((looks,), (sound,))
     bottom = Row(cells, (4, 4, 4) if gate.is_team else (7, 5))
     return Section(
