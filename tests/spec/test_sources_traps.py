@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sources_world import BASE, DAYS, LOOSE, STUDENTS, TOTALS, account, opened, write
+from sources_world import BASE, DAYS, LOOSE, STUDENTS, TOML, TOTALS, account, opened, write
 
 from evalkit.errors import UserError
 from evalkit.study import check_study, open_study
@@ -577,3 +577,19 @@ def test_home_and_hospital_codes_follow_the_rule_on_homebound(tmp_path):
         toml = f'[rules]\nhomebound = "{rule}"\n[codes]\nHH = "home_hospital"\n'
         frame = attendance_panel(opened(tmp_path / place, {"attendance_event": events}, toml=toml))
         assert frame.set_index("student_id")["n_days"]["0004"] == days
+
+
+def test_column_names_and_no_rows_are_read_as_none_where_the_study_can_do_without(tmp_path):
+    heads = {"recognition": "student_id,award,date\n", "attendance_event_2024-10": EVENTS}
+    study = opened(tmp_path / "a", heads)
+    assert "recognition" not in study.tables and len(dates(study)) == 3
+    said = next(remark for remark in study.remarks if "no rows, read as none" in remark)
+    assert "recognition.csv" in said and "attendance_event_2024-10.csv" in said
+    assert {"recognition.csv", "attendance_event_2024-10.csv"} <= {
+        entry["file"] for entry in study.account.to_dict()["files"] if not entry["rows_read"]}
+    head = BASE["assignment"].split("\n")[0] + "\n"
+    problem = refused(tmp_path / "b", {"assignment": head})
+    assert "assignment.csv" in problem.where and "no_mentors_yet" in problem.remedy
+    assert len(dates(opened(tmp_path / "c", {"assignment": head}, head=TOML + "no_mentors_yet = true\n"))) == 3
+    problem = refused(tmp_path / "d", {"calendar": BASE["calendar"].split("\n")[0] + "\n"})
+    assert "calendar.csv" in problem.where and "no_mentors_yet" not in problem.remedy

@@ -213,8 +213,3 @@ def _csv(table: str, rows: Rows) -> str:
     writer.writerow(columns)
     writer.writerows([[row.get(column, "").strip() for column in columns] for row in rows])
     return text.getvalue()
-
-
-def template(table: str) -> str:
-    """A table's file with its column names alone, for the reader to fill in."""
-    return ",".join(schema_table(table).required) + "\n"

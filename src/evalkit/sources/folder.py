@@ -96,12 +96,6 @@ def read_files(name: str, paths: list[Path], folder: Path, config: Config) -> li
             raw = read_workbook(path, shown, table=name, known=known, required=required)
         else:
             raw = read_text(path, shown, known=known, required=required)
-        if not len(raw.rows):
-            raise UserError(
-                "The file has column names and no rows.",
-                file=shown,
-                remedy="Export it again, or remove it if there is nothing to read.",
-            )
         found.append(raw)
     return found
 
