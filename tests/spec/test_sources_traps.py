@@ -507,6 +507,9 @@ def test_missed_periods_alone_ask_for_the_periods_in_a_day(tmp_path):
     missed = PERIOD_HEAD + "0001,0042,2024-09-05,1,A,50,0\n"
     far = refused(tmp_path, {"attendance_event": None, "attendance_period": missed})
     assert "periods_in_day" in far.remedy
+    some = missed + "0001,0042,2024-09-05,2,,50,50\n0001,0042,2024-09-06,1,A,50,0\n"
+    far = refused(tmp_path / "c", {"attendance_event": None, "attendance_period": some})
+    assert "missed periods only" not in far.what and "1 of 3 rows say present" in far.culprits[0]
     far = refused(tmp_path / "b", {"attendance_event": None, "attendance_period": period_file(0)},
                   toml='[rules]\nperiod_rollup = "homeroom"\nhomeroom_period = "HR"\n')
     assert '"1", "2"' in far.remedy
@@ -626,3 +629,14 @@ def test_totals_sent_again_with_corrections_are_the_later_files(tmp_path):
     assert study.table("attendance_total").set_index("student_id")["days_absent"].to_dict() == {
         "0001": 1.0, "0002": 2.0, "0003": 2.0, "0004": 2.0}
     assert account(study, "attendance_total")["reasons"] == {"replaced by a row of a later file": 1}
+
+
+def test_a_study_of_periods_can_be_asked_about_a_day_before_its_first_row(tmp_path):
+    """A review looks back at the one before. The same days as the whole study counts up to then."""
+    from evalkit import panel
+
+    later = "".join(row for row in period_file(0).splitlines(keepends=True) if not row[10:20] < "2024-09-05")
+    study = opened(tmp_path, {"attendance_event": None, "attendance_period": later})
+    before = panel.student_panel(study.at("2024-09-04"))
+    whole = panel.student_panel(study, end="2024-09-04")
+    assert before[["student_id", "n_days", "absent_days"]].equals(whole[["student_id", "n_days", "absent_days"]])

@@ -220,7 +220,7 @@ BY_FILE = ("attendance_period", "attendance_total")
 
 
 def later_file_remark(what: str, n: int) -> str:
-    return (f"{what} on which two files disagree: {n}. The row of the later file, by the order of their names, is kept. "
+    return (f"{what} on which two files disagree: {n}. The row of the later file, by the order of names, is kept. "
             "What the later file leaves out stays.")
 
 
