@@ -632,11 +632,37 @@ def test_totals_sent_again_with_corrections_are_the_later_files(tmp_path):
 
 
 def test_a_study_of_periods_can_be_asked_about_a_day_before_its_first_row(tmp_path):
-    """A review looks back at the one before. The same days as the whole study counts up to then."""
+    """A review looks back at the one before: no row is known, so no day is counted, as in the whole study."""
     from evalkit import panel
 
-    later = "".join(row for row in period_file(0).splitlines(keepends=True) if not row[10:20] < "2024-09-05")
+    later = "".join(row for row in period_file(0).splitlines(keepends=True) if row[10:20] not in DAYS[:2])
     study = opened(tmp_path, {"attendance_event": None, "attendance_period": later})
     before = panel.student_panel(study.at("2024-09-04"))
     whole = panel.student_panel(study, end="2024-09-04")
-    assert before[["student_id", "n_days", "absent_days"]].equals(whole[["student_id", "n_days", "absent_days"]])
+    assert len(before) == len(whole) == 0 and list(before.columns) == list(whole.columns)
+    assert len(panel.student_panel(study)) == 4
+
+
+@pytest.mark.parametrize("name", ["Att Date", "DATE_OF_DAY", "Dates"])
+def test_a_renamed_column_is_offered_as_the_missing_one(tmp_path, name):
+    problem = refused(tmp_path, {"attendance_event": BASE["attendance_event"].replace(",date,", f",{name},", 1)})
+    assert problem.culprits == (f'date: is it your column "{name}"?',)
+
+
+def test_a_folder_is_called_a_folder(tmp_path):
+    assert refused(tmp_path / "st", {"calendar": None}).where == "folder st"
+
+
+def test_guesses_nobody_confirmed_are_counted_until_the_marks_are_off(tmp_path):
+    toml = '# a # confirm\n[columns.student]\nsex = "Gender"  # confirm\n[codes]\n"X" = "Tardy"  # confirm: rows: 1\n'
+    said = [one for one in opened(tmp_path / "a", toml=toml).remarks if "nobody has confirmed" in one]
+    assert len(said) == 1 and "yet: 2." in said[0]
+    assert not [one for one in opened(tmp_path / "b").remarks if "nobody has confirmed" in one]
+
+
+def test_a_table_whose_rows_begin_later_is_not_asked_for(tmp_path):
+    study = opened(tmp_path)
+    before = study.at("2024-09-04")
+    assert before.lacks("assignment")[0].endswith("no row yet on 2024-09-04; its rows begin later.")
+    assert study.at("2024-09-05").lacks("assignment") == ()
+    assert "To switch it on" in before.lacks("contact")[0]

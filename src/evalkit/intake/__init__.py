@@ -66,10 +66,10 @@ def copied_as(path: Path, made: Made) -> str:
 
 def _must_be_new(folder: Path, place: Path) -> None:
     if (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))) or folder.is_symlink():
-        raise UserError("The folder is there already and is not empty.", file=folder.name,
+        raise UserError("The folder is there already and is not empty.", file=f"{folder.name}/",
                         remedy="Give the name of a new folder; nothing was changed.")
     if place.is_dir() and folder.resolve().is_relative_to(place.resolve()):
-        raise UserError("The new study would lie inside the exports.", file=folder.name,
+        raise UserError("The new study would lie inside the exports.", file=f"{folder.name}/",
                         remedy="Give a folder of its own, outside the exports.")
 
 

@@ -271,7 +271,8 @@ def as_texts(row: Any) -> dict[str, str]:
 def _folder(folder: str | Path) -> Path:
     path = files.locate(folder)
     if not path.is_dir():
-        raise UserError("The study folder was not found.", file=path.name, remedy="Give the path of a study's folder.")
+        raise UserError("The study folder was not found.", file=f"{path.name}/",
+                        remedy="Give the path of a study's folder.")
     return path
 
 

@@ -19,6 +19,7 @@ from evalkit.sources.dates import OPEN_END, is_ambiguous, orders_shown, read_dat
 from evalkit.sources.rows import DUPLICATE, RawFile, TableRows, TextColumn, blank_column, listed, row_texts
 from evalkit.sources.text import plain_name
 from evalkit.vocabulary import plain
+from evalkit.vocabulary.exports import column_names
 
 MAIN_CALENDAR = "main"
 
@@ -63,7 +64,7 @@ def _must_have_columns(file: RawFile, schema: Table, config: Config) -> None:
     missing = [column for column in schema.required if column not in file.columns]
     if not missing:
         return
-    near = {column: nearest(column, file.dropped) for column in missing}
+    near = {column: _likely(column, schema.name, file.dropped) for column in missing}
     hints = [f'{column}: is it your column "{near[column]}"?' for column in missing if near[column]]
     first = missing[0]
     raise UserError(
@@ -73,6 +74,14 @@ def _must_have_columns(file: RawFile, schema: Table, config: Config) -> None:
         culprits=hints,
         remedy=f'Add it, or name your own column in study.toml: [columns.{schema.name}] {first} = "your column".',
     )
+
+
+def _likely(column: str, table_name: str, others: Sequence[str]) -> str:
+    """Which of a file's other columns may be this one: a usual spelling in exports, else a name that reads like it."""
+    usual = column_names().get(table_name, {})
+    spelt = next((name for name in others if usual.get(plain(name), ("", False))[0] == column), "")
+    alike = {plain(name): name for name in others}
+    return spelt or alike.get(nearest(plain(column), alike), "")
 
 
 def _odd_rows(rows: TableRows) -> None:

@@ -73,7 +73,7 @@ def _parts(folder: Path) -> list[Path]:
     if not parts:
         raise UserError(
             "A folder of parts holds no csv, xlsx or parquet file.",
-            file=folder.name,
+            file=f"{folder.name}/",
             remedy="Put the parts in it, or remove the folder.",
         )
     return parts

@@ -64,8 +64,7 @@ def up_to(given: Mapping[str, pd.DataFrame], as_of: pd.Timestamp) -> dict[str, p
 def _says_present(name: str, given: Mapping[str, pd.DataFrame]) -> bool:
     """Whether a table means something without a row: dated absences do, where enrollment and calendar say who was
     expected. A small school in which nobody has missed a day yet is not a school without attendance."""
-    alone = name == "attendance_period" and "attendance_total" not in given  # periods stand for the days
-    return (name == "attendance_event" or alone) and {"enrollment", "calendar"} <= given.keys()
+    return name == "attendance_event" and {"enrollment", "calendar"} <= given.keys()
 
 
 def _not_yet(frame: pd.DataFrame, name: str, column: str, others: tuple[str, ...], as_of: pd.Timestamp) -> pd.DataFrame:

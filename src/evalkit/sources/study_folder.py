@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def read_folder(folder: Path, config: Config) -> StudyTables:
         raw.setdefault(name, []).extend(RawFile(**{**file.__dict__, "is_notes": True}) for file in noted)
     blank = _without_rows(raw, config)
     tables = {name: read_table(name, files, config) for name, files in raw.items() if name not in blank}
-    remarks = [*file_remarks(raw, unread), *finish(tables, config)]
+    remarks = [*_still_to_confirm(folder), *file_remarks(raw, unread), *finish(tables, config)]
     account = account_of(tables.values())
     must_not_lose_too_much(list(tables.values()), account, config.rules.max_set_aside)
     account = account.with_more(account_of(blank.values()))
@@ -45,6 +46,20 @@ def read_folder(folder: Path, config: Config) -> StudyTables:
         config=config,
         capabilities_off={},
     )
+
+
+def _still_to_confirm(folder: Path) -> list[str]:
+    """A remark on the guesses of `evalkit new` that nobody has confirmed."""
+    path = folder / "study.toml"
+    lines = path.read_text(encoding="utf-8-sig").splitlines() if path.exists() else []
+    n = sum(CONFIRM_MARK.search(line) is not None for line in lines)
+    said = (f"Guesses in study.toml that nobody has confirmed yet: {n}. Look at each line marked # confirm, correct "
+            "it, and take the mark off.")
+    return [said] if n else []
+
+
+CONFIRM_MARK = re.compile(r"^[^#]*#\s*confirm\b", re.I)
+"""The mark of `evalkit new` on a line that counts; a line that is a comment as a whole does not count."""
 
 
 def _without_rows(raw: Mapping[str, list[RawFile]], config: Config) -> dict[str, TableRows]:
@@ -91,7 +106,7 @@ def must_be_minimal(names: set[str], config: Config, folder: Path, unread: tuple
         begin, hint = f"{add} ", f" To begin from other exports: evalkit new FOLDER --from EXPORTS.{hint}"
     raise UserError(
         f"The study has no file for: {', '.join(missing)}.",
-        file=folder.name,
+        file=f"{folder.name}/",
         culprits=[
             "enough with daily attendance: student, enrollment, calendar, attendance_event, code_table, assignment",
             "enough with totals: student, attendance_total, assignment",
