@@ -11,8 +11,8 @@ INPUT_REFUSED, WRONG_USAGE, DISCLOSURE_STOP, INTERNAL_ERROR = 1, 2, 3, 4
 class UserError(Exception):
     """Something the reader can mend. Shown as one screen, never as a traceback.
 
-    what: one plain sentence. where: file, sheet, row, column, as far as known (never the value of an id, name or
-    note). culprits: every further place or item. remedy: what to do.
+    what: one plain sentence. where: file (with a slash at its end: folder), sheet, row, column, as far as known (never
+    the value of an id, name or note). culprits: every further place or item. remedy: what to do.
     """
 
     exit_code = INPUT_REFUSED
@@ -25,7 +25,8 @@ class UserError(Exception):
 
     @property
     def where(self) -> str:
-        parts = [f"file {self.file}" if self.file else "", f"row {self.row}" if self.row not in (None, "") else "",
+        place = f"folder {self.file.rstrip('/')}" if self.file.endswith("/") else f"file {self.file}"
+        parts = [place if self.file else "", f"row {self.row}" if self.row not in (None, "") else "",
                  f"column {self.column}" if self.column else ""]
         return ", ".join(part for part in parts if part)
 

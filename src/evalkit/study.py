@@ -28,7 +28,7 @@ from evalkit.sources.bears import (
     school_year_of,
     schools_in,
 )
-from evalkit.sources.known import SchoolIndex, of_school, up_to
+from evalkit.sources.known import HAPPENED, SchoolIndex, of_school, up_to
 from evalkit.sources.silent import silent_days, silent_remarks
 
 SWITCHES = {
@@ -93,7 +93,14 @@ class Study:
         if name in self.withheld:
             return self.withheld[name]
         what, by = SWITCHES.get(name, (f"What needs {name} is off", name))
+        if self.begins_later(name):
+            return f"{what}: the table {name} has no row yet on {self.as_of:%Y-%m-%d}; its rows begin later."
         return f"{what}: the study has no usable data for it. To switch it on: {by}."
+
+    def begins_later(self, name: str) -> bool:
+        """Whether every row of this table is dated after as_of."""
+        rows = self._all.tables.get(name) if self._all is not None and name in HAPPENED else None
+        return rows is not None and len(rows) > 0 and bool((rows[HAPPENED[name]] > self.as_of).all())
 
     def school_name(self, school_id: str) -> str:
         """The school's name as reports show it; its id where the study has no name."""

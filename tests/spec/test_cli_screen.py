@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +39,13 @@ def test_a_path_is_never_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     path = "reports/a-study-with-a-long-name/2026-06-09/monthly_review-partner/report.html"
     assert path in terminal.fitted(f"monthly_review: {path}", Terminal())
+
+
+def test_the_next_command_is_written_as_the_reader_called_evalkit(tmp_path, monkeypatch):
+    from evalkit.cli.terminal import this_command
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [".venv/bin/evalkit", "new"])
+    assert this_command() == str(Path(".venv/bin/evalkit"))
+    monkeypatch.setattr("sys.argv", ["evalkit", "new"])
+    assert this_command() == "evalkit"

@@ -105,7 +105,8 @@ def test_a_school_is_filled_in_only_where_the_exports_tell_it(tmp_path):
     two = BASE["calendar"].replace("0042", "0057").partition("\n")[2]
     more = new_study(tmp_path / "two", district(tmp_path / "y", attendance__csv=events + "0009,2024-09-06,A,1\n",
                                                 days__csv=BASE["calendar"] + two))
-    assert any("school_id" in line and "attendance.csv" in line for line in more.needed)
+    assert any(line.startswith("attendance_event.csv: fill in school_id in 1 rows; its export attendance.csv")
+               for line in more.needed)
 
 
 def _by_hand(tmp_path):
@@ -199,3 +200,13 @@ def test_a_folder_of_exports_is_told_how_to_become_a_study():
     with pytest.raises(UserError) as refused:
         open_study(SHAPES)
     assert f"evalkit new STUDY --from {SHAPES.name}" in refused.value.remedy
+
+
+def test_exports_without_mentors_become_a_study_before_its_first_match(tmp_path):
+    source = district(tmp_path / "x")
+    (source / "assignment.csv").unlink()
+    begun = new_study(tmp_path / "s", source)
+    settings = (tmp_path / "s" / "study.toml").read_text(encoding="utf-8")
+    assert "\nno_mentors_yet = true  # confirm\n" in settings and not (tmp_path / "s" / "assignment.csv").exists()
+    assert begun.needed == () and any(line.startswith("no_mentors_yet") for line in begun.confirm)
+    assert len(attendance_panel(open_study(tmp_path / "s"))) == 4

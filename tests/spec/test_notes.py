@@ -205,14 +205,37 @@ def test_marked_proposals_are_taken_once_in_the_persons_words(study, tmp_path) -
 
 
 @pytest.mark.parametrize(("old", "new", "error"), [
-    ("action;2026-01-meet", "actions;2026-01-meet", UsageError), ("02-27;programme", "02/27;programme", UsageError),
-    ("Meet six", "=cmd|six", UsageError), ("keep;table", "kept;table", UserError), ("2026-01-meet", "", UsageError)])
+    ("action;2026-01-meet", "actions;2026-01-meet", UserError), ("02-27;programme", "02/31;programme", UserError),
+    ("Meet six", "=cmd|six", UserError), ("keep;table", "kept;table", UserError), ("2026-01-meet", "", UserError)])
 def test_a_proposals_file_that_cannot_be_taken_writes_nothing(study, tmp_path, old, new, error) -> None:
     file = tmp_path / "proposals.csv"
     file.write_bytes(PROPOSED.replace(old, new, 1).encode())
     with pytest.raises(error):
         notes.take_proposals(study, file)
     assert not (study / "notes").exists() or not list((study / "notes").glob("*.csv"))
+
+
+@pytest.mark.parametrize(("first", "due"), [("1/30/2026", "2/6/2026"), ("30.01.2026", "06.02.2026"),
+                                            ("30/01/26", "06/02/26"), ("30-Jan-26", "6-Feb-26")])
+def test_dates_as_excel_rewrites_them_are_taken(study, tmp_path, first, due) -> None:
+    file = tmp_path / "proposals.csv"
+    file.write_bytes(PROPOSED.replace("2026-01-30;", f"{first};").replace("2026-02-27", due).encode())
+    assert notes.take_proposals(study, file) == (3, 0)
+    row = notes.read_notes(study, "action").set_index("action_id").loc["2026-01-meet"]
+    assert f"{row['decided_on']:%Y-%m-%d} {row['due_on']:%Y-%m-%d}" == "2026-01-30 2026-02-06"
+
+
+def test_a_date_that_cannot_be_taken_is_named_by_its_row_and_the_files_own_column(study, tmp_path) -> None:
+    file = tmp_path / "proposals.csv"
+    wrong = PROPOSED.replace("2026-01-30;Meet", "soon;Meet").replace("2026-01-30;b_call", "later;b_call")
+    file.write_bytes(wrong.encode())
+    with pytest.raises(UserError) as refused:
+        notes.take_proposals(study, file)
+    assert refused.value.where == "file proposals.csv, row 2, column date" and refused.value.exit_code == 1
+    assert refused.value.culprits == ("row 6: date is not a date evalkit can read.",)
+    file.write_bytes(PROPOSED.replace("2026-01-30;", "2/6/2026;").replace("2026-02-27", "3/6/2026").encode())
+    with pytest.raises(UserError, match="month/day and as day/month"):
+        notes.take_proposals(study, file)
 
 
 def test_a_months_folder_holds_proposals_that_can_be_taken() -> None:

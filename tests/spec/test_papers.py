@@ -127,6 +127,19 @@ def test_letters_read_easily_and_blame_nobody(study, people, language) -> None:
         assert re.search(rf"\b{re.escape(plain(person.missed))}\b", said) and f"{plain(person.enrolled)} " in said
 
 
+def test_only_a_child_who_was_there_on_the_last_school_day_is_said_to_be_back(study, people, made) -> None:
+    """Against the file: who has any absence on the school's last counted day is not welcomed back."""
+    asked = families_to_write(study, people)
+    last = study.table("attendance_event")
+    last = last[last["date"].eq(study.complete_through["0103"])]
+    codes = study.table("code_table").drop_duplicates("code_local").set_index("code_local")["counts_absent"]
+    missed = set(last.loc[last["absent_days"].fillna(last["code_local"].map(codes)) > 0, "student_id"]) & set(asked)
+    said = "".join(texts(made["letter"].pdfs["school-0103"]))
+    away = said.count("look forward to seeing") + said.count("esperamos verle pronto")
+    assert away == len(missed) > 0 and said.count("glad to see") + said.count("nos alegra verle") == len(asked) - away
+    assert {student for student in asked if not people.person(student).is_back} == missed
+
+
 def test_a_family_that_guessed_fewer_hears_the_count(study, people) -> None:
     first = people.person(families_to_write(study, people)[0])
     person = dataclasses.replace(first, guess=1.0, missed=9.0, language="en")

@@ -125,3 +125,19 @@ def test_lists_of_a_school_without_a_matched_day_are_made(tmp_path) -> None:
     assert review_lists(study, review_window(study))["decide"].empty
     late = ek.open_study(study_of(tmp_path / "b", assignments=[("s01", "M1", "2025-11-30", "")])).at("2025-11-30")
     assert review_lists(late, review_window(late))["decide"].empty
+
+
+def test_weekdays_on_which_half_days_were_missed_keep_the_half(tmp_path) -> None:
+    """Half a day is no 0 beside its share; whole days are written without a decimal."""
+    from sources_world import opened
+
+    from evalkit.reports import month_where
+    from evalkit.reports.month_facts import month_facts
+
+    params = monthly_review.Params()
+    for folder, half, kind in (("half", "0.5", "decimal1"), ("whole", "1", "integer")):
+        study = opened(tmp_path / folder, {"attendance_event": "student_id,school_id,date,code_local,absent_days\n"
+                                           f"0002,0042,2024-09-05,A,{half}\n0003,0042,2024-09-13,A,1\n"})
+        block = month_where.weekday_figure(study, month_facts(study, params), gate_of(study, params))
+        kinds = {column.key: column.kind for column in block.columns}
+        assert (kinds["absent_days"], kinds["enrolled_days"]) == (kind, "integer")

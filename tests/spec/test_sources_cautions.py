@@ -35,7 +35,8 @@ ODD = {
     "lone contact": ({"contact": "contact_id,student_id,mentor_id,date,activity\nc1,0002,M1,2024-09-06,a_greet\n"},
                      "have no assignment: 1."),
     "mentor": ({"mentor": "mentor_id,mentor_type,school_id\nM2,volunteer,0042\n"},
-               "a mentor not in the table mentor: 1."),
+               "a mentor not in the table mentor: 1. They are kept. First in assignment.csv, row 2: correct mentor_id "
+               "there, or add the mentor."),
     "resource": ({"resource": "resource_id,name,checked_date\nR1,Bus,2024-03-17\nR2,Van,2024-03-16\n",
                   "referral": "referral_id,student_id,resource_id,made_date\nf1,0001,R9,2024-09-06\n"},
                  "a resource not in the table resource: 1."),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sources_world import BASE, DAYS, LOOSE, STUDENTS, TOTALS, account, opened, write
+from sources_world import BASE, DAYS, LOOSE, STUDENTS, TOML, TOTALS, account, opened, write
 
 from evalkit.errors import UserError
 from evalkit.study import check_study, open_study
@@ -507,6 +507,9 @@ def test_missed_periods_alone_ask_for_the_periods_in_a_day(tmp_path):
     missed = PERIOD_HEAD + "0001,0042,2024-09-05,1,A,50,0\n"
     far = refused(tmp_path, {"attendance_event": None, "attendance_period": missed})
     assert "periods_in_day" in far.remedy
+    some = missed + "0001,0042,2024-09-05,2,,50,50\n0001,0042,2024-09-06,1,A,50,0\n"
+    far = refused(tmp_path / "c", {"attendance_event": None, "attendance_period": some})
+    assert "missed periods only" not in far.what and "1 of 3 rows say present" in far.culprits[0]
     far = refused(tmp_path / "b", {"attendance_event": None, "attendance_period": period_file(0)},
                   toml='[rules]\nperiod_rollup = "homeroom"\nhomeroom_period = "HR"\n')
     assert '"1", "2"' in far.remedy
@@ -577,3 +580,89 @@ def test_home_and_hospital_codes_follow_the_rule_on_homebound(tmp_path):
         toml = f'[rules]\nhomebound = "{rule}"\n[codes]\nHH = "home_hospital"\n'
         frame = attendance_panel(opened(tmp_path / place, {"attendance_event": events}, toml=toml))
         assert frame.set_index("student_id")["n_days"]["0004"] == days
+
+
+def test_column_names_and_no_rows_are_read_as_none_where_the_study_can_do_without(tmp_path):
+    heads = {"recognition": "student_id,award,date\n", "attendance_event_2024-10": EVENTS}
+    study = opened(tmp_path / "a", heads)
+    assert "recognition" not in study.tables and len(dates(study)) == 3
+    said = next(remark for remark in study.remarks if "no rows, read as none" in remark)
+    assert "recognition.csv" in said and "attendance_event_2024-10.csv" in said
+    assert {"recognition.csv", "attendance_event_2024-10.csv"} <= {
+        entry["file"] for entry in study.account.to_dict()["files"] if not entry["rows_read"]}
+    head = BASE["assignment"].split("\n")[0] + "\n"
+    problem = refused(tmp_path / "b", {"assignment": head})
+    assert "assignment.csv" in problem.where and "no_mentors_yet" in problem.remedy
+    assert len(dates(opened(tmp_path / "c", {"assignment": head}, head=TOML + "no_mentors_yet = true\n"))) == 3
+    problem = refused(tmp_path / "d", {"calendar": BASE["calendar"].split("\n")[0] + "\n"})
+    assert "calendar.csv" in problem.where and "no_mentors_yet" not in problem.remedy
+
+
+def test_where_two_files_disagree_the_later_file_wins_and_inside_one_the_row_with_more_absence(tmp_path):
+    first = EVENTS + "0001,0042,2024-09-04,A,1\n0002,0042,2024-09-05,A,1\n0003,0042,2024-09-06,A,1\n"
+    later = EVENTS + "0001,0042,2024-09-04,T,0\n0002,0042,2024-09-05,A,1\n0004,0042,2024-09-06,T,0\n" \
+        "0004,0042,2024-09-06,A,1\n"
+    study = opened(tmp_path / "a", {"attendance_event": first, "attendance_event (2)": later}, toml=LOOSE)
+    kept = study.table("attendance_event").set_index("student_id")["code_local"]
+    assert kept.to_dict() == {"0001": "T", "0002": "A", "0003": "A", "0004": "A"}  # 0003: left out later, stays
+    reasons = account(study, "attendance_event")["reasons"]
+    assert reasons["replaced by a row of a later file"] == 1
+    assert reasons["date: the student already has a row for this day; the one with more absence is kept"] == 1
+    assert any("two files disagree: 1. The row of the later file" in remark for remark in study.remarks)
+    assert any("two different rows in one file: 1. The row with more absence" in remark for remark in study.remarks)
+
+
+def test_a_later_file_that_says_again_what_the_first_said_wins_over_the_one_between(tmp_path):
+    """Named by number: part 10 comes after part 9. The repeat is counted once and its own file decides."""
+    one, two = EVENTS + "0001,0042,2024-09-04,A,1\n", EVENTS + "0001,0042,2024-09-04,T,0\n"
+    names = {"attendance_event": None, "attendance_event/p1.csv": one, "attendance_event/p9.csv": two}
+    assert opened(tmp_path / "a", names, toml=LOOSE).table("attendance_event")["code_local"].tolist() == ["T"]
+    back = opened(tmp_path / "b", {**names, "attendance_event/p10.csv": one}, toml=LOOSE)
+    assert back.table("attendance_event")["code_local"].tolist() == ["A"]
+    assert account(back, "attendance_event")["duplicate"] == 1
+
+
+def test_totals_sent_again_with_corrections_are_the_later_files(tmp_path):
+    head = TOTALS["attendance_total"].split("\n")[0] + "\n"
+    again = {"attendance_total_2": head + "0001,0042,2024-09-01,2024-09-30,20,1\n"}
+    study = opened(tmp_path, again, base=TOTALS, toml=LOOSE)
+    assert study.table("attendance_total").set_index("student_id")["days_absent"].to_dict() == {
+        "0001": 1.0, "0002": 2.0, "0003": 2.0, "0004": 2.0}
+    assert account(study, "attendance_total")["reasons"] == {"replaced by a row of a later file": 1}
+
+
+def test_a_study_of_periods_can_be_asked_about_a_day_before_its_first_row(tmp_path):
+    """A review looks back at the one before: no row is known, so no day is counted, as in the whole study."""
+    from evalkit import panel
+
+    later = "".join(row for row in period_file(0).splitlines(keepends=True) if row[10:20] not in DAYS[:2])
+    study = opened(tmp_path, {"attendance_event": None, "attendance_period": later})
+    before = panel.student_panel(study.at("2024-09-04"))
+    whole = panel.student_panel(study, end="2024-09-04")
+    assert len(before) == len(whole) == 0 and list(before.columns) == list(whole.columns)
+    assert len(panel.student_panel(study)) == 4
+
+
+@pytest.mark.parametrize("name", ["Att Date", "DATE_OF_DAY", "Dates"])
+def test_a_renamed_column_is_offered_as_the_missing_one(tmp_path, name):
+    problem = refused(tmp_path, {"attendance_event": BASE["attendance_event"].replace(",date,", f",{name},", 1)})
+    assert problem.culprits == (f'date: is it your column "{name}"?',)
+
+
+def test_a_folder_is_called_a_folder(tmp_path):
+    assert refused(tmp_path / "st", {"calendar": None}).where == "folder st"
+
+
+def test_guesses_nobody_confirmed_are_counted_until_the_marks_are_off(tmp_path):
+    toml = '# a # confirm\n[columns.student]\nsex = "Gender"  # confirm\n[codes]\n"X" = "Tardy"  # confirm: rows: 1\n'
+    said = [one for one in opened(tmp_path / "a", toml=toml).remarks if "nobody has confirmed" in one]
+    assert len(said) == 1 and "yet: 2." in said[0]
+    assert not [one for one in opened(tmp_path / "b").remarks if "nobody has confirmed" in one]
+
+
+def test_a_table_whose_rows_begin_later_is_not_asked_for(tmp_path):
+    study = opened(tmp_path)
+    before = study.at("2024-09-04")
+    assert before.lacks("assignment")[0].endswith("no row yet on 2024-09-04; its rows begin later.")
+    assert study.at("2024-09-05").lacks("assignment") == ()
+    assert "To switch it on" in before.lacks("contact")[0]

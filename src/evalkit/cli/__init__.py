@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evalkit.cli.terminal import internal, one_thread_each, progress, refuse, say, shown, use_utf8
+from evalkit.cli.terminal import internal, one_thread_each, progress, refuse, say, shown, this_command, use_utf8
 from evalkit.errors import DISCLOSURE_STOP, WRONG_USAGE, UsageError, UserError, must_be_one_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -53,11 +53,11 @@ def new(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The new s
             say(f"  - {line}")
     say(f"\nWrote {shown(folder)}: study.toml, CONFIRM.md and the tables. The exports were not changed.")
     if begun.needed:
-        say(f"Fill in what is still needed, then: evalkit check {shown(folder)}")
+        say(f"Fill in what is still needed, then: {this_command()} check {shown(folder)}")
         return
     try:
         open_study(folder)
-        say(f"The study opens. Next: evalkit check {shown(folder)}")
+        say(f"The study opens. Next: {this_command()} check {shown(folder)}")
     except UserError as problem:
         say(f"Not ready yet: {problem.what}" + (f" ({problem.where})" if problem.where else ""))
         say(f"What to do: {problem.remedy}")
@@ -107,7 +107,7 @@ def simulate(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Wher
         district = simulate_district(n_students=students, n_schools=schools, effect_days=effect_days, seed=seed,
                                      preset=preset)
         write_study(folder, district, is_sample=True)
-    say(f"Wrote a made-up study into {shown(folder)}. Try: evalkit check {shown(folder)}")
+    say(f"Wrote a made-up study into {shown(folder)}. Try: {this_command()} check {shown(folder)}")
 
 
 @app.command(short_help="Run one report for every school.")

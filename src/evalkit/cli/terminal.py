@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,14 @@ def shown(path: Path) -> str:
     """A path as short as it can be said from here."""
     path = path.absolute()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def this_command() -> str:
+    """evalkit as the reader called it: by its path where that is how it was started, as `.venv/bin/evalkit` is."""
+    called = Path(sys.argv[0]) if sys.argv else Path("evalkit")
+    is_ours = called.stem == "evalkit" and called.parent != Path()
+    on_path = shutil.which("evalkit")
+    return shown(called) if is_ours and not (on_path and Path(on_path).absolute() == called.absolute()) else "evalkit"
 
 
 def say(text: str, *, hang: int | None = None) -> None:

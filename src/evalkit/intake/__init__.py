@@ -12,8 +12,9 @@ from evalkit.errors import UserError
 from evalkit.intake.codes import Code, code_lines, codes_of
 from evalkit.intake.facts import Facts, facts_of
 from evalkit.intake.names import Guess, column_score, guess_of
-from evalkit.intake.tables import Made, make_tables, template
+from evalkit.intake.tables import Made, make_tables
 from evalkit.schemas import MINIMAL_SETS
+from evalkit.schemas import table as schema_table
 from evalkit.sources.exports import Export, export_files, read_export
 from evalkit.sources.text import plain_name
 
@@ -65,10 +66,10 @@ def copied_as(path: Path, made: Made) -> str:
 
 def _must_be_new(folder: Path, place: Path) -> None:
     if (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))) or folder.is_symlink():
-        raise UserError("The folder is there already and is not empty.", file=folder.name,
+        raise UserError("The folder is there already and is not empty.", file=f"{folder.name}/",
                         remedy="Give the name of a new folder; nothing was changed.")
     if place.is_dir() and folder.resolve().is_relative_to(place.resolve()):
-        raise UserError("The new study would lie inside the exports.", file=folder.name,
+        raise UserError("The new study would lie inside the exports.", file=f"{folder.name}/",
                         remedy="Give a folder of its own, outside the exports.")
 
 
@@ -91,14 +92,15 @@ def _line(guess: Guess) -> str:
 
 
 def _still_needed(made: Made, codes: Sequence[Code]) -> None:
-    """What no export bears; a mentor list gets an empty file with its columns."""
+    """What no export bears; without a mentor list the study is begun as one in which nobody has a mentor yet."""
     have = made.tables
     wanted = MINIMAL_SETS[1] if "attendance_total" in have and "attendance_event" not in have else (
         MINIMAL_SETS[2] if "attendance_period" in have and "attendance_event" not in have else MINIMAL_SETS[0])
     for table in wanted:
         if table == "assignment" and table not in have:
-            made.texts["assignment.csv"] = template("assignment")
-            made.needed.append("assignment.csv: who has which mentor since when; its columns are written, fill in rows")
+            made.confirm.append("no_mentors_yet: no export says who has which mentor since when. If students have "
+                                f"mentors, add assignment.csv ({', '.join(schema_table(table).required)}) and take "
+                                "the line no_mentors_yet out of study.toml")
         elif table not in have:
             made.needed.append(f"{table}: no export holds it; add {table}.csv or export it")
     unknown = [code for code in codes if code.code and not code.meaning]
@@ -129,6 +131,8 @@ def _settings(folder: Path, facts: Facts, made: Made, codes: Sequence[Code]) -> 
     if blank is not None:
         known = blank.meaning == "Present"
         lines.append(('' if known else '# ') + 'blank_code = "present"  # confirm')
+    if "assignment" not in made.tables:
+        lines.append("no_mentors_yet = true  # confirm")
     if made.copies:
         lines += ["", "[tables]", *(f"{table} = {json.dumps(copied_as(path, made), ensure_ascii=False)}"
                                     for table, (path, _) in made.copies.items())]

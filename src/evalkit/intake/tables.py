@@ -25,12 +25,13 @@ NOT_TABLES = ("code_table", "")
 @dataclass
 class Made:
     """What goes into the study folder. copies: table -> (file, canonical -> its own column name); texts: file -> csv.
-    confirm and needed: sentences for the reader."""
+    confirm and needed: sentences for the reader. writing: the file that is being written."""
 
     copies: dict[str, tuple[Path, dict[str, str]]] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     confirm: list[str] = field(default_factory=list)
     needed: list[str] = field(default_factory=list)
+    writing: str = ""
 
     @property
     def tables(self) -> set[str]:
@@ -47,12 +48,13 @@ def make_tables(guesses: Sequence[Guess], facts: Facts) -> Made:
                              []).append(guess)
     for table, several in homes.items():
         for guess in several:
+            name = table if len(several) == 1 else f"{table}-{files.safe_name(guess.export.file)}"
+            made.writing = f"{name.removesuffix('.csv')}.csv"
             made.confirm += [f'{guess.export.file}: is "{guess.name(column)}" the {column}?' for column in guess.unsure]
             if len(several) == 1 and _suffices(guess, table):
                 made.copies[table] = (guess.export.path, {c: guess.name(c) for c in guess.columns})
             elif rows := _rows(guess, table, facts, made):
-                name = table if len(several) == 1 else f"{table}-{files.safe_name(guess.export.file)}"
-                made.texts[f"{name.removesuffix('.csv')}.csv"] = _csv(table, rows)
+                made.texts[made.writing] = _csv(table, rows)
     if "student" not in homes:
         _roster(guesses, made)
     return made
@@ -115,8 +117,8 @@ def _fill_school(rows: Rows, guess: Guess, facts: Facts, made: Made) -> None:
     if n_unknown < len(rows) and not facts.only_school:
         made.confirm.append(f"{file}: has no school; each student's was taken from the other exports")
     if n_unknown:
-        made.needed.append(f"{file}: has no school; rows for which no other export names one: {n_unknown}; fill in "
-                           "school_id")
+        made.needed.append(f"{made.writing}: fill in school_id in {n_unknown} rows; its export {file} has no school, "
+                           "and no other export names one for them")
 
 
 def _grid_rows(guess: Guess, facts: Facts, made: Made) -> Rows:
@@ -213,8 +215,3 @@ def _csv(table: str, rows: Rows) -> str:
     writer.writerow(columns)
     writer.writerows([[row.get(column, "").strip() for column in columns] for row in rows])
     return text.getvalue()
-
-
-def template(table: str) -> str:
-    """A table's file with its column names alone, for the reader to fill in."""
-    return ",".join(schema_table(table).required) + "\n"

@@ -76,18 +76,27 @@ def take_proposals(folder: str | Path, file: str | Path) -> tuple[int, int]:
     """Append the rows of a month's tables/proposals.csv that a person marked yes; (rows added, marked rows known).
 
     Each row goes to the table it names, in the person's words. One whose id (plan change: date and words) is in the
-    notes already is left as it stands there, so the same file may be taken twice. Nothing is written where a marked row
-    cannot be.
+    notes already is left as it stands there, so the same file may be taken twice. Dates may be as Excel writes them.
+    Nothing is written where a marked row cannot be; every such row is named.
     """
+    from evalkit.config import read_config
+
+    path = files.locate(file)
     found: dict[str, list[dict[str, str]]] = {table: [] for table in TABLES}
-    for row in _marked(files.locate(file)).to_dict("records"):
-        must_be_one_of("table", row["table"], TABLES)
-        values = {to: row[name] for name, to in _TAKEN[row["table"]].items() if row[name]}
-        found[row["table"]].append(check_values(row["table"], values | _TAKEN_AS.get(row["table"], {})))
-    for table, rows in found.items():
-        missing = [name for name in (*_KEYS[table], *_NEEDED[table]) if any(name not in row for row in rows)]
-        if missing:
-            raise UsageError(f"A marked {table} has no {missing[0]}.", remedy="Leave ids, dates and words in the file.")
+    faults: list[tuple[int, UserError]] = []
+    table, order = _marked(path, read_config(_folder(folder)).date_order)
+    for row in table.to_dict("records"):
+        try:
+            found[row["table"]].append(_taken(row, order))
+        except UserError as problem:
+            faults.append((row["row"], problem))
+        except KeyError:
+            faults.append((row["row"], UserError(f"The table is none of {', '.join(TABLES)}.", column="table",
+                                                 remedy="Leave the column table as it was.")))
+    if faults:
+        row, first = faults[0]
+        raise UserError(first.what, file=path.name, row=row, column=first.column, remedy=first.remedy,
+                        culprits=[f"row {at}: {one.what}" for at, one in faults[1:]])
     added = sum(len(_add_new(_folder(folder), table, rows)) for table, rows in found.items() if rows)
     return added, sum(map(len, found.values())) - added
 
@@ -103,8 +112,45 @@ _KEYS = {"action": ("action_id",), "plan_change": ("changed_on", "what"), "insig
 _YES = ("yes", "y", "x", "true", "1", "sí", "si")
 
 
-def _marked(path: Path) -> Any:
-    """The rows of a filled-in proposals file under whose `keep` a person wrote yes."""
+def _taken(row: Mapping[str, Any], order: str) -> dict[str, str]:
+    """One marked proposal as a row of its notes table; refused in the names of the file's own columns."""
+    table = row["table"]
+    given = {name: _day(row[name], name, order) if name in _DAYS else row[name] for name in _TAKEN[table]}
+    values = {to: given[name] for name, to in _TAKEN[table].items() if given[name]}
+    own = {to: name for name, to in _TAKEN[table].items()}
+    try:
+        checked = check_values(table, values | _TAKEN_AS.get(table, {}))
+    except UsageError as problem:
+        name, _, rest = problem.what.partition(" ")
+        raise UserError(f"{own.get(name, name)} {rest}", column=own.get(name, ""), remedy=problem.remedy) from None
+    for name in (*_KEYS[table], *_NEEDED[table]):
+        if name not in checked:
+            raise UserError(f"This {table} has no {own[name]}.", column=own[name],
+                            remedy="Leave ids, dates and words in the file.")
+    return checked
+
+
+_DAYS = ("date", "due_on")
+
+
+def _day(text: str, column: str, order: str) -> str:
+    """A date as Excel may have rewritten it, as YYYY-MM-DD."""
+    from evalkit.sources.dates import is_ambiguous, read_dates
+
+    if not order and is_ambiguous(text):
+        raise UserError(f"{column} can be read as month/day and as day/month.", column=column,
+                        remedy='Write it as YYYY-MM-DD, or say in study.toml: [study] date_order = "month_first".')
+    read = read_dates([text], [1], order)[0]
+    if read.fault:
+        raise UserError(f"{column} is not a date evalkit can read.", column=column,
+                        remedy="Write it as YYYY-MM-DD, for example 2026-01-30, or as 1/30/2026.")
+    return read.value.isoformat() if read.value else ""
+
+
+def _marked(path: Path, order: str) -> tuple[Any, str]:
+    """The rows of a filled-in proposals file under whose `keep` a person wrote yes, and the order of day and month in
+    its dates: as study.toml says, else as any row of the file shows it."""
+    from evalkit.sources.dates import orders_shown
     from evalkit.sources.filled_in import read_filled_in
 
     if not path.is_file():
@@ -113,7 +159,8 @@ def _marked(path: Path) -> Any:
     table = read_filled_in(path, path.name, required=("keep", "table", "what"), optional=(
         "id", "date", "why", "owner", "due_on", "about", "works"),
         remedy="Start from tables/proposals.csv of a finished monthly review.")
-    return table[table["keep"].str.casefold().isin(_YES)]
+    shown = set().union(*(orders_shown(table[name]) for name in _DAYS))
+    return table[table["keep"].str.casefold().isin(_YES)], order or (shown.pop() if len(shown) == 1 else "")
 
 
 def _add_new(folder: Path, table: str, rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
@@ -224,7 +271,8 @@ def as_texts(row: Any) -> dict[str, str]:
 def _folder(folder: str | Path) -> Path:
     path = files.locate(folder)
     if not path.is_dir():
-        raise UserError("The study folder was not found.", file=path.name, remedy="Give the path of a study's folder.")
+        raise UserError("The study folder was not found.", file=f"{path.name}/",
+                        remedy="Give the path of a study's folder.")
     return path
 
 

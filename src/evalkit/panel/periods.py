@@ -88,7 +88,8 @@ def _usable_schools(rows: step.Rows, counts: pd.DataFrame, rules: Rules) -> pd.D
         daily = collect_small(rows.dated.select("school_id").unique())["school_id"]
         if not thin["school_id"].isin(daily).all():
             raise UserError(
-                "The table attendance_period lists missed periods only, so a day's number of periods is not known.",
+                "The table attendance_period seems to leave out periods that were attended (under half of a school's "
+                "rows say present), so a day's number of periods is not known.",
                 column="period", remedy="Say it in study.toml: [rules] periods_in_day = 7. Or take one period for the "
                 'day: period_rollup = "homeroom" and homeroom_period = "HR".')
     return counts[counts["every_period"]]

@@ -11,6 +11,7 @@ from evalkit.errors import UserError, must_be_one_of
 from evalkit.panel.calendar import units_of, year_bounds
 from evalkit.rules import UNITS_PER_DAY
 
+ATTENDANCE = ("attendance_event", "attendance_period", "attendance_total")
 SUMS = ["enrolled_units", "absent_units", "n_days", "tardy_days", "excused_units", "suspended_units",
         "provisional_units"]
 
@@ -24,6 +25,8 @@ def period_rows(study: Any, *, school_year: int | None = None) -> pd.DataFrame:
     year = study.school_year if school_year is None else school_year
     first, last = year_bounds(year)
     table = study.tables.get("attendance_total")
+    if table is None and any(study.begins_later(name) for name in ATTENDANCE):  # asked about a day before the first row
+        table = study.table("attendance_total")
     if table is None:
         raise UserError("The study has neither dated attendance nor attendance totals.",
                         remedy="Add attendance_event with enrollment and calendar, or attendance_total.")

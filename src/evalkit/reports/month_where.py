@@ -201,8 +201,8 @@ def weekday_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Callout:
     )
     columns = (
         Column("day", "Weekday"),
-        Column("absent_days", "Days missed", "integer"),
-        Column("enrolled_days", "Days enrolled", "integer"),
+        Column("absent_days", "Days missed", days_kind(rows["absent_days"])),
+        Column("enrolled_days", "Days enrolled", days_kind(rows["enrolled_days"])),
         Column("share", "Share", "percent1"),
     )
     measure = gate.fixed(f"Share of days missed by weekday, school year to {date_words(facts.window.end)}")
@@ -224,6 +224,11 @@ def weekday_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Callout:
     )
 
 
+def days_kind(days: pd.Series) -> str:
+    """How days are written: with one decimal where parts of days were missed (0 days beside 16.7% reads as a fault)."""
+    return "integer" if (days.round(6) % 1 == 0).all() else "decimal1"
+
+
 def weekday_counts(study, facts: Facts, gate: Gate) -> Table:
     """Days missed by weekday as counts, where days enrolled are not known."""
     names = string_table("en")["weekdays"]
@@ -237,7 +242,7 @@ def weekday_counts(study, facts: Facts, gate: Gate) -> Table:
     )
     columns = (
         Column("day", "Weekday"),
-        Column("absent_days", "Days missed", "integer"),
+        Column("absent_days", "Days missed", days_kind(rows["absent_days"])),
         Column("n_students", "Students", "integer"),
     )
     measure = gate.fixed(f"Days missed by weekday, school year to {date_words(facts.window.end)}. Counts, not shares.")

@@ -38,7 +38,8 @@ def letter_page(study, person: Person) -> dict[str, Any]:
     if helpers:
         listed = [runs(f"**{row['name']}**" + (f" · {row['contact']}" if row["contact"] else "")) for row in helpers]
         blocks += [{"kind": "h", "text": runs(say("letter.resources", language))}, {"kind": "list", "items": listed}]
-    blocks += [_p(say("letter.ask", language, name=person.first)), *_contact(study, language),
+    asked = "letter.ask" if person.is_back else "letter.ask_away"
+    blocks += [_p(say(asked, language, name=person.first)), *_contact(study, language),
                _p(say("letter.closing", language)), _p(say("letter.team", language, school=person.school)),
                {"kind": "gap", "height": 8}, _p(say("letter.as_of", language, date=_date(study, language)), "note")]
     return {"kind": "letter", "language": language, "mark": "", "band": [],

@@ -24,7 +24,8 @@ FRESH_DAYS = 60
 class Person:
     """What papers may say about one student by `as_of`. Days are school days; None is not known.
 
-    recent: (missed, of) in the last ten school days; gain: (before, now) in the last 20 school days and the 20 before,
+    recent: (missed, of) in the last ten school days; is_back: seen all day on the last counted school day (False where
+    days are not known); gain: (before, now) in the last 20 school days and the 20 before,
     only when fewer; plan: the newest success plan; outreach, checkin: the last held contact with the family, the
     student; guess: the days missed that the family thought it was.
     """
@@ -39,6 +40,7 @@ class Person:
     missed: float | None = None
     enrolled: float | None = None
     recent: tuple[float, float] | None = None
+    is_back: bool = False
     gain: tuple[float, float] | None = None
     days_left: int | None = None
     barriers: tuple[str, ...] = ()
@@ -76,6 +78,8 @@ class People:
         recent = _rows_by(recent_window(self.study, days=10, book=self.book), "student_id") if self.book else {}
         self.recent = {s: (row["absent_days"], row["n_days"]) for s, row in recent.items()}
         self.on_roll = set(recent) if self.book else set(self.panel)
+        last = recent_window(self.study, days=1, book=self.book) if self.book else None
+        self.back = set() if last is None else set(last.loc[last["absent_units"] == 0, "student_id"])
         moved = momentum(self.study, book=self.book).query("is_gaining") if self.book else None
         self.gains = {} if moved is None else {
             row.student_id: (row.absent_before, row.absent_now) for row in moved.itertuples()}
@@ -124,7 +128,7 @@ class People:
             grade=grade_label(_text(self.grades.get(student))),
             language="es" if spoken(known.get("home_language")) == "es" else "en",
             missed=_number(panel.get("absent_days")), enrolled=_number(panel.get("enrolled_days")),
-            recent=self.recent.get(student), gain=self.gains.get(student),
+            recent=self.recent.get(student), is_back=student in self.back, gain=self.gains.get(student),
             days_left=None if left is None else int(left),
             barriers=_unique(self.barriers.get(student)), solved=_unique(self.solved.get(student)),
             referrals=tuple(self.referrals.get(student, ())), outreach=self.outreach.get(student),

@@ -48,7 +48,7 @@ def read_study(folder: Path) -> StudyTables:
     """Read the study in `folder`, whatever its kind. Refuses what cannot be read, with every culprit."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError("There is no study folder of this name.", file=folder.name, remedy=_near_folder(folder))
+        raise UserError("There is no study folder of this name.", file=f"{folder.name}/", remedy=_near_folder(folder))
     kind = source_of(folder)
     config = read_config(folder)
     if kind == "edfi":

@@ -72,6 +72,10 @@ class Account:
     files: tuple[FileAccount, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
 
+    def with_more(self, other: Account) -> Account:
+        """This account and the files of another."""
+        return Account(self.files + other.files, self.set_aside + other.set_aside)
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON of `evalkit check --json`."""
         return {"files": [file.to_dict() for file in self.files]}

@@ -189,9 +189,13 @@ def _unknown_ids(tables: Tables) -> list[str]:
     for name, column, home in (("assignment", "mentor_id", "mentor"), ("contact", "mentor_id", "mentor"),
                                ("referral", "resource_id", "resource")):
         if home in tables and name in tables:
-            given = usable(tables, name)[column].dropna()
-            n = (~given.isin(set(usable(tables, home)[column]))).sum()
-            said += _said(n, f"Rows of the table {name} that name a {home} not in the table {home}: {{n}}.")
+            rows = tables[name]
+            given = rows.frame[column]
+            far = rows.usable & (given.notna() & ~given.isin(set(usable(tables, home)[column]))).to_numpy(bool)
+            if far.any():
+                file, row = rows.first_row(far)
+                said += _said(far.sum(), f"Rows of the table {name} that name a {home} not in the table {home}: {{n}}. "
+                              f"They are kept. First in {file}, row {row}: correct {column} there, or add the {home}.")
     return said
 
 

@@ -239,7 +239,7 @@ def _must_have(bundle: _Bundle, folder: Path) -> None:
     if missing:
         raise UserError(
             f"The Ed-Fi bundle holds no {' and no '.join(missing)}.",
-            file=folder.name,
+            file=f"{folder.name}/",
             culprits=[f"found: {kind} ({n})" for kind, n in bundle.unused.most_common(6)],
             remedy="Put the interchange files with students and with attendance events in the folder.",
         )

@@ -63,7 +63,7 @@ def read_oneroster(folder: Path, config: Config) -> StudyTables:
     if not {"attendance_event", "attendance_total"} & set(paths):
         raise UserError(
             "A OneRoster bundle holds no attendance.",
-            file=folder.name,
+            file=f"{folder.name}/",
             remedy="Put attendance_event.csv with code_table.csv (or attendance_total.csv) beside it.",
         )
     raw = {name: read_files(name, found, folder, config) for name, found in paths.items()}
@@ -126,7 +126,7 @@ def _file(folder: Path, name: str) -> pd.DataFrame | None:
     if path is None:
         if name in ("orgs", "users"):
             raise UserError(
-                f"The OneRoster bundle has no {name}.csv.", file=folder.name, remedy="Export the whole bundle."
+                f"The OneRoster bundle has no {name}.csv.", file=f"{folder.name}/", remedy="Export the whole bundle."
             )
         return None
     raw = read_text(

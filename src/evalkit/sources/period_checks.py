@@ -81,10 +81,14 @@ def _must_hold_every_period(rows: TableRows, alone: np.ndarray, place: np.ndarra
     by_code = (place >= 0) & (counts[np.maximum(place, 0)] == 0) & ~is_tardy[np.maximum(place, 0)]
     timed = frame[["minutes_present", "minutes_scheduled"]].notna().all(axis=1).to_numpy()
     whole = (frame["minutes_present"] >= frame["minutes_scheduled"]).fillna(False).to_numpy(bool)
-    plain = pd.Series(np.where(timed, whole, by_code), index=frame.index).groupby(frame["school_id"]).mean()
-    if (plain < EVERY_PERIOD_SHARE).any():
+    is_plain = pd.Series(np.where(timed, whole, by_code), index=frame.index)
+    plain = is_plain.groupby(frame["school_id"]).agg(["sum", "size"])
+    thin = plain[plain["sum"] < EVERY_PERIOD_SHARE * plain["size"]]
+    if len(thin):
         raise UserError(
-            "The file lists missed periods only, so it is not known how many periods a day has.",
+            "The file seems to leave out periods that were attended, so it is not known how many periods a day has.",
             file=rows.first_row(alone)[0], column="period",
+            culprits=[f"a school: {int(n)} of {size} rows say present; under half is taken for a list of missed periods"
+                      for n, size in zip(thin["sum"], thin["size"], strict=True)],
             remedy="Say it in study.toml: [rules] periods_in_day = 7. Or export every period, present ones too.",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from evalkit.sources.crosscheck import check_tables
 from evalkit.sources.folder import files_of_study, notes_files, read_files
 from evalkit.sources.rows import RawFile, TableRows, listed
 
+_NOBODY_YET = "Nobody has a mentor yet? Write no_mentors_yet = true under [study] in study.toml."
+
 
 def read_folder(folder: Path, config: Config) -> StudyTables:
     """Every table of a study folder, checked; refuses a folder without one of the two minimal sets."""
@@ -29,18 +32,47 @@ def read_folder(folder: Path, config: Config) -> StudyTables:
     for name, path in notes_files(folder).items():
         noted = read_files(name, [path], folder, config)
         raw.setdefault(name, []).extend(RawFile(**{**file.__dict__, "is_notes": True}) for file in noted)
-    tables = {name: read_table(name, files, config) for name, files in raw.items()}
-    remarks = [*file_remarks(raw, unread), *finish(tables, config)]
+    blank = _without_rows(raw, config)
+    tables = {name: read_table(name, files, config) for name, files in raw.items() if name not in blank}
+    remarks = [*_still_to_confirm(folder), *file_remarks(raw, unread), *finish(tables, config)]
     account = account_of(tables.values())
     must_not_lose_too_much(list(tables.values()), account, config.rules.max_set_aside)
+    account = account.with_more(account_of(blank.values()))
     return StudyTables(
         tables=frames(tables),
         account=account,
         remarks=tuple(dict.fromkeys(remarks)),
-        inputs=inputs_of(folder, tables),
+        inputs=inputs_of(folder, {**blank, **tables}),
         config=config,
         capabilities_off={},
     )
+
+
+def _still_to_confirm(folder: Path) -> list[str]:
+    """A remark on the guesses of `evalkit new` that nobody has confirmed."""
+    path = folder / "study.toml"
+    lines = path.read_text(encoding="utf-8-sig").splitlines() if path.exists() else []
+    n = sum(CONFIRM_MARK.search(line) is not None for line in lines)
+    said = (f"Guesses in study.toml that nobody has confirmed yet: {n}. Look at each line marked # confirm, correct "
+            "it, and take the mark off.")
+    return [said] if n else []
+
+
+CONFIRM_MARK = re.compile(r"^[^#]*#\s*confirm\b", re.I)
+"""The mark of `evalkit new` on a line that counts; a line that is a comment as a whole does not count."""
+
+
+def _without_rows(raw: Mapping[str, list[RawFile]], config: Config) -> dict[str, TableRows]:
+    """Tables whose files hold column names and no rows: read as none. Refused where the study needs one of them."""
+    blank = {name: files for name, files in raw.items() if not any(len(file.rows) for file in files)}
+    if blank and not _is_enough(set(raw) - set(blank), config):
+        needed = [name for name in blank if name == "code_table" or any(name in one for one in MINIMAL_SETS)]
+        more = f" {_NOBODY_YET}" if "assignment" in needed else ""
+        raise UserError("The file has column names and no rows, and the study needs its table.",
+                        file=blank[needed[0]][0].file, culprits=[f"{blank[name][0].file}: no rows" for name in needed],
+                        remedy=f"Export it again with its rows.{more}")
+    return {name: TableRows(name, files, np.zeros(0, np.int16), np.zeros(0, np.int64))
+            for name, files in blank.items()}
 
 
 def finish(tables: dict[str, TableRows], config: Config, *, strict_calendar: bool = True) -> list[str]:
@@ -48,19 +80,16 @@ def finish(tables: dict[str, TableRows], config: Config, *, strict_calendar: boo
     for rows in tables.values():
         repeated_rows(rows)
     _add_codes(tables, config)
-    for name, rows in tables.items():
-        if name != "attendance_event":
-            keep_one(rows)
-    return check_tables(tables, config, strict_calendar=strict_calendar)
+    said = [remark for name, rows in tables.items() if name != "attendance_event" for remark in keep_one(rows)]
+    return [*said, *check_tables(tables, config, strict_calendar=strict_calendar)]
 
 
 def must_be_minimal(names: set[str], config: Config, folder: Path, unread: tuple[str, ...]) -> None:
     """Refuse a folder that holds neither minimal set; name what is missing from the nearer one."""
-    codes = {"code_table"} if "attendance_event" in names and not config.codes else set()
+    if _is_enough(names, config):
+        return
+    codes = _code_table(names, config)
     names = names | ({"assignment"} if config.no_mentors_yet else set())
-    for wanted in MINIMAL_SETS:
-        if set(wanted) <= names and (codes <= names or "attendance_event" not in wanted):
-            return
     if not names and (told := published_totals(folder)):
         raise told
     nearer = MINIMAL_SETS[0] if "attendance_total" not in names else MINIMAL_SETS[1]
@@ -70,14 +99,14 @@ def must_be_minimal(names: set[str], config: Config, folder: Path, unread: tuple
     hint = f" Files here that are no table's: {listed(unread)}." if unread else ""
     add = f"Add {missing[0]}.csv (or .xlsx, .parquet), or name your file under [tables] in study.toml."
     if missing == ["assignment"]:
-        add += " Nobody has a mentor yet? Write no_mentors_yet = true under [study] in study.toml."
+        add += f" {_NOBODY_YET}"
     if not names and unread:  # a folder of exports, not yet a study
         begin = f"Begin a study from these exports: evalkit new STUDY --from {folder.name}. "
     else:
         begin, hint = f"{add} ", f" To begin from other exports: evalkit new FOLDER --from EXPORTS.{hint}"
     raise UserError(
         f"The study has no file for: {', '.join(missing)}.",
-        file=folder.name,
+        file=f"{folder.name}/",
         culprits=[
             "enough with daily attendance: student, enrollment, calendar, attendance_event, code_table, assignment",
             "enough with totals: student, attendance_total, assignment",
@@ -85,6 +114,19 @@ def must_be_minimal(names: set[str], config: Config, folder: Path, unread: tuple
         ],
         remedy=f"{begin.strip()}{hint}",
     )
+
+
+def _is_enough(names: set[str], config: Config) -> bool:
+    """Whether these tables hold one of the minimal sets, with what the codes of attendance mean."""
+    codes = _code_table(names, config)
+    names = names | ({"assignment"} if config.no_mentors_yet else set())
+    return any(set(wanted) <= names and (codes <= names or "attendance_event" not in wanted)
+               for wanted in MINIMAL_SETS)
+
+
+def _code_table(names: set[str], config: Config) -> set[str]:
+    """The code table, where dated attendance needs one."""
+    return {"code_table"} if "attendance_event" in names and not config.codes else set()
 
 
 def published_totals(folder: Path) -> UserError | None:
@@ -136,6 +178,9 @@ def inputs_of(folder: Path, tables: Mapping[str, TableRows]) -> dict[str, dict[s
 def file_remarks(raw: Mapping[str, list[RawFile]], unread: tuple[str, ...]) -> list[str]:
     """What was noticed while reading: encodings, columns that are not used, files that are no table's."""
     remarks = [f"{file.file}: {note}." for files in raw.values() for file in files for note in file.notes]
+    blank = [file.file for files in raw.values() for file in files if not len(file.rows)]
+    if blank:
+        remarks.append(f"Files with column names and no rows, read as none: {listed(blank)}.")
     for files in raw.values():
         dropped = sorted({column for file in files for column in file.dropped})
         if dropped:
