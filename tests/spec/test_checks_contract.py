@@ -185,3 +185,16 @@ def test_planning_says_how_many_students() -> None:
     assert students_needed(4, sd_days=12, r2=0.4, icc=0.1) > n
     with pytest.raises(UserError):
         students_needed(0, sd_days=12)
+
+
+@pytest.mark.parametrize("name", ["pre_trend", "placebo_date"])
+@pytest.mark.parametrize("outcome", ["gpa", "is_chronic"])
+def test_earlier_weeks_are_not_set_beside_another_scale(name: str, outcome: str) -> None:
+    rows = sets()
+    rows[outcome] = (rows["absence_rate"] > 0.1).astype(float) if outcome == "is_chronic" else 4 - rows["absence_rate"]
+    comparison = SimpleNamespace(students=rows, plan={"covariates": ("prior_absence_rate",)}, details={})
+    found = estimate(None, comparison, outcome=outcome, clustered_by="subclass")
+    history = pd.DataFrame({"student_id": np.repeat(rows["student_id"].to_numpy(), 3),
+                            "period": np.tile([-3, -2, -1], len(rows)), "rate": 0.1})
+    one = run_checks(None, comparison, found, which=[name], history=history)[0]
+    assert one.verdict == "caution" and one.value is None and "another scale" in one.text

@@ -237,6 +237,30 @@ def test_outcomes_that_are_not_days_keep_a_number_and_several_plans_are_correcte
     assert "Benjamini-Hochberg" in str(impact_appendix.estimates_table(both[0], Gate(study.config.privacy, "team")))
 
 
+def with_grades(study):
+    """A GPA before and after for everyone, 0.6 lower afterwards for the mentored: planted harm."""
+    ids = study.table("student")["student_id"].unique()
+    rng = np.random.default_rng(4)
+    before = 2.5 + 0.4 * rng.standard_normal(len(ids))
+    harmed = np.isin(ids, study.table("assignment")["student_id"].unique())
+    parts = [pd.DataFrame({"student_id": ids, "measure": "gpa", "date": pd.Timestamp(day), "value": value})
+             for day, value in (("2025-08-01", before), ("2026-06-01", before - 0.6 * harmed))]
+    return dc.replace(study, tables={**study.tables, "outcome": pd.concat(parts, ignore_index=True)})
+
+
+@pytest.mark.slow
+def test_a_lower_gpa_is_no_favorable_result_and_is_told_in_its_own_unit(study):
+    graded = with_grades(study)
+    found = run_analysis(graded, plan_of(outcome="gpa"))
+    gate = Gate(graded.config.privacy, "team")
+    assert found.planned.value < 0 and found.planned.ci_high < 0  # some compared students got a mentor later
+    assert "Tier 4" in found.evidence["essa"]
+    assert set(found.to_dict()["baseline"]) == {"earlier_gpa"}
+    table = words(impact_appendix.estimates_table(found, gate)).split("name,")[1].splitlines()[1]
+    assert "own scale" in table and f"{found.planned.value:.6f}"[:-1] in table
+    assert f"{abs(found.planned.value):.2f}" in str(impact_answer.big_number(found, gate))
+
+
 def test_a_study_without_a_plan_says_so(study):
     bare = dc.replace(study, config=dc.replace(study.config, analyses=(AnalysisPlan(),)))
     found = run_analysis(bare, AnalysisPlan())

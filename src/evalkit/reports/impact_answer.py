@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from evalkit import figures
+from evalkit.estimators.linear_estimate import unit_of
 from evalkit.evidence import banner
 from evalkit.evidence import benchmarks as published
 from evalkit.programme import fidelity
@@ -79,11 +80,12 @@ def _other_lead(main: Analysis, gate: Gate) -> str:
     text = "{n:,} mentored students are compared with {m:,} similar students."
     if main.planned.value is None or low is None or high is None:
         return gate.text(text, **counts)
-    scale, unit = scale_of(main.planned)
+    scale, unit, digits = scale_of(main.planned)
     return gate.text(
         text + " {what} differ by {v} {unit}; the true figure most likely lies between {a} and {b}.",
-        **counts, v=(_signed(main.planned.value * scale), about), a=(number(low * scale, 1), about),
-        b=(number(high * scale, 1), about), words={"what": outcome_words(main.planned.outcome), "unit": unit})
+        **counts, v=(_signed(main.planned.value * scale, digits), about), a=(number(low * scale, digits), about),
+        b=(number(high * scale, digits), about),
+        words={"what": outcome_words(main.planned.outcome), "unit": unit})
 
 
 def _ends_of(found: Any) -> tuple[float | None, float | None]:
@@ -99,9 +101,10 @@ def outcome_words(outcome: str) -> str:
     return OUTCOMES.get(outcome, outcome.replace("_", " ").capitalize())
 
 
-def scale_of(found: Any) -> tuple[float, str]:
-    """(factor, unit) that a difference not told in days is shown in."""
-    return (100.0, "points") if found.unit == "share" else (1.0, "on the measure’s own scale")
+def scale_of(found: Any) -> tuple[float, str, int]:
+    """(factor, unit, decimals) that a difference not told in days is shown in."""
+    return (100.0, "points", 1) if (found.unit or unit_of(found.outcome)) == "share" else (
+        1.0, "on the measure’s own scale", 2)
 
 
 def _ends(found: Gain) -> str:
@@ -153,12 +156,12 @@ def _other_number(main: Analysis, gate: Gate) -> BigNumber | Callout:
     if found.value is None or found.ci_low is None or found.ci_high is None:
         why = found.reason or "The planned outcome has no interval, so no number is shown."
         return Callout(gate.fixed("No number to show"), (gate.fixed(why),), tone="caution")
-    scale, unit = scale_of(found)
+    scale, unit, digits = scale_of(found)
     return BigNumber(
         gate.fixed(f"{outcome_words(found.outcome)}: mentored minus similar"),
-        gate.text("{v}", v=(_signed(found.value * scale), about)), gate.fixed(unit),
-        gate.text("95% interval: {a} to {b}", a=(number(found.ci_low * scale, 1), about),
-                  b=(number(found.ci_high * scale, 1), about)), _sizes(main, gate, sign=1))
+        gate.text("{v}", v=(_signed(found.value * scale, digits), about)), gate.fixed(unit),
+        gate.text("95% interval: {a} to {b}", a=(number(found.ci_low * scale, digits), about),
+                  b=(number(found.ci_high * scale, digits), about)), _sizes(main, gate, sign=1))
 
 
 def _sizes(main: Analysis, gate: Gate, *, sign: int) -> tuple[tuple[str, str], ...]:
