@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses as dc
+import re
 
 import numpy as np
 import pandas as pd
@@ -246,6 +247,22 @@ def with_grades(study):
     parts = [pd.DataFrame({"student_id": ids, "measure": "gpa", "date": pd.Timestamp(day), "value": value})
              for day, value in (("2025-08-01", before), ("2026-06-01", before - 0.6 * harmed))]
     return dc.replace(study, tables={**study.tables, "outcome": pd.concat(parts, ignore_index=True)})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", ["regression_adjusted", "poisson"])
+def test_days_absent_have_one_scale_on_every_page(study, estimator):
+    found = run_analysis(study, plan_of(outcome="absent_days", estimator=estimator))
+    gate = Gate(study.config.privacy, "team")
+    told = impact_answer.gain(found)
+    first = impact_appendix.estimates_table(found, gate).data.frame.iloc[0]
+    assert first["value"] == pytest.approx(told.value) and first["ci_low"] == pytest.approx(told.low)
+    share = next(one for name, one in found.beyond if name == "Share of days missed")
+    assert told.value == pytest.approx(-180 * share.value, rel=0.5)  # another model of the same days: same order
+    groups = impact_who.groups(found, gate).data.frame["value"].dropna()
+    assert (groups.abs() > 0.5).any()  # days a year, no shares
+    for check in found.checks:  # -12 days planted: nothing printed is beyond 180 days of a 180-day year
+        assert all(abs(float(day)) <= 180 for day in re.findall(r"([+-][\d.]+) days", check.text)), check.text
 
 
 @pytest.mark.slow

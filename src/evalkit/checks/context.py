@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.estimators import Estimate, estimate_or_reason
+from evalkit.estimators.linear_estimate import unit_of
 from evalkit.estimators.sample import make_sample, plan_value
 
 DAYS = 180
@@ -110,6 +111,14 @@ class Context:
                    "covariates": self.covariates, "exact": self.exact, "level": self.estimate.level,
                    "exploratory": True, **self.given.get("options", {}), **changes}
         return estimate_or_reason(None, self.rows if rows is None else rows, **options)
+
+    def outcome_words(self, value: float) -> str:
+        """A difference in the outcome itself, as a linear fit gives it (a Poisson model of days speaks in shares)."""
+        return f"{value:+.1f} days" if unit_of(self.estimate.outcome) == "days" else self.in_words(value)
+
+    def same_scale(self, found: Estimate) -> bool:
+        """Whether another estimate is in the unit of the planned one."""
+        return found.unit == self.estimate.unit
 
     @staticmethod
     def rate_words(value: float) -> str:

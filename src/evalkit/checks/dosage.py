@@ -32,7 +32,7 @@ def run(context: Context) -> CheckResult:
     slope, (error, _) = float(contrast @ fit.coef), robust_error(fit, contrast, "HC2")
     same = slope * context.value > 0
     verdict = "pass" if same else "caution"
-    text = (f"Each further contact a week goes with {context.in_words(slope)} among the treated "
+    text = (f"Each further contact a week goes with {context.outcome_words(slope)} among the treated "
             f"(standard error {abs(error) * 180 if 'rate' in context.estimate.outcome else error:.2g})." + _CAVEAT)
     return CheckResult("dosage", verdict, slope, text, {"standard_error": error, "n": fit.n})
 

@@ -17,7 +17,7 @@ from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import Analysis
 from evalkit.reports.impact_words import check_title
 from evalkit.tables import long_date
-from evalkit.wording import between, count_words, gain_of, listed, number, percent, plural
+from evalkit.wording import between, count_words, listed, number, percent, plural
 from evalkit.wording.verdicts import Gain, gain_title
 
 YEAR = 180
@@ -34,14 +34,21 @@ def gain(main: Analysis) -> Gain | None:
     return _in_days(main, main.planned)
 
 
-def _in_days(main: Analysis, found: Any) -> Gain | None:
-    if found.outcome not in ("absence_rate", "absent_days") or None in (found.value, found.ci_low, found.ci_high):
+def year_factor(main: Analysis, found: Any) -> float | None:
+    """What turns an estimate into days absent of a 180-day year, by its unit; None where it is not about days.
+
+    A share of days times 180; days from the start on, times 180 over the days followed.
+    """
+    if found.outcome not in ("absence_rate", "absent_days"):
         return None
-    told = gain_of(found, year_days=YEAR)
-    if found.unit != "days":
-        return told
-    scale = YEAR / main.enrolled_days  # days from the start on, as days of a whole year
-    return Gain(told.value * scale, told.low * scale, told.high * scale)
+    return YEAR / main.enrolled_days if (found.unit or unit_of(found.outcome)) == "days" else float(YEAR)
+
+
+def _in_days(main: Analysis, found: Any) -> Gain | None:
+    factor = year_factor(main, found)
+    if factor is None or None in (found.value, found.ci_low, found.ci_high):
+        return None
+    return Gain(-found.value * factor, -found.ci_high * factor, -found.ci_low * factor)
 
 
 def any_gain(main: Analysis) -> tuple[Gain | None, bool]:

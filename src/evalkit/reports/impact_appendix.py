@@ -11,7 +11,7 @@ import pandas as pd
 from evalkit import tables
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_answer import YEAR, arms, scale_of
+from evalkit.reports.impact_answer import YEAR, arms, scale_of, year_factor
 from evalkit.reports.impact_method import method_lines
 from evalkit.reports.impact_run import Analysis
 from evalkit.reports.impact_who import balance_frame
@@ -38,7 +38,7 @@ def method_row(study, found: Sequence[Analysis], gate: Gate) -> Row:
 def estimates_table(analysis: Analysis, gate: Gate) -> Table:
     """The planned estimate first, then what was run beyond the plan. Days more in school, or points for a share."""
     rows = [("As planned", analysis.planned), *analysis.beyond]
-    frame = pd.DataFrame([_estimate_row(name, found) for name, found in rows])
+    frame = pd.DataFrame([_estimate_row(analysis, name, found) for name, found in rows])
     released = gate.table(
         f"estimates_{analysis.plan.id}",
         frame,
@@ -78,11 +78,11 @@ def _several(analysis: Analysis) -> str:
             "analyses of attendance (Benjamini-Hochberg).")
 
 
-def _estimate_row(name: str, found) -> dict[str, Any]:
-    in_days = found.outcome in ("absence_rate", "absent_days")
+def _estimate_row(analysis: Analysis, name: str, found) -> dict[str, Any]:
     factor, word, _ = scale_of(found)
-    scale = -(YEAR if found.outcome == "absence_rate" else 1.0) if in_days else factor
-    unit = "days" if in_days else "points" if word == "points" else "own scale"
+    a_year = year_factor(analysis, found)
+    scale = factor if a_year is None else -a_year
+    unit = "days" if a_year is not None else "points" if word == "points" else "own scale"
     ends = [None if end is None else end * scale for end in (found.ci_low, found.ci_high)]
     low, high = ends if scale > 0 else ends[::-1]
     return {

@@ -9,7 +9,7 @@ import pandas as pd
 from evalkit import figures
 from evalkit.render.blocks import BulletList, Callout, Column, Figure, Table
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_answer import YEAR, arms, gain, n_failed
+from evalkit.reports.impact_answer import YEAR, arms, gain, n_failed, year_factor
 from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import NOT_AT_RISK, Analysis, left_out
 from evalkit.reports.impact_words import COVARIATES, worded
@@ -97,7 +97,7 @@ def _count(value: Any) -> str:
 def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     """The planned difference by group of students, in days; groups too small to tell have no number."""
     rows = main.groups
-    scale = YEAR if main.planned.outcome == "absence_rate" else 1
+    scale = year_factor(main, main.planned) or 1.0
     frame = rows[["group", "label", "n", "n_comparison", "group_p", "group_q"]].assign(
         value=-pd.to_numeric(rows["value"]) * scale,
         ci_low=-pd.to_numeric(rows["ci_high"]) * scale,
