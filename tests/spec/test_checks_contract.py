@@ -187,6 +187,13 @@ def test_planning_says_how_many_students() -> None:
         students_needed(0, sd_days=12)
 
 
+@pytest.mark.parametrize(("shift", "said"), [(-0.03, "count that as effect"), (0.03, "show too little")])
+def test_before_after_is_said_by_the_way_the_comparison_moved(shift: float, said: str) -> None:
+    rows = sets()
+    rows["absence_rate"] = rows["prior_absence_rate"] + shift + 0.01 * np.sin(np.arange(len(rows)))
+    assert said in check("regression_to_the_mean", rows).text
+
+
 @pytest.mark.parametrize("name", ["pre_trend", "placebo_date"])
 @pytest.mark.parametrize("outcome", ["gpa", "is_chronic"])
 def test_earlier_weeks_are_not_set_beside_another_scale(name: str, outcome: str) -> None:
