@@ -266,6 +266,17 @@ def test_days_absent_have_one_scale_on_every_page(study, estimator):
 
 
 @pytest.mark.slow
+def test_the_flow_says_that_the_enrolled_hold_the_mentored_too(study):
+    found = run_analysis(study, plan_of())
+    first = found.comparison.flow.iloc[0]
+    mentored = set(study.table("assignment")["student_id"])
+    pool = set(found.comparison.students["student_id"])
+    assert pool & mentored and first["comparison"] > len(pool - mentored)  # so "other students" would be untrue
+    shown = str(impact_who.flow(found, Gate(study.config.privacy, "team")))
+    assert "the mentored among them" in shown and "other students" not in shown
+
+
+@pytest.mark.slow
 def test_a_lower_gpa_is_no_favorable_result_and_is_told_in_its_own_unit(study):
     graded = with_grades(study)
     found = run_analysis(graded, plan_of(outcome="gpa"))

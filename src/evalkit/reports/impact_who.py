@@ -39,14 +39,14 @@ def flow(main: Analysis, gate: Gate) -> Figure:
     frame = main.comparison.flow[["step", "treated", "comparison"]].rename(columns={"step": "stage"})
     table = gate.table("flow", frame, keys=("stage",), counts=("treated", "comparison"),
                        steps=("treated", "comparison"))
-    boxes = _boxes(table.frame, left_out(main.comparison), gate)
+    boxes = _boxes(table.frame, left_out(main.comparison), gate, main.plan.comparison)
     columns = (
         Column("stage", "Step"),
         Column("treated", "Mentored", "integer", "students"),
-        Column("comparison", "Others", "integer", "students"),
+        Column("comparison", "Enrolled", "integer", "students"),
     )
     alt = " ".join(
-        f"{row.stage}: {_count(row.treated)} mentored, {_count(row.comparison)} others."
+        f"{row.stage}: {_count(row.treated)} mentored, {_count(row.comparison)} of those enrolled."
         for row in table.frame.itertuples()
     )
     return Figure(
@@ -61,10 +61,11 @@ def flow(main: Analysis, gate: Gate) -> Figure:
     )
 
 
-def _boxes(frame: pd.DataFrame, lost: list[dict[str, Any]], gate: Gate) -> list[dict[str, Any]]:
+def _boxes(frame: pd.DataFrame, lost: list[dict[str, Any]], gate: Gate, design: str) -> list[dict[str, Any]]:
     """First step, those at risk, those left out with their reasons, and those compared; a box for each arm."""
     boxes: list[dict[str, Any]] = []
-    arms_of = (("treated", "mentored students"), ("comparison", "other students"))
+    pool = "students of the year before" if design == "prior_cohort" else "students enrolled, the mentored among them,"
+    arms_of = (("treated", "mentored students"), ("comparison", pool))
     for place, row in enumerate(frame.itertuples()):
         is_last = place == len(frame) - 1
         if row.stage == "matched":
