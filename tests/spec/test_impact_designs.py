@@ -16,7 +16,8 @@ from evalkit.render.blocks import Row
 from evalkit.reports import impact_answer, impact_appendix, impact_method, impact_who
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_plan import planned_comparison, planned_estimate
-from evalkit.reports.impact_run import corrected, run_analysis
+from evalkit.reports.impact_run import corrected, run_analysis, study_facts
+from evalkit.wording import count_words
 
 DATE = "2025-11-03"
 NO_PRIOR = ("pre_absence_rate", "econ_disadvantaged")
@@ -273,7 +274,19 @@ def test_the_flow_says_that_the_enrolled_hold_the_mentored_too(study):
     pool = set(found.comparison.students["student_id"])
     assert pool & mentored and first["comparison"] > len(pool - mentored)  # so "other students" would be untrue
     shown = str(impact_who.flow(found, Gate(study.config.privacy, "team")))
-    assert "the mentored among them" in shown and "other students" not in shown
+    assert "of those enrolled" in shown and "label='Enrolled'" in shown and "others" not in shown.lower()
+
+
+@pytest.mark.slow
+def test_a_student_in_both_groups_is_said_and_counts_once(study):
+    found = run_analysis(study, plan_of(ratio=3))
+    used = found.comparison.used
+    ids = [set(used.loc[used["treated"] == arm, "student_id"]) for arm in (0, 1)]
+    assert found.n_in_both == len(ids[0] & ids[1]) > 0
+    shown = {who: str(impact_answer.design(found, Gate(study.config.privacy, who))) for who in ("team", "partner")}
+    assert count_words(found.n_in_both).capitalize() in shown["team"] and "in both groups" in shown["team"]
+    assert "Some may be in both groups" in shown["partner"]
+    assert study_facts(study, found.comparison, found.planned, (), found.plan).n_students == len(ids[0] | ids[1])
 
 
 @pytest.mark.slow

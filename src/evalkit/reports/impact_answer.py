@@ -288,12 +288,21 @@ def design(main: Analysis, gate: Gate) -> Callout:
              f" who were most alike on {day}")
     adjusted = ", and adjusted for the gaps that stayed" if plan.estimator != "difference" else ""
     text = gate.text(
-        "We compared {n:,} mentored students with {m:,} students {where}{alike}{adjusted}.",
+        "We compared {n:,} mentored students with {m:,} students {where}{alike}{adjusted}.{both}",
         n=(main.planned.n_treated,) * 2,
         m=(main.planned.n_comparison,) * 2,
-        words={"where": WHERE[plan.comparison], "alike": alike, "adjusted": adjusted},
+        words={"where": WHERE[plan.comparison], "alike": alike, "adjusted": adjusted, "both": _in_both(main, gate)},
     )
     return Callout(gate.fixed("The design, in one sentence"), (text,), tone="answer")
+
+
+def _in_both(main: Analysis, gate: Gate) -> str:
+    """Students who are in both groups, one after the other: how many is for the team."""
+    twice = main.n_in_both
+    if not twice:
+        return ""
+    who = (f"{count_words(twice)} {'is' if twice == 1 else 'are'}".capitalize() if gate.is_team else "Some may be")
+    return f" {who} in both groups: first without a mentor, later with one."
 
 
 def why_not_before_after(gate: Gate) -> Callout:

@@ -59,6 +59,11 @@ class Analysis:
         treated = self.comparison.arm(1)
         return float(np.average(treated["enrolled_days"].astype(float), weights=treated["weight"].astype(float)))
 
+    @property
+    def n_in_both(self) -> int:
+        """Students compared both before their mentor began and, as mentored, after."""
+        return len(set(self.comparison.arm(1)["student_id"]) & set(self.comparison.arm(0)["student_id"]))
+
     def to_dict(self) -> dict[str, Any]:
         """The entry of results.json: estimates[0] is the planned one, the others are marked exploratory."""
         return {
@@ -76,6 +81,7 @@ class Analysis:
             "n_treated_dropped": self.comparison.n_treated_dropped,
             "flow": self.comparison.flow.to_dict("records"),
             "left_out": left_out(self.comparison),
+            "n_in_both_groups": self.n_in_both,
             "baseline": baseline_g(self.comparison, self.plan.outcome),
             "groups": plain(self.groups.to_dict("records")),
             "doses": plain(self.doses.to_dict("records")),
@@ -222,7 +228,7 @@ def study_facts(
         baseline_g=baseline_g(comparison, plan.outcome),
         adjusted_for=tuple(adjusted),
         attrition=_attrition(checks),
-        n_students=planned.n_treated + planned.n_comparison,
+        n_students=used["student_id"].nunique(),
         n_schools=len(schools[0] | schools[1]),
         n_mentors=int(mentors) or None,
         is_favorable=planned.value is not None and planned.value * better_sign(plan.outcome) > 0,
