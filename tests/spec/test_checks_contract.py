@@ -166,6 +166,26 @@ def test_regression_to_the_mean_names_the_change_without_a_programme() -> None:
     assert run_checks(None, comparison, plain, which=["regression_to_the_mean"])[0].verdict == "fail"
 
 
+def test_dosage_counts_held_contacts_of_the_own_follow_up_only() -> None:
+    """One is followed longer than the others; contacts after the own end, cancelled or unanswered count for nobody."""
+    rows = sets(n=61)
+    start, treated = pd.Timestamp("2025-10-01"), rows["treated"] == 1
+    rows = rows.assign(landmark=start, enrolled_days=10.0, follow_up_end=start + pd.Timedelta(days=14))
+    rows.loc[treated & (rows.index == 0), "follow_up_end"] = start + pd.Timedelta(days=140)
+    ids = rows.loc[treated, "student_id"].to_numpy()
+    n_held = np.arange(len(ids)) % 4
+    day = start + pd.Timedelta(days=3)
+    held = pd.DataFrame({"student_id": np.repeat(ids, n_held), "date": day, "status": "held"})
+    more = [pd.DataFrame({"student_id": ids[1:], "date": when, "status": status}) for when, status in (
+        (start + pd.Timedelta(days=60), "held"), (day, "cancelled"), (day, "no_answer"))]
+    contacts = pd.concat([held, *more, *more], ignore_index=True)
+    comparison, found = made(rows)
+    study = SimpleNamespace(table=lambda name: contacts)
+    dose = dict(zip(ids, n_held / 2.0, strict=True))  # ten days are two weeks
+    ours, asked = (run_checks(study, comparison, found, which=["dosage"], **given)[0] for given in ({}, {"dose": dose}))
+    assert ours.value == pytest.approx(asked.value, rel=1e-12) and ours.text == asked.text
+
+
 def test_dosage_direction() -> None:
     rows = sets()
     rng = np.random.default_rng(1)
@@ -185,3 +205,23 @@ def test_planning_says_how_many_students() -> None:
     assert students_needed(4, sd_days=12, r2=0.4, icc=0.1) > n
     with pytest.raises(UserError):
         students_needed(0, sd_days=12)
+
+
+@pytest.mark.parametrize(("shift", "said"), [(-0.03, "count that as effect"), (0.03, "show too little")])
+def test_before_after_is_said_by_the_way_the_comparison_moved(shift: float, said: str) -> None:
+    rows = sets()
+    rows["absence_rate"] = rows["prior_absence_rate"] + shift + 0.01 * np.sin(np.arange(len(rows)))
+    assert said in check("regression_to_the_mean", rows).text
+
+
+@pytest.mark.parametrize("name", ["pre_trend", "placebo_date"])
+@pytest.mark.parametrize("outcome", ["gpa", "is_chronic"])
+def test_earlier_weeks_are_not_set_beside_another_scale(name: str, outcome: str) -> None:
+    rows = sets()
+    rows[outcome] = (rows["absence_rate"] > 0.1).astype(float) if outcome == "is_chronic" else 4 - rows["absence_rate"]
+    comparison = SimpleNamespace(students=rows, plan={"covariates": ("prior_absence_rate",)}, details={})
+    found = estimate(None, comparison, outcome=outcome, clustered_by="subclass")
+    history = pd.DataFrame({"student_id": np.repeat(rows["student_id"].to_numpy(), 3),
+                            "period": np.tile([-3, -2, -1], len(rows)), "rate": 0.1})
+    one = run_checks(None, comparison, found, which=[name], history=history)[0]
+    assert one.verdict == "caution" and one.value is None and "another scale" in one.text

@@ -12,6 +12,7 @@ from evalkit import evidence
 from evalkit.errors import UserError
 from evalkit.estimators.sequence import VERDICTS, monthly_verdict, verdict
 from evalkit.pooling import pool_effects, pool_rows, read_effects
+from evalkit.reports.impact_plan import better_sign
 
 
 def facts(**changes: Any) -> evidence.StudyFacts:
@@ -46,6 +47,18 @@ def test_readings(changes: dict[str, Any], wwc: str, tier: str) -> None:
     assert "could" in found.wwc + found.essa and " is Tier" not in found.essa
     assert bool(found.reasons) == (changes not in ({}, {"is_randomized": True, "attrition": "low"},
                                                    {"is_randomized": True, "attrition": "high"}))
+
+
+@pytest.mark.parametrize(("outcome", "sign"), [
+    ("absence_rate", -1), ("is_chronic", -1), ("absent_days", -1), ("gpa", 1), ("course_failures", -1),
+    ("umbrellas", 0)])
+def test_which_way_is_better_comes_from_the_outcome(outcome: str, sign: int) -> None:
+    assert better_sign(outcome) == sign
+
+
+def test_an_outcome_without_a_known_direction_is_never_favorable() -> None:
+    found = evidence.read_evidence(facts(direction_known=False))
+    assert "Tier 4" in found.essa and "better is not known" in found.reasons[0]
 
 
 def test_quasi_experiment_is_never_without_reservations() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses as dc
+import re
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,8 @@ from evalkit.render.blocks import Row
 from evalkit.reports import impact_answer, impact_appendix, impact_method, impact_who
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_plan import planned_comparison, planned_estimate
-from evalkit.reports.impact_run import corrected, run_analysis
+from evalkit.reports.impact_run import corrected, run_analysis, study_facts
+from evalkit.wording import count_words
 
 DATE = "2025-11-03"
 NO_PRIOR = ("pre_absence_rate", "econ_disadvantaged")
@@ -235,6 +237,69 @@ def test_outcomes_that_are_not_days_keep_a_number_and_several_plans_are_correcte
     q_values = sorted(one.q_value for one in both)
     assert q_values == pytest.approx([min(2 * p_values[0], p_values[1]), p_values[1]])  # Benjamini-Hochberg of two
     assert "Benjamini-Hochberg" in str(impact_appendix.estimates_table(both[0], Gate(study.config.privacy, "team")))
+
+
+def with_grades(study):
+    """A GPA before and after for everyone, 0.6 lower afterwards for the mentored: planted harm."""
+    ids = study.table("student")["student_id"].unique()
+    rng = np.random.default_rng(4)
+    before = 2.5 + 0.4 * rng.standard_normal(len(ids))
+    harmed = np.isin(ids, study.table("assignment")["student_id"].unique())
+    parts = [pd.DataFrame({"student_id": ids, "measure": "gpa", "date": pd.Timestamp(day), "value": value})
+             for day, value in (("2025-08-01", before), ("2026-06-01", before - 0.6 * harmed))]
+    return dc.replace(study, tables={**study.tables, "outcome": pd.concat(parts, ignore_index=True)})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", ["regression_adjusted", "poisson"])
+def test_days_absent_have_one_scale_on_every_page(study, estimator):
+    found = run_analysis(study, plan_of(outcome="absent_days", estimator=estimator))
+    gate = Gate(study.config.privacy, "team")
+    told = impact_answer.gain(found)
+    first = impact_appendix.estimates_table(found, gate).data.frame.iloc[0]
+    assert first["value"] == pytest.approx(told.value) and first["ci_low"] == pytest.approx(told.low)
+    share = next(one for name, one in found.beyond if name == "Share of days missed")
+    assert told.value == pytest.approx(-180 * share.value, rel=0.5)  # another model of the same days: same order
+    groups = impact_who.groups(found, gate).data.frame["value"].dropna()
+    assert (groups.abs() > 0.5).any()  # days a year, no shares
+    for check in found.checks:  # -12 days planted: nothing printed is beyond 180 days of a 180-day year
+        assert all(abs(float(day)) <= 180 for day in re.findall(r"([+-][\d.]+) days", check.text)), check.text
+
+
+@pytest.mark.slow
+def test_the_flow_says_that_the_enrolled_hold_the_mentored_too(study):
+    found = run_analysis(study, plan_of())
+    first = found.comparison.flow.iloc[0]
+    mentored = set(study.table("assignment")["student_id"])
+    pool = set(found.comparison.students["student_id"])
+    assert pool & mentored and first["comparison"] > len(pool - mentored)  # so "other students" would be untrue
+    shown = str(impact_who.flow(found, Gate(study.config.privacy, "team")))
+    assert "of those enrolled" in shown and "label='Enrolled'" in shown and "others" not in shown.lower()
+
+
+@pytest.mark.slow
+def test_a_student_in_both_groups_is_said_and_counts_once(study):
+    found = run_analysis(study, plan_of(ratio=3))
+    used = found.comparison.used
+    ids = [set(used.loc[used["treated"] == arm, "student_id"]) for arm in (0, 1)]
+    assert found.n_in_both == len(ids[0] & ids[1]) > 0
+    shown = {who: str(impact_answer.design(found, Gate(study.config.privacy, who))) for who in ("team", "partner")}
+    assert count_words(found.n_in_both).capitalize() in shown["team"] and "in both groups" in shown["team"]
+    assert "Some may be in both groups" in shown["partner"]
+    assert study_facts(study, found.comparison, found.planned, (), found.plan).n_students == len(ids[0] | ids[1])
+
+
+@pytest.mark.slow
+def test_a_lower_gpa_is_no_favorable_result_and_is_told_in_its_own_unit(study):
+    graded = with_grades(study)
+    found = run_analysis(graded, plan_of(outcome="gpa"))
+    gate = Gate(graded.config.privacy, "team")
+    assert found.planned.value < 0 and found.planned.ci_high < 0  # some compared students got a mentor later
+    assert "Tier 4" in found.evidence["essa"]
+    assert set(found.to_dict()["baseline"]) == {"earlier_gpa"}
+    table = words(impact_appendix.estimates_table(found, gate)).split("name,")[1].splitlines()[1]
+    assert "own scale" in table and f"{found.planned.value:.6f}"[:-1] in table
+    assert f"{abs(found.planned.value):.2f}" in str(impact_answer.big_number(found, gate))
 
 
 def test_a_study_without_a_plan_says_so(study):

@@ -35,6 +35,12 @@ def test_an_interval_across_zero_names_both_ends() -> None:
     assert wording.between(-5, -1) == "between 1 and 5 fewer days"
 
 
+def test_an_end_that_rounds_to_nothing_keeps_its_side() -> None:
+    assert wording.between(-5.0, 0.3) == "between 5 days fewer and under 1 day more"
+    assert wording.between(-0.3, 5.0) == "between under 1 day fewer and 5 days more"
+    assert wording.between(-0.02, 0.04, digits=1) == "between under 0.1 days fewer and under 0.1 days more"
+
+
 @pytest.mark.parametrize(
     ("low", "high", "claims"),
     [(0.1, 5, "more days"), (0.0, 5, "equally"), (-0.1, 5, "equally"), (-5, 0.0, "equally"), (-5, -0.1, "fewer days")],

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from evalkit.estimators import Estimate, estimate_or_reason
+from evalkit.estimators.linear_estimate import unit_of
 from evalkit.estimators.sample import make_sample, plan_value
 
 DAYS = 180
@@ -82,6 +84,17 @@ class Context:
         return self.estimate.value
 
     @property
+    def as_rate(self) -> float | None:
+        """The estimate as a share of days, which earlier windows can be set beside; None on any other scale."""
+        outcome, unit = self.estimate.outcome, self.estimate.unit
+        if unit == "share" and ("rate" in outcome or outcome.endswith("_days")):
+            return self.value
+        if unit != "days" or "enrolled_days" not in self.rows:
+            return None
+        treated = self.rows[self.rows["treated"] == 1]
+        return self.value / float(np.average(treated["enrolled_days"].astype(float), weights=treated["weight"]))
+
+    @property
     def is_clear(self) -> bool:
         """Whether the planned interval leaves out no effect."""
         return self.estimate.ci_low is not None and not self.holds(0.0)
@@ -99,11 +112,24 @@ class Context:
                    "exploratory": True, **self.given.get("options", {}), **changes}
         return estimate_or_reason(None, self.rows if rows is None else rows, **options)
 
+    def outcome_words(self, value: float) -> str:
+        """A difference in the outcome itself, as a linear fit gives it (a Poisson model of days speaks in shares)."""
+        return f"{value:+.1f} days" if unit_of(self.estimate.outcome) == "days" else self.in_words(value)
+
+    def same_scale(self, found: Estimate) -> bool:
+        """Whether another estimate is in the unit of the planned one."""
+        return found.unit == self.estimate.unit
+
+    @staticmethod
+    def rate_words(value: float) -> str:
+        """A difference in the share of days missed, as days of a 180-day year."""
+        return f"{value * DAYS:+.1f} days a year"
+
     def in_words(self, value: float) -> str:
         """A difference in the reader's unit: days of a 180-day year for a rate, points for another share."""
         outcome, unit = self.estimate.outcome, self.estimate.unit
         if unit == "share" and ("rate" in outcome or outcome.endswith("_days")):
-            return f"{value * DAYS:+.1f} days a year"
+            return self.rate_words(value)
         if unit == "days":
             return f"{value:+.1f} days"
         return f"{value * 100:+.1f} percentage points" if self.estimate.unit == "share" else f"{value:+.3g}"

@@ -32,7 +32,7 @@ def run(context: Context) -> CheckResult:
     slope, (error, _) = float(contrast @ fit.coef), robust_error(fit, contrast, "HC2")
     same = slope * context.value > 0
     verdict = "pass" if same else "caution"
-    text = (f"Each further contact a week goes with {context.in_words(slope)} among the treated "
+    text = (f"Each further contact a week goes with {context.outcome_words(slope)} among the treated "
             f"(standard error {abs(error) * 180 if 'rate' in context.estimate.outcome else error:.2g})." + _CAVEAT)
     return CheckResult("dosage", verdict, slope, text, {"standard_error": error, "n": fit.n})
 
@@ -44,20 +44,19 @@ def _dose(context: Context, rows: pd.DataFrame) -> pd.Series | None:
     for name in ("dose", "contacts_per_week", "n_contacts"):
         if name in rows.columns:
             return rows[name]
-    if context.study is None or not {"landmark", "enrolled_days"} <= set(rows.columns):
+    if context.study is None or not {"landmark", "follow_up_end", "enrolled_days"} <= set(rows.columns):
         return None
-    return _contacts_a_week(context.study.table("contact"), rows)
+    contacts = context.study.table("contact")
+    if contacts.empty:
+        return None
+    status = contacts["status"]
+    return contacts_a_week(rows, contacts[status.isna() | status.eq("held")])  # cancelled and unanswered: no contact
 
 
-def _contacts_a_week(contacts: pd.DataFrame, rows: pd.DataFrame) -> pd.Series | None:
-    """Successful contacts from the start to the end of the follow-up, per five enrolled days."""
-    if contacts.empty or "date" not in contacts.columns:
-        return None
-    if "reached" in contacts.columns:
-        contacts = contacts[contacts["reached"].astype("boolean").fillna(True).astype(bool)]
-    both = rows[["student_id", "landmark"]].assign(row=np.arange(len(rows))).merge(
-        contacts[["student_id", "date"]], on="student_id")
-    last = pd.to_datetime(rows["follow_up_end"]).max() if "follow_up_end" in rows.columns else both["date"].max()
-    both = both[(both["date"] >= both["landmark"]) & (both["date"] <= last)]
-    count = both.groupby("row").size().reindex(range(len(rows)), fill_value=0)
-    return pd.Series(count.to_numpy() / (numbers(rows["enrolled_days"]) / 5.0), index=rows.index)
+def contacts_a_week(treated: pd.DataFrame, held: pd.DataFrame) -> pd.Series:
+    """Contacts held from each row's own start to the end of its own follow-up, per five days it was enrolled then."""
+    own = treated[["student_id", "landmark", "follow_up_end"]].assign(row=np.arange(len(treated)))
+    both = own.merge(held[["student_id", "date"]], on="student_id")
+    inside = both[(both["date"] >= both["landmark"]) & (both["date"] <= both["follow_up_end"])]
+    count = inside.groupby("row").size().reindex(range(len(treated)), fill_value=0).to_numpy()
+    return pd.Series(count / (numbers(treated["enrolled_days"]) / 5.0), index=treated.index)

@@ -11,6 +11,7 @@ from evalkit.estimators.sample import need_columns
 
 STEP_DAYS, STEPS = 28, 3
 """Windows of four calendar weeks (about 20 school days), three of them."""
+OTHER_SCALE = "earlier weeks are known as shares of days missed, and this estimate is on another scale."
 _KEYS = ("student_id", "landmark")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalkit.checks.context import Context, known
-from evalkit.checks.history import history, with_history
+from evalkit.checks.history import OTHER_SCALE, history, with_history
 from evalkit.checks.result import CheckResult, not_run
 from evalkit.estimators.sample import drop_with_sets
 
@@ -12,6 +12,9 @@ def run(context: Context) -> CheckResult:
     """The difference in the last four weeks before the start; passes when it is small beside the effect."""
     if "day_before" in context.estimate.details:
         return _day_before(context)
+    effect = context.as_rate
+    if effect is None:
+        return not_run("placebo_date", OTHER_SCALE)
     earlier = history(context)
     keys = [key for key in ("student_id", "landmark") if key in earlier.columns]
     last = earlier[earlier["period"] == earlier["period"].max()].set_index(keys)["rate"]
@@ -28,10 +31,10 @@ def run(context: Context) -> CheckResult:
     if found is None:
         return not_run("placebo_date", again.reason)
     clear, size = found.ci_low > 0 or found.ci_high < 0, abs(found.value)
-    verdict = "pass" if not clear else "caution" if size < abs(context.value) / 2 else "fail"
+    verdict = "pass" if not clear else "caution" if size < abs(effect) / 2 else "fail"
     matched = any(name.startswith("pre_") for name in context.covariates)
-    text = (f"In the four weeks before the start the groups already differed by {context.in_words(found.value)} "
-            f"({context.in_words(found.ci_low)} to {context.in_words(found.ci_high)})."
+    text = (f"In the four weeks before the start the groups already differed by {context.rate_words(found.value)} "
+            f"({context.rate_words(found.ci_low)} to {context.rate_words(found.ci_high)})."
             + (" These weeks are part of what students were matched on, so a small gap proves little."
                if matched and not clear else ""))
     return CheckResult("placebo_date", verdict, found.value, text, {"ci_low": found.ci_low, "ci_high": found.ci_high})

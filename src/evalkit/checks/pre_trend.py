@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.checks.context import Context, known
-from evalkit.checks.history import history, with_history
+from evalkit.checks.history import OTHER_SCALE, history, with_history
 from evalkit.checks.power import multiplier
 from evalkit.checks.result import CheckResult, not_run
 from evalkit.estimators.sample import drop_with_sets
@@ -17,6 +17,9 @@ def run(context: Context) -> CheckResult:
     pre_test = context.estimate.details.get("pre_test")
     if pre_test is not None:
         return _from_staggered(pre_test)
+    effect = context.as_rate
+    if effect is None:
+        return not_run("pre_trend", OTHER_SCALE)
     slopes = _slopes(history(context))
     rows = with_history(context, slopes)
     if rows.groupby("treated").size().min() < 10 if len(rows) else True:
@@ -28,10 +31,10 @@ def run(context: Context) -> CheckResult:
         return not_run("pre_trend", again.reason)
     seen = found.p_value < 0.05
     smallest = multiplier(found.df) * found.standard_error
-    blind = smallest > abs(context.value)
+    blind = smallest > abs(effect)
     verdict = "fail" if seen else "caution" if blind else "pass"
-    text = (f"Before the start the gap moved by {context.in_words(found.value)} every four weeks "
-            f"(p = {found.p_value:.2f}). A drift of {context.in_words(smallest)} or more would be seen in "
+    text = (f"Before the start the gap moved by {context.rate_words(found.value)} every four weeks "
+            f"(p = {found.p_value:.2f}). A drift of {context.rate_words(smallest)} or more would be seen in "
             f"four studies of five"
             + (", which is larger than the effect itself, so this cannot clear it." if blind else "."))
     return CheckResult("pre_trend", verdict, found.value, text, {"detectable": smallest, "p_value": found.p_value})

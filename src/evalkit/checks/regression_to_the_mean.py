@@ -18,6 +18,13 @@ def _known_in_both(rows: pd.DataFrame, name: str) -> bool:
     return name in rows.columns and rows.loc[rows[name].notna(), "treated"].nunique() == 2
 
 
+def _told(theirs: float) -> str:
+    """What a before/after number of the mentored would make of the change that came without a mentor."""
+    return ("A before/after number would count that as effect" if theirs < 0 else
+            "A before/after number would not see that absence rose anyway, and so would show too little" if theirs > 0
+            else "A before/after number would take all change as effect")
+
+
 def run(context: Context) -> CheckResult:
     """The comparison students' own change from before: what a before/after number of the treated would have claimed.
 
@@ -37,6 +44,6 @@ def run(context: Context) -> CheckResult:
     verdict = ("pass" if by_design or (used and context.is_adjusted)
                else "caution" if used or abs(theirs) <= _ONE_DAY else "fail")
     text = (f"Mentored students changed by {context.in_words(ours)} since the earlier period; comparable students "
-            f"without a mentor changed by {context.in_words(theirs)}. A before/after number would count that as "
-            "effect; " + ("this estimate does not." if verdict == "pass" else "adjust for the earlier rate."))
+            f"without a mentor changed by {context.in_words(theirs)}. {_told(theirs)}; "
+            + ("this estimate does not." if verdict == "pass" else "adjust for the earlier rate."))
     return CheckResult("regression_to_the_mean", verdict, theirs, text, {"treated_change": ours, "before": before})

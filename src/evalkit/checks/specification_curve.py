@@ -23,7 +23,7 @@ def run(context: Context) -> CheckResult:
     curve = specification_curve(context)
     known = curve["value"].notna()
     if known.sum() < 2:
-        return not_run("specification_curve", "fewer than two specifications have an answer.")
+        return not_run("specification_curve", "fewer than two specifications have an answer on the estimate's scale.")
     same = float((np.sign(curve.loc[known, "value"]) == np.sign(context.value)).mean())
     low, high = curve.loc[known, "value"].min(), curve.loc[known, "value"].max()
     verdict = "pass" if same >= _PASS else "caution" if same >= 0.5 else "fail"
@@ -36,11 +36,12 @@ def run(context: Context) -> CheckResult:
 
 
 def specification_curve(context: Context) -> pd.DataFrame:
-    """One row per specification: name, value, ci_low, ci_high."""
+    """One row per specification on the planned estimate's scale: name, value, ci_low, ci_high."""
     rows = []
     for name, changes, frame in _specifications(context):
         found = context.again(frame, **changes)
-        rows.append({"name": name, "value": found.value, "ci_low": found.ci_low, "ci_high": found.ci_high})
+        if context.same_scale(found) or found.value is None:
+            rows.append({"name": name, "value": found.value, "ci_low": found.ci_low, "ci_high": found.ci_high})
     return pd.DataFrame(rows, columns=["name", "value", "ci_low", "ci_high"])
 
 

@@ -26,6 +26,7 @@ class StudyFacts:
     n_schools: int = 0
     n_mentors: int | None = None
     is_favorable: bool = False
+    direction_known: bool = True
     is_significant: bool = False
     arms_share_schools: bool = True
     different_years: bool = False
@@ -67,8 +68,8 @@ def baseline_category(g: float | None) -> str:
 def baseline_conditions(baseline_g: dict[str, float | None], adjusted_for: Sequence[str]) -> list[Condition]:
     """Baseline equivalence of each pre-measure of the outcome; one above 0.25 fails the domain."""
     if not baseline_g:
-        return [Condition("baseline", False, "No earlier absence rate was compared.",
-                          "Give the year before's or this year's absence rate before the start.")]
+        return [Condition("baseline", False, "No earlier measure of the outcome was compared.",
+                          "Give the same measure before the start: last year's or this year's absence.")]
     found = []
     for name, g in baseline_g.items():
         kind, shown = baseline_category(g), "not known" if g is None else f"{g:+.2f}"
@@ -112,14 +113,22 @@ def _confounds(facts: StudyFacts) -> list[Condition]:
 
 def _essa_conditions(facts: StudyFacts) -> list[Condition]:
     return [
-        Condition("favorable", facts.is_favorable and facts.is_significant,
-                  "The effect is not favorable and statistically significant.",
-                  "Nothing mends this but more students or a stronger program."),
+        _favorable(facts),
         Condition("350 students", facts.n_students >= ESSA_STUDENTS,
                   f"{facts.n_students} students, fewer than {ESSA_STUDENTS}.", "Pool sites (evalkit pool)."),
         Condition("two sites", facts.n_schools >= ESSA_SITES, f"{facts.n_schools} school, fewer than {ESSA_SITES}.",
                   "Add a school. (The 2016 guidance says two districts, the WWC two educational sites.)"),
     ]
+
+
+def _favorable(facts: StudyFacts) -> Condition:
+    if not facts.direction_known:
+        return Condition("favorable", False, "Whether more or less of this outcome is better is not known, so the "
+                         "difference is not counted as favorable.",
+                         "Name the measure so that it says what it counts, such as gpa or course_failures.")
+    return Condition("favorable", facts.is_favorable and facts.is_significant,
+                     "The effect is not favorable and statistically significant.",
+                     "Nothing mends this but more students or a stronger program.")
 
 
 def _essa(meets: bool, low: bool, size: list[Condition], facts: StudyFacts) -> str:

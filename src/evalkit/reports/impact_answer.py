@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from evalkit import figures
+from evalkit.estimators.linear_estimate import unit_of
 from evalkit.evidence import banner
 from evalkit.evidence import benchmarks as published
 from evalkit.programme import fidelity
@@ -16,7 +17,7 @@ from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import Analysis
 from evalkit.reports.impact_words import check_title
 from evalkit.tables import long_date
-from evalkit.wording import between, count_words, gain_of, listed, number, percent, plural
+from evalkit.wording import between, count_words, listed, number, percent, plural
 from evalkit.wording.verdicts import Gain, gain_title
 
 YEAR = 180
@@ -33,14 +34,21 @@ def gain(main: Analysis) -> Gain | None:
     return _in_days(main, main.planned)
 
 
-def _in_days(main: Analysis, found: Any) -> Gain | None:
-    if found.outcome not in ("absence_rate", "absent_days") or None in (found.value, found.ci_low, found.ci_high):
+def year_factor(main: Analysis, found: Any) -> float | None:
+    """What turns an estimate into days absent of a 180-day year, by its unit; None where it is not about days.
+
+    A share of days times 180; days from the start on, times 180 over the days followed.
+    """
+    if found.outcome not in ("absence_rate", "absent_days"):
         return None
-    told = gain_of(found, year_days=YEAR)
-    if found.unit != "days":
-        return told
-    scale = YEAR / main.enrolled_days  # days from the start on, as days of a whole year
-    return Gain(told.value * scale, told.low * scale, told.high * scale)
+    return YEAR / main.enrolled_days if (found.unit or unit_of(found.outcome)) == "days" else float(YEAR)
+
+
+def _in_days(main: Analysis, found: Any) -> Gain | None:
+    factor = year_factor(main, found)
+    if factor is None or None in (found.value, found.ci_low, found.ci_high):
+        return None
+    return Gain(-found.value * factor, -found.ci_high * factor, -found.ci_low * factor)
 
 
 def any_gain(main: Analysis) -> tuple[Gain | None, bool]:
@@ -79,11 +87,12 @@ def _other_lead(main: Analysis, gate: Gate) -> str:
     text = "{n:,} mentored students are compared with {m:,} similar students."
     if main.planned.value is None or low is None or high is None:
         return gate.text(text, **counts)
-    scale, unit = scale_of(main.planned)
+    scale, unit, digits = scale_of(main.planned)
     return gate.text(
         text + " {what} differ by {v} {unit}; the true figure most likely lies between {a} and {b}.",
-        **counts, v=(_signed(main.planned.value * scale), about), a=(number(low * scale, 1), about),
-        b=(number(high * scale, 1), about), words={"what": outcome_words(main.planned.outcome), "unit": unit})
+        **counts, v=(_signed(main.planned.value * scale, digits), about), a=(number(low * scale, digits), about),
+        b=(number(high * scale, digits), about),
+        words={"what": outcome_words(main.planned.outcome), "unit": unit})
 
 
 def _ends_of(found: Any) -> tuple[float | None, float | None]:
@@ -99,9 +108,10 @@ def outcome_words(outcome: str) -> str:
     return OUTCOMES.get(outcome, outcome.replace("_", " ").capitalize())
 
 
-def scale_of(found: Any) -> tuple[float, str]:
-    """(factor, unit) that a difference not told in days is shown in."""
-    return (100.0, "points") if found.unit == "share" else (1.0, "on the measure’s own scale")
+def scale_of(found: Any) -> tuple[float, str, int]:
+    """(factor, unit, decimals) that a difference not told in days is shown in."""
+    return (100.0, "points", 1) if (found.unit or unit_of(found.outcome)) == "share" else (
+        1.0, "on the measure’s own scale", 2)
 
 
 def _ends(found: Gain) -> str:
@@ -153,12 +163,12 @@ def _other_number(main: Analysis, gate: Gate) -> BigNumber | Callout:
     if found.value is None or found.ci_low is None or found.ci_high is None:
         why = found.reason or "The planned outcome has no interval, so no number is shown."
         return Callout(gate.fixed("No number to show"), (gate.fixed(why),), tone="caution")
-    scale, unit = scale_of(found)
+    scale, unit, digits = scale_of(found)
     return BigNumber(
         gate.fixed(f"{outcome_words(found.outcome)}: mentored minus similar"),
-        gate.text("{v}", v=(_signed(found.value * scale), about)), gate.fixed(unit),
-        gate.text("95% interval: {a} to {b}", a=(number(found.ci_low * scale, 1), about),
-                  b=(number(found.ci_high * scale, 1), about)), _sizes(main, gate, sign=1))
+        gate.text("{v}", v=(_signed(found.value * scale, digits), about)), gate.fixed(unit),
+        gate.text("95% interval: {a} to {b}", a=(number(found.ci_low * scale, digits), about),
+                  b=(number(found.ci_high * scale, digits), about)), _sizes(main, gate, sign=1))
 
 
 def _sizes(main: Analysis, gate: Gate, *, sign: int) -> tuple[tuple[str, str], ...]:
@@ -278,12 +288,21 @@ def design(main: Analysis, gate: Gate) -> Callout:
              f" who were most alike on {day}")
     adjusted = ", and adjusted for the gaps that stayed" if plan.estimator != "difference" else ""
     text = gate.text(
-        "We compared {n:,} mentored students with {m:,} students {where}{alike}{adjusted}.",
+        "We compared {n:,} mentored students with {m:,} students {where}{alike}{adjusted}.{both}",
         n=(main.planned.n_treated,) * 2,
         m=(main.planned.n_comparison,) * 2,
-        words={"where": WHERE[plan.comparison], "alike": alike, "adjusted": adjusted},
+        words={"where": WHERE[plan.comparison], "alike": alike, "adjusted": adjusted, "both": _in_both(main, gate)},
     )
     return Callout(gate.fixed("The design, in one sentence"), (text,), tone="answer")
+
+
+def _in_both(main: Analysis, gate: Gate) -> str:
+    """Students who are in both groups, one after the other: how many is for the team."""
+    twice = main.n_in_both
+    if not twice:
+        return ""
+    who = (f"{count_words(twice)} {'is' if twice == 1 else 'are'}".capitalize() if gate.is_team else "Some may be")
+    return f" {who} in both groups: first without a mentor, later with one."
 
 
 def why_not_before_after(gate: Gate) -> Callout:

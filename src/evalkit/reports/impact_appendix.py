@@ -11,7 +11,7 @@ import pandas as pd
 from evalkit import tables
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_answer import YEAR, arms
+from evalkit.reports.impact_answer import YEAR, arms, scale_of, year_factor
 from evalkit.reports.impact_method import method_lines
 from evalkit.reports.impact_run import Analysis
 from evalkit.reports.impact_who import balance_frame
@@ -38,7 +38,7 @@ def method_row(study, found: Sequence[Analysis], gate: Gate) -> Row:
 def estimates_table(analysis: Analysis, gate: Gate) -> Table:
     """The planned estimate first, then what was run beyond the plan. Days more in school, or points for a share."""
     rows = [("As planned", analysis.planned), *analysis.beyond]
-    frame = pd.DataFrame([_estimate_row(name, found) for name, found in rows])
+    frame = pd.DataFrame([_estimate_row(analysis, name, found) for name, found in rows])
     released = gate.table(
         f"estimates_{analysis.plan.id}",
         frame,
@@ -46,18 +46,19 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
         counts=("n", "n_comparison"),
         plain={"value": "n", "ci_low": "n", "ci_high": "n", "p_value": "n"},
     )
+    signed = "signed2" if (frame["unit"] == "own scale").any() else "signed1"
     columns = (
         Column("name", "Method"),
-        Column("value", "Difference", "signed1"),
-        Column("ci_low", "From", "signed1"),
-        Column("ci_high", "To", "signed1"),
+        Column("value", "Difference", signed),
+        Column("ci_low", "From", signed),
+        Column("ci_high", "To", signed),
         Column("unit", "Unit"),
         Column("p_value", "p", "p_value"),
     )
     note = (
         "Only the first line was planned; the others are exploratory. Days: more days in school per 180-day year; "
-        "points: share of students. From and to: 95% interval. A line without a number could not be had; results.json "
-        "says why."
+        "points: share of students; own scale: the measure’s own unit. From and to: 95% interval. A line without a "
+        "number could not be had; results.json says why."
     )
     return Table(
         gate.fixed(f"The answer to plan “{analysis.plan.id}”, and the same question asked in other ways"),
@@ -77,10 +78,11 @@ def _several(analysis: Analysis) -> str:
             "analyses of attendance (Benjamini-Hochberg).")
 
 
-def _estimate_row(name: str, found) -> dict[str, Any]:
-    in_days = found.outcome in ("absence_rate", "absent_days")
-    scale = -(YEAR if found.outcome == "absence_rate" else 1.0) if in_days else 100.0
-    unit = "days" if found.outcome == "absence_rate" else "days" if in_days else "points"
+def _estimate_row(analysis: Analysis, name: str, found) -> dict[str, Any]:
+    factor, word, _ = scale_of(found)
+    a_year = year_factor(analysis, found)
+    scale = factor if a_year is None else -a_year
+    unit = "days" if a_year is not None else "points" if word == "points" else "own scale"
     ends = [None if end is None else end * scale for end in (found.ci_low, found.ci_high)]
     low, high = ends if scale > 0 else ends[::-1]
     return {

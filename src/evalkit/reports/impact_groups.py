@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from evalkit.checks.dosage import contacts_a_week
 from evalkit.comparison import Comparison
 from evalkit.config import AnalysisPlan
 from evalkit.estimators import Estimate, estimate_or_reason
@@ -149,7 +150,7 @@ def dose_estimates(study: Any, comparison: Comparison, plan: AnalysisPlan) -> pd
     if held.empty or not {"landmark", "follow_up_end", "enrolled_days"} <= set(used):
         return pd.DataFrame(columns=columns)
     treated = used[used["treated"] == 1]
-    dose = _contacts_a_week(treated, held)
+    dose = contacts_a_week(treated, held)
     rows = []
     for label, low, high in DOSES:
         member = pd.Series(False, index=used.index)
@@ -158,15 +159,6 @@ def dose_estimates(study: Any, comparison: Comparison, plan: AnalysisPlan) -> pd
         if member.any():
             rows.append({"label": label, **_one_group(part, plan)})
     return pd.DataFrame(rows, columns=columns)
-
-
-def _contacts_a_week(treated: pd.DataFrame, held: pd.DataFrame) -> pd.Series:
-    """Contacts held from the start to the end of follow-up, per five enrolled days, one value a row."""
-    both = treated[["student_id", "landmark", "follow_up_end"]].reset_index(names="row").merge(
-        held[["student_id", "date"]], on="student_id")
-    inside = both[(both["date"] >= both["landmark"]) & (both["date"] <= both["follow_up_end"])]
-    count = inside.groupby("row").size().reindex(treated.index, fill_value=0)
-    return count / (pd.to_numeric(treated["enrolled_days"]) / 5.0)
 
 
 def strategy_estimates(study: Any) -> tuple[pd.DataFrame, str]:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
+import pandas as pd
+
 from evalkit.comparison import METHODS, Comparison, landmark_comparison
 from evalkit.comparison.landmark import plan_options
 from evalkit.config import FILE, AnalysisPlan
@@ -20,6 +22,10 @@ from evalkit.estimators import ESTIMATORS, Estimate, estimate
 PLANNED = ("regression_adjusted", "difference", "poisson", "logistic", "randomized")
 """Estimators a plan can name: a row per student, and nothing asked that study.toml has no key for."""
 OUTCOMES = ("absence_rate", "is_chronic", "absent_days")
+FEWER_IS_BETTER = {"absence", "absences", "chronic", "failure", "failures", "suspension", "suspensions", "incident",
+                   "incidents", "tardies", "tardy", "referrals", "retained"}
+MORE_IS_BETTER = {"gpa", "credits", "score", "grade", "attendance", "passed", "graduated", "belonging", "track"}
+"""Words in the name of a measure that say which way is better; a name with none of them has no known way."""
 KEYS = ["student_id", "landmark"]
 _ELSEWHERE = {
     "did": "It needs an earlier period that was neither matched nor selected on, which a plan cannot name.",
@@ -79,6 +85,18 @@ def _check_outcome(study: Any, plan: AnalysisPlan) -> None:
     must_be_one_of("outcome", plan.outcome, (*OUTCOMES, *measured))
 
 
+def better_sign(outcome: str) -> int:
+    """-1 where less of the outcome is better, +1 where more is, 0 where its name does not say."""
+    parts = set(outcome.lower().split("_"))
+    fewer, more = outcome in OUTCOMES or bool(parts & FEWER_IS_BETTER), bool(parts & MORE_IS_BETTER)
+    return 0 if fewer == more else -1 if fewer else 1
+
+
+def earlier_column(outcome: str) -> str:
+    """Where the last value of a measure before the start stands."""
+    return f"earlier_{outcome}"
+
+
 def is_default(study: Any, plan: AnalysisPlan) -> bool:
     """Whether the study wrote no plan, so that evalkit's defaults stand in."""
     return plan == AnalysisPlan() and tuple(study.config.analyses) == (plan,)
@@ -108,19 +126,27 @@ def with_outcome(study: Any, comparison: Comparison, outcome: str) -> Comparison
         return comparison
     table = study.table("outcome")
     seen = table.loc[table["measure"].eq(outcome), ["student_id", "date", "value"]].dropna()
-    later = comparison.students[KEYS].drop_duplicates().merge(seen, on="student_id")
-    later = later[later["date"] >= later["landmark"]].sort_values([*KEYS, "date"], kind="stable")
-    last = later.drop_duplicates(KEYS, keep="last")[[*KEYS, "value"]].rename(columns={"value": outcome})
+    dated = comparison.students[KEYS].drop_duplicates().merge(seen, on="student_id")
+    last = _last(dated[dated["date"] >= dated["landmark"]], outcome)
+    earlier = _last(dated[dated["date"] < dated["landmark"]], earlier_column(outcome))
     if last.empty:
         raise UserError("Nobody who is compared has a value of the planned outcome after the start.", column="value",
                         file="outcome", remedy="Add later rows to the table outcome, or plan another outcome.")
     students = comparison.students.merge(last, on=KEYS, how="left", validate="many_to_one")
+    if len(earlier):
+        students = students.merge(earlier, on=KEYS, how="left", validate="many_to_one")
     used = students[students["weight"] != 0]
     gone = used[used[outcome].isna()].groupby("treated").size()
     counts = comparison.details["attrition"]
     lost = {name: {"n": counts[name]["n"], "lost": counts[name]["lost"] + int(gone.get(arm, 0))}
             for name, arm in (("treated", 1), ("comparison", 0))}
     return replace(comparison, students=students, details={**comparison.details, "attrition": lost})
+
+
+def _last(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The newest value of each student and start, as the column `name`."""
+    rows = rows.sort_values([*KEYS, "date"], kind="stable").drop_duplicates(KEYS, keep="last")
+    return rows[[*KEYS, "value"]].rename(columns={"value": name})
 
 
 def plain_plan(plan: AnalysisPlan) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from evalkit.evidence import StudyFacts, effect_sizes, read_evidence
 from evalkit.reports.impact_groups import change_since_last_year, dose_estimates, group_estimates
 from evalkit.reports.impact_plan import (
     OUTCOMES,
+    better_sign,
     check_plan,
+    earlier_column,
     is_default,
     never_mentored_only,
     plain_plan,
@@ -57,6 +59,11 @@ class Analysis:
         treated = self.comparison.arm(1)
         return float(np.average(treated["enrolled_days"].astype(float), weights=treated["weight"].astype(float)))
 
+    @property
+    def n_in_both(self) -> int:
+        """Students compared both before their mentor began and, as mentored, after."""
+        return len(set(self.comparison.arm(1)["student_id"]) & set(self.comparison.arm(0)["student_id"]))
+
     def to_dict(self) -> dict[str, Any]:
         """The entry of results.json: estimates[0] is the planned one, the others are marked exploratory."""
         return {
@@ -74,7 +81,8 @@ class Analysis:
             "n_treated_dropped": self.comparison.n_treated_dropped,
             "flow": self.comparison.flow.to_dict("records"),
             "left_out": left_out(self.comparison),
-            "baseline": baseline_g(self.comparison),
+            "n_in_both_groups": self.n_in_both,
+            "baseline": baseline_g(self.comparison, self.plan.outcome),
             "groups": plain(self.groups.to_dict("records")),
             "doses": plain(self.doses.to_dict("records")),
             "change_since_last_year": plain(self.change.to_dict("records")),
@@ -217,13 +225,14 @@ def study_facts(
     ].nunique()
     return StudyFacts(
         is_randomized=plan.comparison == "randomized",
-        baseline_g=baseline_g(comparison),
+        baseline_g=baseline_g(comparison, plan.outcome),
         adjusted_for=tuple(adjusted),
         attrition=_attrition(checks),
-        n_students=planned.n_treated + planned.n_comparison,
+        n_students=used["student_id"].nunique(),
         n_schools=len(schools[0] | schools[1]),
         n_mentors=int(mentors) or None,
-        is_favorable=planned.value is not None and planned.value < 0,
+        is_favorable=planned.value is not None and planned.value * better_sign(plan.outcome) > 0,
+        direction_known=better_sign(plan.outcome) != 0,
         is_significant=planned.p_value is not None and planned.p_value < 0.05,
         arms_share_schools=bool(schools[0] & schools[1]),
         different_years=plan.comparison == "prior_cohort",
@@ -232,12 +241,15 @@ def study_facts(
     )
 
 
-def baseline_g(comparison: Comparison) -> dict[str, float | None]:
-    """Hedges' g of each earlier absence rate on the students compared, with the weights of the comparison."""
+def baseline_g(comparison: Comparison, outcome: str = "absence_rate") -> dict[str, float | None]:
+    """Hedges' g of each earlier measure of the outcome on the students compared, with the weights of the comparison.
+
+    Earlier absence for attendance outcomes; for another measure its own last value before the start, or nothing.
+    """
     from evalkit.evidence import hedges_g
 
     found: dict[str, float | None] = {}
-    for name in PRE_MEASURES:
+    for name in PRE_MEASURES if outcome in OUTCOMES else (earlier_column(outcome),):
         rows = comparison.used
         rows = rows[rows[name].notna()] if name in rows else rows.iloc[:0]
         arms = [rows[rows["treated"] == arm] for arm in (1, 0)]

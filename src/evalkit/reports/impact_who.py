@@ -9,7 +9,7 @@ import pandas as pd
 from evalkit import figures
 from evalkit.render.blocks import BulletList, Callout, Column, Figure, Table
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_answer import YEAR, arms, gain, n_failed
+from evalkit.reports.impact_answer import YEAR, arms, gain, n_failed, year_factor
 from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import NOT_AT_RISK, Analysis, left_out
 from evalkit.reports.impact_words import COVARIATES, worded
@@ -39,14 +39,14 @@ def flow(main: Analysis, gate: Gate) -> Figure:
     frame = main.comparison.flow[["step", "treated", "comparison"]].rename(columns={"step": "stage"})
     table = gate.table("flow", frame, keys=("stage",), counts=("treated", "comparison"),
                        steps=("treated", "comparison"))
-    boxes = _boxes(table.frame, left_out(main.comparison), gate)
+    boxes = _boxes(table.frame, left_out(main.comparison), gate, main.plan.comparison)
     columns = (
         Column("stage", "Step"),
         Column("treated", "Mentored", "integer", "students"),
-        Column("comparison", "Others", "integer", "students"),
+        Column("comparison", "Enrolled", "integer", "students"),
     )
     alt = " ".join(
-        f"{row.stage}: {_count(row.treated)} mentored, {_count(row.comparison)} others."
+        f"{row.stage}: {_count(row.treated)} mentored, {_count(row.comparison)} of those enrolled."
         for row in table.frame.itertuples()
     )
     return Figure(
@@ -61,10 +61,11 @@ def flow(main: Analysis, gate: Gate) -> Figure:
     )
 
 
-def _boxes(frame: pd.DataFrame, lost: list[dict[str, Any]], gate: Gate) -> list[dict[str, Any]]:
+def _boxes(frame: pd.DataFrame, lost: list[dict[str, Any]], gate: Gate, design: str) -> list[dict[str, Any]]:
     """First step, those at risk, those left out with their reasons, and those compared; a box for each arm."""
     boxes: list[dict[str, Any]] = []
-    arms_of = (("treated", "mentored students"), ("comparison", "other students"))
+    pool = "students of the year before" if design == "prior_cohort" else "students enrolled, the mentored among them,"
+    arms_of = (("treated", "mentored students"), ("comparison", pool))
     for place, row in enumerate(frame.itertuples()):
         is_last = place == len(frame) - 1
         if row.stage == "matched":
@@ -97,7 +98,7 @@ def _count(value: Any) -> str:
 def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     """The planned difference by group of students, in days; groups too small to tell have no number."""
     rows = main.groups
-    scale = YEAR if main.planned.outcome == "absence_rate" else 1
+    scale = year_factor(main, main.planned) or 1.0
     frame = rows[["group", "label", "n", "n_comparison", "group_p", "group_q"]].assign(
         value=-pd.to_numeric(rows["value"]) * scale,
         ci_low=-pd.to_numeric(rows["ci_high"]) * scale,

@@ -88,15 +88,20 @@ def missed_days(absent: float, enrolled: float, *, share: bool = True) -> str:
 
 def between(low: float, high: float, unit: str = "days", digits: int = 0) -> str:
     """between 1 and 5 days; across zero the two ends are named: between 1 day fewer and 5 days more"""
-    low_text, high_text = number(abs(low), digits), number(abs(high), digits)
-    one = unit[:-1] if unit.endswith("s") else unit
-    if low < 0 < high and float(low_text) and float(high_text):
-        first = one if low_text == "1" else unit
-        second = one if high_text == "1" else unit
-        return f"between {low_text} {first} fewer and {high_text} {second} more"
-    least, most = sorted((float(low_text.replace(",", "")), float(high_text.replace(",", ""))))
+    if low < 0 < high:
+        return f"between {_end(low, unit, digits)} fewer and {_end(high, unit, digits)} more"
+    least, most = sorted((abs(low), abs(high)))
     word = "fewer " + unit if high <= 0 and low < 0 else unit
     return f"between {number(least, digits)} and {number(most, digits)} {word}"
+
+
+def _end(value: float, unit: str, digits: int) -> str:
+    """5 days; an end that rounds to nothing keeps its side: under 1 day (or under 0.1 days)"""
+    one = unit[:-1] if unit.endswith("s") else unit
+    text = number(abs(value), digits)
+    if not float(text.replace(",", "")):
+        return f"under {number(10.0**-digits, digits)} {unit if digits else one}"
+    return f"{text} {one if text == '1' else unit}"
 
 
 def listed(parts: Iterable[str], joiner: str = "and") -> str:
