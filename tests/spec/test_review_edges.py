@@ -141,3 +141,18 @@ def test_weekdays_on_which_half_days_were_missed_keep_the_half(tmp_path) -> None
         block = month_where.weekday_figure(study, month_facts(study, params), gate_of(study, params))
         kinds = {column.key: column.kind for column in block.columns}
         assert (kinds["absent_days"], kinds["enrolled_days"]) == (kind, "integer")
+
+
+def test_the_lead_names_the_lists_its_check_ins_come_from(tmp_path) -> None:
+    """Three days in a row to the last day: on watch; the lead's count says which lists it adds up."""
+    from sources_world import opened
+
+    from evalkit.reports.month_facts import month_facts
+
+    rows = "".join(f"0001,0042,2024-09-{day},A,1\n" for day in (11, 12, 13))
+    study = opened(tmp_path, {"attendance_event": "student_id,school_id,date,code_local,absent_days\n" + rows})
+    params = monthly_review.Params()
+    facts = month_facts(study, params)
+    assert list(facts.lists["watch"]["student_id"]) == ["0001"]
+    lead = month_glance.opening(study, facts, gate_of(study, params))[1]
+    assert "1 student needs a check-in this week (on the lists Watch or Reach out first)." in lead

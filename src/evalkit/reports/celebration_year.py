@@ -106,8 +106,8 @@ def good_news(study, gate: Gate) -> Callout | None:
     n0, of0 = int(is_chronic(prior, rules=study.rules).eq(True).sum()), len(prior)
     better = n / of < n0 / of0
     text = gate.text(
-        "**{now:.0%}** of students missed 10% or more of days this year. Last year it was **{before:.0%}**. We "
-        "cannot say why. Thank you to every "
+        "**{now:.0%}** of students missed 10% or more of days so far this year. Over the whole of "
+        "last year it was **{before:.0%}**. We cannot say why. Thank you to every "
         "family and every classroom.",
         now=(n / of, (n, of)),
         before=(n0 / of0, (n0, of0)),

@@ -32,7 +32,7 @@ LIST_WORDS = {
     "watch": "Watch: 3 or more of the last 10 days, or 3 in a row",
     "decide": "Decide: 8 weeks of steady mentoring, no gain yet",
     "reach_out_first": "Reach out first: half the year missed, or not seen for 10 days",
-    "no_family_contact": "Family not met within 10 school days of the match",
+    "no_family_contact": "Family still not met, 10 school days after the match",
     "escalations": "Students for whom a mentor asked the team for help",
     "newly_flagged": "First early-warning sign since the last review",
     "crossed_10": "First time at 10% of days missed this year, since the last review",
@@ -113,7 +113,8 @@ def _moved(facts: Facts, moved: dict[str, int | None], gate: Gate) -> str:
         )
     verb = "student is" if back == 1 else "students are"
     return gate.text(
-        "{back:,} {verb} back below the 10% line since {since}; {over:,} crossed it.",
+        "{back:,} {verb} back below the 10% line since {since}; {over:,} went over it, "
+        "for the first time or again.",
         words={"since": since, "verb": verb},
         back=(back, back or 0),
         over=(over, over or 0),
@@ -136,7 +137,8 @@ def _check_ins(study, facts: Facts, gate: Gate) -> str:
     if not gate.is_team or "daily" not in study.can:
         return ""
     n = len(set(facts.lists["watch"]["student_id"]) | set(facts.lists["reach_out_first"]["student_id"]))
-    return f"{number(n)} {'student needs' if n == 1 else 'students need'} a check-in this week."
+    who = f"{number(n)} {'student needs' if n == 1 else 'students need'} a check-in this week"
+    return f"{who} (on the lists Watch or Reach out first)."
 
 
 def tiles(facts: Facts, gate: Gate) -> Tiles:

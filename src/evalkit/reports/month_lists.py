@@ -31,7 +31,7 @@ RULES = {
     "reach_out_first": "Missed half of the year or more (from 10 enrolled days on), or not seen in the last 10 "
     "school days.",
     "no_family_contact": "Matched, and the family not yet met 10 school days after the match began.",
-    "escalations": "A mentor asked the team for help since the last review.",
+    "escalations": "A mentor asked the team for help since the last review (on a contact that was not cancelled).",
     "newly_flagged": "First early-warning sign since the last review.",
     "crossed_10": "First reached 10% of days missed since the last review (from the 20th enrolled day on).",
 }

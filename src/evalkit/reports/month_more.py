@@ -139,4 +139,5 @@ def past_20(rows: pd.DataFrame) -> str:
 
 def schools_note(rows: pd.DataFrame) -> str:
     """The note under the schools' figure. rows: as for `past_20`."""
-    return f"Schools stand in the order of their ids. They are not ranked: intervals overlap. {past_20(rows)}"
+    return ("Schools stand in the order of their ids. They are not ranked: intervals overlap. "
+            f"A student of two schools counts at both. {past_20(rows)}")

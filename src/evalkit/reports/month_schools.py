@@ -58,7 +58,8 @@ def schools_table(study, facts, gate: Gate, hidden: dict[str, Collection[str]]) 
     title = f"None of {many} schools stands apart" if not apart else (
         f"Of {many} schools, {number(apart)} {'stands' if apart == 1 else 'stand'} apart")
     note = (f"{standing_words(study, table)} Usual: within what chance and the usual spread between schools explain. "
-            "Smoothed: a small school's share is drawn toward that of similar students. In order of id, not ranked.")
+            "Smoothed: a small school's share is drawn toward that of similar students. In order of id, not ranked. "
+            "A student of two schools counts at both.")
     return Table(gate.fixed(title), gate.fixed(f"Share of students who missed 10% or more of days, "
                                                f"{date_words(facts.window.end)}; ask the lower ones what they do"),
                  released, columns, most_rows=max(apart, 6) if apart <= 10 else 10, key="schools",
