@@ -13,7 +13,7 @@ from impact_world import PLAN, district
 import evalkit as ek
 from evalkit.config import AnalysisPlan
 from evalkit.render.blocks import Row
-from evalkit.reports import impact_answer, impact_appendix, impact_method, impact_who
+from evalkit.reports import impact_answer, impact_appendix, impact_groups, impact_method, impact_who
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_plan import planned_comparison, planned_estimate
 from evalkit.reports.impact_run import corrected, run_analysis, study_facts
@@ -287,6 +287,16 @@ def test_a_student_in_both_groups_is_said_and_counts_once(study):
     assert count_words(found.n_in_both).capitalize() in shown["team"] and "in both groups" in shown["team"]
     assert "Some may be in both groups" in shown["partner"]
     assert study_facts(study, found.comparison, found.planned, (), found.plan).n_students == len(ids[0] | ids[1])
+
+
+def test_a_group_that_holds_everyone_is_the_planned_estimate(study):
+    plan = plan_of(covariates=[*PLAN["covariates"], "grade_level"], exact=["school_id"])
+    comparison = planned_comparison(study, plan)
+    assert comparison.used["prior_absence_rate"].isna().any()  # a missing value once threw the covariate out
+    planned = planned_estimate(comparison, plan)
+    ours = impact_groups._estimate(comparison.used, plan, tuple(comparison.plan["exact"]))
+    for name in ("value", "standard_error", "ci_low", "ci_high"):
+        assert getattr(ours, name) == pytest.approx(getattr(planned, name), rel=1e-12)  # the same computation
 
 
 @pytest.mark.slow

@@ -133,7 +133,8 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     found = gain(main)
     overall = (found.value, found.low, found.high) if found else None
     note = (
-        "Dashed line and band: all students. The groups were named before any result. “Too few”: under "
+        "Dashed line and band: all students. Groups are those of the mentored student, the same in every study; their "
+        "partners may be of another group. The plan does not name them, so they are exploratory. “Too few”: under "
         f"{LEAST_PER_ARM} students on a side."
     )
     return Figure(
