@@ -222,6 +222,8 @@ def test_tiny_cohort_is_named_not_estimated() -> None:
     rows.loc[few, "first_treated"] = 9
     found = estimate(rows, estimator="callaway_santanna")
     table = pd.DataFrame(found.details["group_time"])
+    started = rows.loc[~few & (rows["first_treated"] > 0), "student_id"].nunique()
+    assert found.n_treated == started  # the three left out count for nothing
     assert table.loc[table["group"] == 9, "att"].isna().all() and any("Group 9" in c for c in found.caveats)
 
 

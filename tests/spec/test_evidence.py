@@ -61,6 +61,16 @@ def test_an_outcome_without_a_known_direction_is_never_favorable() -> None:
     assert "Tier 4" in found.essa and "better is not known" in found.reasons[0]
 
 
+@pytest.mark.parametrize(("g", "n", "wwc"), [
+    (0.93, 700, "would not meet"), (0.20, 700, "without reservations"), (0.40, 20, "without reservations")])
+def test_a_lottery_that_no_draw_could_bring_is_not_read_as_one(g: float, n: int, wwc: str) -> None:
+    """0.93 SD in 350 a side is 12 standard errors; 0.40 SD in 10 a side is 0.9 of one."""
+    found = evidence.read_evidence(facts(is_randomized=True, attrition="low", baseline_g={"prior_absence_rate": g},
+                                         n_students=n, n_treated=n // 2, n_comparison=n // 2))
+    assert wwc in found.wwc and ("Tier 1" in found.essa) == (wwc == "without reservations" and n >= 350)
+    assert any("lottery brings" in reason for reason in found.reasons) == (wwc == "would not meet")
+
+
 def test_quasi_experiment_is_never_without_reservations() -> None:
     assert "without" not in evidence.read_evidence(facts(attrition="low")).wwc
 

@@ -13,7 +13,7 @@ from impact_world import PLAN, district
 import evalkit as ek
 from evalkit.config import AnalysisPlan
 from evalkit.render.blocks import Row
-from evalkit.reports import impact_answer, impact_appendix, impact_method, impact_who
+from evalkit.reports import impact_answer, impact_appendix, impact_groups, impact_method, impact_who
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_plan import planned_comparison, planned_estimate
 from evalkit.reports.impact_run import corrected, run_analysis, study_facts
@@ -236,6 +236,10 @@ def test_outcomes_that_are_not_days_keep_a_number_and_several_plans_are_correcte
     p_values = sorted(one.planned.p_value for one in both)
     q_values = sorted(one.q_value for one in both)
     assert q_values == pytest.approx([min(2 * p_values[0], p_values[1]), p_values[1]])  # Benjamini-Hochberg of two
+    doubtful = corrected(tuple(dc.replace(one, planned=dc.replace(one.planned, p_value=p)) for one, p in (
+        (first, 0.04), (third, 0.30))))  # q of the first is 0.08
+    assert first.facts.is_favorable and first.evidence["essa"] != doubtful[0].evidence["essa"]
+    assert doubtful[0].q_value == pytest.approx(0.08) and "Tier 4" in doubtful[0].evidence["essa"]
     assert "Benjamini-Hochberg" in str(impact_appendix.estimates_table(both[0], Gate(study.config.privacy, "team")))
 
 
@@ -287,6 +291,38 @@ def test_a_student_in_both_groups_is_said_and_counts_once(study):
     assert count_words(found.n_in_both).capitalize() in shown["team"] and "in both groups" in shown["team"]
     assert "Some may be in both groups" in shown["partner"]
     assert study_facts(study, found.comparison, found.planned, (), found.plan).n_students == len(ids[0] | ids[1])
+
+
+def test_a_group_that_holds_everyone_is_the_planned_estimate(study):
+    plan = plan_of(covariates=[*PLAN["covariates"], "grade_level"], exact=["school_id"])
+    comparison = planned_comparison(study, plan)
+    assert comparison.used["prior_absence_rate"].isna().any()  # a missing value once threw the covariate out
+    planned = planned_estimate(comparison, plan)
+    ours = impact_groups._estimate(comparison.used, plan, tuple(comparison.plan["exact"]))
+    for name in ("value", "standard_error", "ci_low", "ci_high"):
+        assert getattr(ours, name) == pytest.approx(getattr(planned, name), rel=1e-12)  # the same computation
+
+
+@pytest.mark.slow
+def test_under_thirty_a_side_nothing_is_headlined(study):
+    found = run_analysis(study, plan_of())
+    few = dc.replace(found, planned=dc.replace(found.planned, n_treated=8, n_comparison=16, value=-0.05, ci_low=-0.08,
+                                               ci_high=-0.02))
+    gate = Gate(study.config.privacy, "team")
+    title, lead = impact_answer.opening(study, few, gate)
+    assert title.startswith("Too few students") and "no result to act on" in lead and "9 more" not in f"{title}"
+    assert "no claim should rest" in str(impact_who.evidence(few, gate))
+    enough = dc.replace(few, planned=dc.replace(few.planned, n_treated=40, n_comparison=40))
+    assert "9 more days" in impact_answer.opening(study, enough, gate)[0]
+    costs = study_with_cost(study, 9000.0)
+    row = impact_who.cost(costs, enough, gate).data.frame.iloc[-1]
+    days = 40 * 9.0 * enough.enrolled_days / 180  # of those compared, against all the money
+    assert row["item"] == "Per added day" and row["amount"] == pytest.approx(9000.0 / days)
+
+
+def study_with_cost(study, amount: float):
+    table = pd.DataFrame({"quantity": [1.0], "unit_price": [amount], "currency": ["USD"]})
+    return dc.replace(study, tables={**study.tables, "cost": table})
 
 
 @pytest.mark.slow

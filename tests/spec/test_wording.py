@@ -43,11 +43,13 @@ def test_an_end_that_rounds_to_nothing_keeps_its_side() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "claims"),
-    [(0.1, 5, "more days"), (0.0, 5, "equally"), (-0.1, 5, "equally"), (-5, 0.0, "equally"), (-5, -0.1, "fewer days")],
+    [(0.1, 5, "more days"), (0.0, 5, "in school"), (-0.1, 5, "in school"), (-5, 0.0, "in school"),
+     (-5, -0.1, "fewer days")],
 )
 def test_a_title_claims_no_more_than_the_interval(low: float, high: float, claims: str) -> None:
     title = wording.gain_title(wording.Gain(2.0 if low > -1 else -2.0, low, high))
     assert title.endswith(claims)
+    assert ("no clear difference" in title) == (low <= 0 <= high) and "equal" not in title  # no evidence is no equality
     assert len(title.split()) <= 12
 
 

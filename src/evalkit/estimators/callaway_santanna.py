@@ -77,12 +77,18 @@ def _record(data: PanelData, effects: GroupTime, whole: dict[str, Aggregate], ch
     return Estimate(
         comparison=ask.comparison, estimator=ask.estimator, estimand="ATT", outcome=ask.outcome,
         unit=unit_of(ask.outcome, ask.unit), value=chosen.overall, standard_error=error, ci_low=chosen.overall - reach,
-        ci_high=chosen.overall + reach, p_value=p_value, df=df, n_treated=int((effects.first < NEVER).sum()),
+        ci_high=chosen.overall + reach, p_value=p_value, df=df, n_treated=_in_effects(effects),
         n_comparison=int((effects.first >= NEVER).sum()), clustered_by=data.clustered_by, level=ask.level,
         standard_errors=ask.standard_errors, caveats=(*caveats, *notes, *effects.reasons),
         details={**picked, "group_time": _table(data, effects, ask), "pre_test": pre_test(effects),
                  "aggregates": {kind: _steps(data, kind, one, effects, ask) for kind, one in whole.items()},
                  "chosen": _steps(data, picked["aggregate"], chosen, effects, ask), "n_units": effects.n})
+
+
+def _in_effects(effects: GroupTime) -> int:
+    """Treated units of the cohorts that have an effect; a cohort left out for its size counts for nothing."""
+    shown = np.unique(effects.group[~np.isnan(effects.att) & (effects.time >= effects.group)])
+    return int(np.isin(effects.first, shown).sum())
 
 
 def _error(influence: Array, effects: GroupTime, ask: Request) -> tuple[float, float | None, tuple[str, ...]]:

@@ -7,10 +7,13 @@ lists the conditions that a review would look at, which of them fail here, and w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import sqrt
 from typing import Any
 
 NEGLIGIBLE, ADJUSTABLE = 0.05, 0.25
+NEVER_BY_CHANCE = 4.0
+"""Standard errors: a lottery brings a gap this wide in one draw of 16,000."""
 ESSA_STUDENTS, ESSA_SITES = 350, 2
 
 
@@ -32,6 +35,8 @@ class StudyFacts:
     different_years: bool = False
     n_treated_schools: int | None = None
     n_comparison_schools: int | None = None
+    n_treated: int = 0
+    n_comparison: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,9 @@ def baseline_conditions(baseline_g: dict[str, float | None], adjusted_for: Seque
 def read_evidence(facts: StudyFacts) -> EvidenceReading:
     """The two readings and every failed condition with its remedy."""
     base, shared = baseline_conditions(facts.baseline_g, facts.adjusted_for), _confounds(facts)
+    if facts.is_randomized:
+        draw = _draw(facts)
+        shared, facts = [*shared, draw], replace(facts, is_randomized=draw.holds)
     low = facts.is_randomized and facts.attrition == "low"
     needed = shared if low else [*shared, *base]
     meets = all(condition.holds for condition in needed)
@@ -94,6 +102,17 @@ def read_evidence(facts: StudyFacts) -> EvidenceReading:
     everything = (*needed, *size)
     reasons = tuple(f"{c.why} {c.remedy}".strip() for c in everything if not c.holds)
     return EvidenceReading(wwc, _essa(meets, low, size, facts), reasons, everything)
+
+
+def _draw(facts: StudyFacts) -> Condition:
+    """Whether a lottery could have made groups as far apart at the start as these."""
+    sizes = facts.n_treated or facts.n_students / 2, facts.n_comparison or facts.n_students / 2
+    error = sqrt(1 / sizes[0] + 1 / sizes[1]) if min(sizes) > 0 else float("inf")
+    far = [name for name, g in facts.baseline_g.items()
+           if g is not None and abs(g) > ADJUSTABLE and abs(g) / error > NEVER_BY_CHANCE]
+    return Condition("random draw", not far, f"The groups differ at the start on {' and '.join(far)} by more than a "
+                     "lottery brings about, so the comparison group cannot be who drew no place.",
+                     "Give the list of everyone who was in the draw, or plan another comparison.")
 
 
 def _confounds(facts: StudyFacts) -> list[Condition]:

@@ -70,14 +70,15 @@ def opening(study, main: Analysis, gate: Gate) -> tuple[str, str]:
     shown = gate.numbers("gain", value=(found.value if found else None, arms(main)))["value"]
     if found is None or shown is None:
         return gate.fixed("Mentored and similar students, compared"), _other_lead(main, gate)
+    few = min(arms(main)) < LEAST_PER_ARM
     n_schools = main.comparison.arm(1)["school_id"].nunique()
     schools = f"{count_words(n_schools)} school{'' if n_schools == 1 else 's'}"
     lead = gate.text(
         "{n:,} students in {schools} had a mentor and could be compared. {ends} {sure}",
         n=(main.planned.n_treated,) * 2,
-        words={"schools": schools, "ends": _ends(found), "sure": _sure(found, n_failed(main))},
+        words={"schools": schools, "ends": _ends(found), "sure": _sure(found, n_failed(main), few)},
     )
-    return gate.fixed(gain_title(found)), lead
+    return gate.fixed("Too few students to judge alone: under 30 on a side" if few else gain_title(found)), lead
 
 
 def _other_lead(main: Analysis, gate: Gate) -> str:
@@ -133,7 +134,9 @@ def lower_first(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _sure(found: Gain, failed: int) -> str:
+def _sure(found: Gain, failed: int, few: bool) -> str:
+    if few:
+        return f"With under {LEAST_PER_ARM} students on a side this is no result to act on alone."
     if found.low < 0 < found.high:
         return "So we cannot say whether having a mentor went with more days in school."
     if failed:
@@ -275,7 +278,7 @@ WHERE = {
     "comparison_schools": "of comparison schools",
     "waitlist": "still waiting for a mentor",
     "prior_cohort": "of the year before",
-    "randomized": "who drew no place in the lottery",
+    "randomized": "without an assignment, taken as having drawn no place",
 }
 
 

@@ -46,32 +46,32 @@ COLUMNS = ["group", "label", "n", "n_comparison", *NUMBERS, "shrunk", "group_p",
 def group_estimates(study: Any, comparison: Comparison, plan: AnalysisPlan) -> pd.DataFrame:
     """The planned estimate within groups of students. Grain: one row per group; a group too small has no value.
 
-    A matched set belongs to the group of its mentored student, so that like is compared with like. shrunk: the value
+    Covariates, strata and clusters are the plan's. A matched set belongs to the group of its mentored student; its
+    partners may be of another group, for the sets were made by the plan's measures alone. shrunk: the value
     pulled towards the other groups of its grouping. group_p, group_q: whether the groups of a grouping differ, before
     and after correction for the number of groupings. Units of the outcome, mentored minus comparison.
     """
-    used = comparison.used
-    rows = [{"group": group, "label": label, **_one_group(_sets_of(used, member), plan)}
+    used, exact = comparison.used, tuple(comparison.plan["exact"])
+    rows = [{"group": group, "label": label, **_one_group(_sets_of(used, member), plan, exact)}
             for group, label, member in _memberships(study, used)]
     frame = pd.DataFrame(rows, columns=COLUMNS[:-3])
     return _with_interaction(frame.astype(dict.fromkeys(NUMBERS, "float64")))
 
 
-def _one_group(part: pd.DataFrame, plan: AnalysisPlan) -> dict[str, Any]:
+def _one_group(part: pd.DataFrame, plan: AnalysisPlan, exact: tuple[str, ...]) -> dict[str, Any]:
     """Counts and, where both arms are large enough, the estimate."""
     n_treated, n_comparison = int((part["treated"] == 1).sum()), int((part["treated"] == 0).sum())
     row: dict[str, Any] = {"n": n_treated, "n_comparison": n_comparison, **dict.fromkeys(NUMBERS)}
     if min(n_treated, n_comparison) < LEAST_PER_ARM:
         return row
-    found = _estimate(part, plan)
+    found = _estimate(part, plan, exact)
     return row if found.ci_low is None else row | {name: getattr(found, name) for name in NUMBERS}
 
 
-def _estimate(part: pd.DataFrame, plan: AnalysisPlan) -> Estimate:
-    has_sets = part["subclass"].notna().all()
+def _estimate(part: pd.DataFrame, plan: AnalysisPlan, exact: tuple[str, ...]) -> Estimate:
     return estimate_or_reason(None, part, estimator=plan.estimator, outcome=plan.outcome, exploratory=True,
-                              clustered_by="subclass" if has_sets else None, standard_errors="CR2",
-                              covariates=_usable(part, plan), exact=(), estimand="ATT", missing="drop")
+                              name=plan.comparison, clustered_by=plan.clustered_by or None, standard_errors="CR2",
+                              covariates=_usable(part, plan), exact=exact, estimand="ATT", missing="drop")
 
 
 def _with_interaction(frame: pd.DataFrame) -> pd.DataFrame:
@@ -129,14 +129,9 @@ def _sets_of(used: pd.DataFrame, member: pd.Series) -> pd.DataFrame:
 
 
 def _usable(part: pd.DataFrame, plan: AnalysisPlan) -> tuple[str, ...]:
-    """The plan's numeric and yes/no covariates that vary inside the group, so that small groups can be adjusted."""
-    kept = []
-    for name in plan.covariates:
-        column = part[name] if name in part else pd.Series(dtype=float)
-        is_number = not isinstance(column.dtype, pd.StringDtype) and column.dtype != object
-        if is_number and column.notna().all() and column.nunique() > 1:
-            kept.append(name)
-    return tuple(kept)
+    """The plan's covariates that differ inside the group; a missing value has its indicator, as in the planned run."""
+    return tuple(name for name in plan.covariates if name in part and part[name].nunique(dropna=False) > 1
+                 and part[name].notna().any())
 
 
 def dose_estimates(study: Any, comparison: Comparison, plan: AnalysisPlan) -> pd.DataFrame:
@@ -144,7 +139,7 @@ def dose_estimates(study: Any, comparison: Comparison, plan: AnalysisPlan) -> pd
 
     Contacts follow need and presence, so this is no proof that more of them does more. Empty without a contact log.
     """
-    used = comparison.used
+    used, exact = comparison.used, tuple(comparison.plan["exact"])
     held = held_contacts(study)
     columns = ["label", "n", "n_comparison", *NUMBERS]
     if held.empty or not {"landmark", "follow_up_end", "enrolled_days"} <= set(used):
@@ -157,7 +152,7 @@ def dose_estimates(study: Any, comparison: Comparison, plan: AnalysisPlan) -> pd
         member.loc[treated.index] = ((dose >= low) & (dose < high)).to_numpy()
         part = _sets_of(used, member)
         if member.any():
-            rows.append({"label": label, **_one_group(part, plan)})
+            rows.append({"label": label, **_one_group(part, plan, exact)})
     return pd.DataFrame(rows, columns=columns)
 
 

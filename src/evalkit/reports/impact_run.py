@@ -52,6 +52,7 @@ class Analysis:
     change: pd.DataFrame
     q_value: float | None = None
     is_default: bool = False
+    facts: StudyFacts | None = None
 
     @property
     def enrolled_days(self) -> float:
@@ -137,7 +138,15 @@ def corrected(found: tuple[Analysis, ...]) -> tuple[Analysis, ...]:
                     if domain[place] == name and one.planned.p_value is not None}
         if len(p_values) > 1:
             q_values |= dict(zip(p_values, map(float, benjamini_hochberg(list(p_values.values()))), strict=True))
-    return tuple(replace(one, q_value=q_values.get(place)) for place, one in enumerate(found))
+    return tuple(_with_q(one, q_values.get(place)) for place, one in enumerate(found))
+
+
+def _with_q(one: Analysis, q_value: float | None) -> Analysis:
+    """With several planned estimates of a domain, the WWC counts as significant what stays so once corrected."""
+    if q_value is None or one.facts is None:
+        return replace(one, q_value=q_value)
+    facts = replace(one.facts, is_significant=q_value < 0.05)
+    return replace(one, q_value=q_value, facts=facts, evidence=read_evidence(facts).to_dict())
 
 
 def must_bear(study) -> None:
@@ -161,6 +170,7 @@ def run_analysis(study, plan: AnalysisPlan) -> Analysis:
     with plan_faults(plan):
         planned = planned_estimate(comparison, plan)
     checks = tuple(run_checks(study, comparison, planned, plan))
+    facts = study_facts(study, comparison, planned, checks, plan)
     return Analysis(
         plan,
         comparison,
@@ -168,11 +178,12 @@ def run_analysis(study, plan: AnalysisPlan) -> Analysis:
         tuple(_beyond(study, comparison, plan)),
         checks,
         effect_sizes(planned),
-        read_evidence(study_facts(study, comparison, planned, checks, plan)).to_dict(),
+        read_evidence(facts).to_dict(),
         group_estimates(study, comparison, plan),
         dose_estimates(study, comparison, plan),
         change_since_last_year(comparison, plan),
         is_default=is_default(study, plan),
+        facts=facts,
     )
 
 
@@ -238,6 +249,8 @@ def study_facts(
         different_years=plan.comparison == "prior_cohort",
         n_treated_schools=len(schools[1]),
         n_comparison_schools=len(schools[0]),
+        n_treated=planned.n_treated,
+        n_comparison=planned.n_comparison,
     )
 
 

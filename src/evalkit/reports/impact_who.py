@@ -133,7 +133,8 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     found = gain(main)
     overall = (found.value, found.low, found.high) if found else None
     note = (
-        "Dashed line and band: all students. The groups were named before any result. “Too few”: under "
+        "Dashed line and band: all students. Groups are those of the mentored student, the same in every study; their "
+        "partners may be of another group. The plan does not name them, so they are exploratory. “Too few”: under "
         f"{LEAST_PER_ARM} students on a side."
     )
     return Figure(
@@ -219,6 +220,7 @@ def cost(study, main: Analysis, gate: Gate) -> Table | Callout:
     """Money spent, per mentored student and per added day, with the interval carried through (R63).
 
     A day is added while a student is followed: the difference per day enrolled, times the days enrolled from the start.
+    All the money stands against the days of the mentored who were compared; the result says nothing of the others.
     """
     table, title = study.table("cost"), "What it cost"
     amounts = (
@@ -237,9 +239,11 @@ def cost(study, main: Analysis, gate: Gate) -> Table | Callout:
         ("Per student", total / n_mentored, None, None, f"{plural(n_mentored, 'mentored student')}"),
     ]
     if found and found.low > 0:
-        per_day = [total / n_mentored / (days * main.enrolled_days / YEAR)
+        n_compared = main.planned.n_treated
+        per_day = [total / (n_compared * days * main.enrolled_days / YEAR)
                    for days in (found.value, found.high, found.low)]
-        how = f"{number(per_day[1])} to {number(per_day[2])}; {number(main.enrolled_days)} days followed"
+        how = (f"{number(per_day[1])} to {number(per_day[2])}; {number(main.enrolled_days)} days followed, "
+               "those compared only")
         rows.append(("Per added day", *per_day, how))
     frame = pd.DataFrame(rows, columns=["item", "amount", "low", "high", "how"]).assign(n=n_mentored)
     frame = frame.astype(dict.fromkeys(("amount", "low", "high"), "float64"))
@@ -275,6 +279,11 @@ def limits(study, main: Analysis, gate: Gate) -> BulletList:
             "Mentors were not given by lottery. If families differed in ways nobody recorded, the true difference may "
             "be smaller or larger."
         )
+    if main.plan.comparison == "randomized":
+        lines.append(
+            "The study has no list of who was in the draw: every student who could be compared and has no assignment "
+            "counts as having been in it. If some never were, this is no lottery result."
+        )
     if main.plan.comparison == "prior_cohort":
         lines.append(
             "The comparison students are of another year. Whatever else changed between the years is part of the "
@@ -298,6 +307,8 @@ def evidence(main: Analysis, gate: Gate) -> Callout:
         f"A What Works Clearinghouse review: {reading['wwc']}.",
     ]
     lines += [worded(str(reason)) for reason in list(reading.get("reasons", ()))[:3]] if gate.is_team else []
+    if min(arms(main)) < LEAST_PER_ARM:
+        lines.append(f"With under {LEAST_PER_ARM} students on a side, no claim should rest on this study alone.")
     if failed := n_failed(main):
         lines.append(f"{plural(failed, 'check')} of the method did not hold; a reviewer would ask about each.")
     lines.append("No outside reviewer has rated it.")

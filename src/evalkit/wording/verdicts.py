@@ -68,7 +68,7 @@ def gain_title(gain: Gain | None, who: str = "Mentored students") -> str:
         return f"{who} were in school about {shown} more {word}"
     if gain.high < 0:
         return f"{who} were in school about {shown} fewer {word}"
-    return f"{who} and similar students were in school about equally"
+    return f"{who} and similar students: no clear difference in days in school"
 
 
 def gain_sentence(gain: Gain | None, n_treated: int = 0, n_comparison: int = 0) -> str:
