@@ -187,9 +187,9 @@ def _print(bounds: Bounds, homes: dict, copy: Copy, key: tuple, text: str, where
     """What one cell says of its count; a rounded one says a range."""
     cell, value = bounds.count(key), _number(text)
     homes.setdefault(cell, copy.name)
-    half = 0.0 if exact or copy.rounded_to < 2 else copy.rounded_to / 2
+    base = 1 if exact else copy.rounded_to
     if value is not None:
-        bounds.know(cell, value - half, value + half)
+        bounds.know(cell, value - base // 2, value + (base - 1) // 2)
     elif text == HIDDEN:
         bounds.hidden.setdefault(cell, where)
     return cell
@@ -202,8 +202,6 @@ def _read_tables(bounds: Bounds, homes: dict, copy: Copy) -> None:
             continue
         for place, row in enumerate(rows):
             names = tuple(str(row.get(key, "")) for key in shape.keys)
-            if copy.rounded_to > 1 and shape.total and shape.total in names:
-                continue  # a sum of rounded parts: it says nothing that they do not
             cells = {name: _print(bounds, homes, copy, _identity(copy, stem, rows, place, names, name), row[name],
                                   f"tables/{stem}.csv, {', '.join(names)}, {name}")
                      for name in shape.counts if name in row}
@@ -315,14 +313,14 @@ def _tie_measures(bounds: Bounds, copy: Copy) -> None:
 def _tie_recognised(bounds: Bounds, copy: Copy) -> None:
     rows = copy.tables.get("recognised", ()) if copy.report == "celebration" else ()
     names = [row["school"] for row in rows]
-    if "All schools" not in names or copy.rounded_to > 1:
+    if "All schools" not in names:
         return
     for column in ("good", "improved"):
         cells = [bounds.numbers.get(_key(copy, "recognised", (name,), column, "")) for name in names]
         whole = cells[names.index("All schools")]
         if whole is not None:
             said = (copy.results.get("recognised") or {}).get(f"n_{column}")
-            if said is not None:
+            if said is not None and copy.rounded_to < 2:
                 bounds.know(whole, said, said)
             bounds.tie(whole, [cell for cell in cells if cell is not None and cell != whole])
 
@@ -338,7 +336,7 @@ def _tie_roll(bounds: Bounds, homes: dict, copy: Copy) -> None:
         for column in _BREAKDOWN.counts if rows and rows[-1].get("group") == "all" else ():
             parts = [bounds.numbers.get(_key(copy, stem, (row["group"],), column)) for row in rows[:-1]]
             whole = bounds.numbers.get(_key(copy, "roll", ("all",), column))
-            if whole is not None and copy.rounded_to < 2:
+            if whole is not None:
                 bounds.tie(whole, [cell for cell in parts if cell is not None])
     _severe_of_year(bounds, copy)
     for column, year in _ROLL_OF_YEAR.items() if copy.report == "student_selection" else ():
