@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 from small_districts import D1, district, number, partner_copy
 
 from evalkit import open_study
 from evalkit.config import Privacy
+from evalkit.disclosure.audit import Copy, audit
 from evalkit.programme import fidelity
 from evalkit.reports.gate import Gate
+from evalkit.reports.month_glance import released_flows
 from evalkit.reports.month_where import shown_before
 from evalkit.run import read_copy
 
@@ -76,6 +80,22 @@ def test_what_mentors_did_with_few_students_is_hidden():
     few = {element.code for element in elements if element.students and min(element.students) < 10 <= element.of}
     told = partner_copy("monthly_review", D1, month="2026-01", school="0101").results["programme"]["elements"]
     assert few and all(row["n"] is row["of"] is row["share"] is None for row in told if row["element"] in few)
+
+
+@pytest.mark.parametrize("joined", [0, 2, 9, 10])
+def test_chronic_students_who_joined_do_not_follow_from_the_moves(joined):
+    """637 now, less 529 who stayed over, less 106 who crossed: 2 of the 9 who joined."""
+    ids = [f"s{i}" for i in range(700)]
+    before = pd.DataFrame({"student_id": ids, "is_chronic": [i < 541 for i in range(700)]})
+    now = pd.DataFrame({"student_id": [*ids, *(f"j{i}" for i in range(joined))],
+                        "is_chronic": [12 <= i < 647 for i in range(700)] + [True] * joined})
+    facts = SimpleNamespace(before=before, now=now, window=SimpleNamespace(before=pd.Timestamp("2026-01-01")))
+    told = released_flows(facts, Gate(Privacy(), "partner"))
+    assert (told["n_crossed"], told["n_back_under"], told["n_chronic_now"]) == (106, 12, 635 + joined)
+    assert (told["n_stayed_over"] is None) == (0 < joined < 10) and "n_over_joined" not in told
+    exact = Copy("c", "s", "monthly_review", "2026-01-30", "", "partner", {"flows": {**told, "n_stayed_over": 529}}, {})
+    assert bool(audit([exact])) is (0 < joined < 10)
+    assert released_flows(facts, Gate(Privacy(), "team"))["n_stayed_over"] == 529
 
 
 def test_rows_set_aside_do_not_follow_from_the_totals():

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evalkit.disclosure.bounds import Bounds
-from evalkit.disclosure.declared import STUDENTS, is_exact_where_ten, rounding_of
+from evalkit.disclosure.declared import STUDENTS, is_exact_where_ten, rounding_of, tells_who_joined
 from evalkit.disclosure.types import HIDDEN
 
 LEAST, WIDTH = 10, 5
@@ -142,6 +142,8 @@ def _in_sight(copy: Copy, least: int) -> Iterator[Finding]:
             yield Finding(copy.name, "results.json, " + ".".join(path), "a count of fewer than ten is in sight")
     if _IN_WORDS.search(copy.text):
         yield Finding(copy.name, "the page", "a sentence or figure counts fewer than ten students")
+    if tells_who_joined(copy.results.get("flows") or {}, least):
+        yield Finding(copy.name, "results.json, flows", "the students who joined or left are fewer than ten")
     yield from _near_rows(copy, least)
 
 

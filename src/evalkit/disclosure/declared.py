@@ -43,7 +43,7 @@ APART: Mapping[tuple[str, str], tuple[str, ...]] = {
     # Places, kinds of support, mentors, statements, sessions, days, a zip code; students in a copy rounded throughout.
     ("barrier_patterns", "gap"): ("n_resources", "capacity", "n_stale"),
     ("barrier_patterns", "domains"): ("supports",),
-    ("barrier_patterns", "support_dose"): ("n_students", "n_sessions"),
+    ("barrier_patterns", "support_dose"): ("n_students", "n_sessions", "a_week", "minutes", "group_size", "in_day", "came"),
     ("barrier_patterns", "themes"): ("n_statements", "works_well", "works_less", "could_do"),
     ("barrier_patterns", "funnel"): ("days_to_connect",),
     ("program_profile", "mentor_types"): ("mentors",),
@@ -62,6 +62,16 @@ APART: Mapping[tuple[str, str], tuple[str, ...]] = {
 def is_exact_where_ten(report: str, stem: str, column: str, value: float | None) -> bool:
     """Whether a number is told more closely than to the nearest ten where only that is safe."""
     return value is not None and column in NEAREST_TEN.get((report, stem), ()) and value % 10 != 0
+
+
+def tells_who_joined(flows: Mapping[str, object], least: int) -> bool:
+    """Whether the moves over the line and the chronic counts of a review leave a few students who joined or left."""
+    for whole, moved in (("n_chronic_now", "n_crossed"), ("n_chronic_before", "n_back_under")):
+        found = [flows.get(name) for name in (whole, "n_stayed_over", moved)]
+        numbers = [int(n) for n in found if isinstance(n, int)]
+        if len(numbers) == 3 and 0 < numbers[0] - numbers[1] - numbers[2] < least:
+            return True
+    return False
 
 
 def rounding_of(report: str, stem: str, column: str, rounded_to: int) -> int:

@@ -75,15 +75,27 @@ def released_flows(facts: Facts, gate: Gate) -> dict[str, int | None]:
         for name, frame in (("before", facts.before), ("now", facts.now))
     }
     counts = flows(facts) | chronic
+    rests = _joined_and_left(counts)
+    few = not gate.is_team and any(0 < n < gate.rules.min_cell for n in rests.values())
+    counts |= rests if few else {}
     table = gate.table(
         "flows",
         pd.DataFrame([{"since": "the last review", **counts}]),
         keys=["since"],
         counts=list(counts),
-        parts={"n_chronic_before": ("n_stayed_over", "n_back_under"), "n_chronic_now": ("n_stayed_over", "n_crossed")},
+        parts={"n_chronic_before": ("n_stayed_over", "n_back_under", *(["n_over_left"] if few else [])),
+               "n_chronic_now": ("n_stayed_over", "n_crossed", *(["n_over_joined"] if few else []))},
+        also={0: ("n_stayed_over", *rests)} if few else None,  # no page shows how many stayed over
     )
     plain = {"n_before", "n_now", "n_joined"} if not gate.is_team else set()  # the bands table has all; joiners are few
-    return gate.fixed_numbers(**{k: v for k, v in table.numbers["rows"][0].items() if k != "since" and k not in plain})
+    unsaid = {"since", *rests, *plain}
+    return gate.fixed_numbers(**{k: v for k, v in table.numbers["rows"][0].items() if k not in unsaid})
+
+
+def _joined_and_left(counts: dict[str, int]) -> dict[str, int]:
+    """Chronically absent students who joined or left between two reviews: what the moves leave of the bands."""
+    return {"n_over_joined": counts["n_chronic_now"] - counts["n_stayed_over"] - counts["n_crossed"],
+            "n_over_left": counts["n_chronic_before"] - counts["n_stayed_over"] - counts["n_back_under"]}
 
 
 def _opening_without_days(study, facts: Facts, gate: Gate) -> tuple[str, str]:
