@@ -16,11 +16,39 @@ def privacy(**changed):
 FRAME = pd.DataFrame({"school": ["a", "b", "c", "all"], "n": [52, 61, 83, 196], "chronic": [17, 23, 31, 71]})
 
 
-def test_leaves_are_rounded_once_and_sums_add_up_rounded_leaves():
+def test_every_count_is_rounded_by_itself():
     released = release_table("t", FRAME, keys=["school"], counts=["n", "chronic"], total="all",
                              privacy=privacy(rounding_base=5), audience="partner").frame
     assert released["n"].tolist() == [50, 60, 85, 195] and released["chronic"].tolist() == [15, 25, 30, 70]
     assert FRAME["n"].tolist() == [52, 61, 83, 196]
+
+
+def test_a_total_is_not_the_sum_of_rounded_or_hidden_parts():
+    """Four times 14 is 56, not 40; three hidden parts are not 0."""
+    frame = pd.DataFrame({"school": [*"abcde", "all"], "n": [14, 14, 14, 14, 14, 70], "few": [4, 3, 4, 3, 4, 18]})
+    released = release_table("t", frame, keys=["school"], counts=["n", "few"], total="all",
+                             privacy=privacy(rounding_base=10), audience="partner").frame
+    assert released["few"].tolist()[:5] == [pd.NA] * 5 and released["few"].iloc[5] == 20
+    assert released["n"].iloc[5] is pd.NA or released["n"].iloc[5] == 70
+
+
+def test_a_total_that_undoes_the_rounding_of_its_parts_is_hidden():
+    """Four of 24 say 20 (15 to 24) each; with a total of 96, said as 100 (95 to 104), each would be 23 or 24."""
+    for counts in ([24, 24, 24, 24], [24, 24, 33], [15, 15, 16]):
+        frame = pd.DataFrame({"school": [*"abcdefg"[:len(counts)], "all"], "n": [*counts, sum(counts)]})
+        shown = release_table("t", frame, keys=["school"], counts=["n"], total="all", audience="partner",
+                              privacy=privacy(rounding_base=10)).frame["n"].tolist()
+        parts, whole = shown[:-1], shown[-1]
+        if whole is pd.NA:
+            continue
+        for one in parts:
+            others = sum(parts) - one
+            low = max(one - 5, whole - 5 - others - 4 * (len(parts) - 1))
+            high = min(one + 4, whole + 4 - others + 5 * (len(parts) - 1))
+            assert high - low >= 5
+    undone = pd.DataFrame({"school": [*"abcd", "all"], "n": [24, 24, 24, 24, 96]})
+    assert release_table("t", undone, keys=["school"], counts=["n"], total="all", audience="partner",
+                         privacy=privacy(rounding_base=10)).frame["n"].iloc[-1] is pd.NA
 
 
 def test_shares_are_of_rounded_counts():

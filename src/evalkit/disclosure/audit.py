@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evalkit.disclosure.bounds import Bounds
+from evalkit.disclosure.declared import STUDENTS, is_exact_where_ten, rounding_of, tells_who_joined
 from evalkit.disclosure.types import HIDDEN
 
 LEAST, WIDTH = 10, 5
@@ -104,11 +105,6 @@ SHAPES: Mapping[tuple[str, str], Shape] = {
 }
 STEPS = {("impact_study", "flow"): ("treated", "comparison"),
          ("monthly_review", "looks"): ("n_treated", "n_comparison")}
-_STUDENTS = re.compile(r"(n|of|n_(students|chronic\w*|before|now|crossed|back_under|stayed_over|joined|treated"
-                       r"|comparison|satisfactory|at_risk|moderate|severe|extreme|barriers|referred|connected|waiting"
-                       r"|good|improved|named_with_consent|mentored\w*|may_need_support|returning|untold|answered"
-                       r"|families_met|both)|treated|comparison|good|improved|connected|waiting|ended|satisfactory"
-                       r"|at_risk|moderate|severe|extreme|loaded|repaired|quarantined|duplicate|grade_\w+)")
 _IN_WORDS = re.compile(r"(?<![\d.,:/%$–-])\b([1-9]) (?:mentored |similar |other )?"
                        r"(?:students?|children|child|families|pupils)\b(?! (?:weeks?|groups?))")
 
@@ -138,16 +134,21 @@ def _in_sight(copy: Copy, least: int) -> Iterator[Finding]:
     for stem, rows in copy.tables.items():
         for name in sorted({name for row in rows for name, value in row.items() if _is_few(name, value, least)}):
             yield Finding(copy.name, f"tables/{stem}.csv, column {name}", "a count of fewer than ten is in sight")
+        for name in sorted({name for row in rows for name, value in row.items()
+                            if is_exact_where_ten(copy.report, stem, str(name), _number(value))}):
+            yield Finding(copy.name, f"tables/{stem}.csv, column {name}", "an exact number other copies would undo")
     for path, value in _walk(copy.results):
         if _is_few(path[-1], str(value), least) and not isinstance(value, bool):
             yield Finding(copy.name, "results.json, " + ".".join(path), "a count of fewer than ten is in sight")
     if _IN_WORDS.search(copy.text):
         yield Finding(copy.name, "the page", "a sentence or figure counts fewer than ten students")
+    if tells_who_joined(copy.results.get("flows") or {}, least):
+        yield Finding(copy.name, "results.json, flows", "the students who joined or left are fewer than ten")
     yield from _near_rows(copy, least)
 
 
 def _is_few(name: str, value: str, least: int) -> bool:
-    number = _number(value) if _STUDENTS.fullmatch(str(name)) else None
+    number = _number(value) if STUDENTS.fullmatch(str(name)) else None
     return number is not None and 0 < number < least
 
 
@@ -183,13 +184,12 @@ def _key(copy: Copy, stem: str, row: tuple[str, ...], column: str, school: str |
     return copy.study, copy.as_of, copy.report, stem, copy.school if school is None else school, row, column
 
 
-def _print(bounds: Bounds, homes: dict, copy: Copy, key: tuple, text: str, where: str, *, exact: bool = False) -> int:
+def _print(bounds: Bounds, homes: dict, copy: Copy, key: tuple, text: str, where: str, *, base: int) -> int:
     """What one cell says of its count; a rounded one says a range."""
     cell, value = bounds.count(key), _number(text)
     homes.setdefault(cell, copy.name)
-    half = 0.0 if exact or copy.rounded_to < 2 else copy.rounded_to / 2
     if value is not None:
-        bounds.know(cell, value - half, value + half)
+        bounds.know(cell, value - base // 2, value + (base - 1) // 2)
     elif text == HIDDEN:
         bounds.hidden.setdefault(cell, where)
     return cell
@@ -202,10 +202,9 @@ def _read_tables(bounds: Bounds, homes: dict, copy: Copy) -> None:
             continue
         for place, row in enumerate(rows):
             names = tuple(str(row.get(key, "")) for key in shape.keys)
-            if copy.rounded_to > 1 and shape.total and shape.total in names:
-                continue  # a sum of rounded parts: it says nothing that they do not
             cells = {name: _print(bounds, homes, copy, _identity(copy, stem, rows, place, names, name), row[name],
-                                  f"tables/{stem}.csv, {', '.join(names)}, {name}")
+                                  f"tables/{stem}.csv, {', '.join(names)}, {name}",
+                                  base=rounding_of(copy.report, stem, name, copy.rounded_to))
                      for name in shape.counts if name in row}
             _tie_row(bounds, copy, stem, shape, row, names, cells)
 
@@ -256,7 +255,7 @@ def _read_measures(bounds: Bounds, homes: dict, copy: Copy) -> None:
             if name in row:
                 text = HIDDEN if row[name] is None else str(row[name])
                 cells[name] = _print(bounds, homes, copy, _measure_key(copy, copy.as_of, school, name), text,
-                                     f"results.json, measures, {school or 'all'}, {name}", exact=True)
+                                     f"results.json, measures, {school or 'all'}, {name}", base=1)
         if len(cells) == len(names):
             where = f"results.json, measures, {school or 'all'}"
             _tie_bands(bounds, copy, cells, where)
@@ -315,14 +314,14 @@ def _tie_measures(bounds: Bounds, copy: Copy) -> None:
 def _tie_recognised(bounds: Bounds, copy: Copy) -> None:
     rows = copy.tables.get("recognised", ()) if copy.report == "celebration" else ()
     names = [row["school"] for row in rows]
-    if "All schools" not in names or copy.rounded_to > 1:
+    if "All schools" not in names:
         return
     for column in ("good", "improved"):
         cells = [bounds.numbers.get(_key(copy, "recognised", (name,), column, "")) for name in names]
         whole = cells[names.index("All schools")]
         if whole is not None:
             said = (copy.results.get("recognised") or {}).get(f"n_{column}")
-            if said is not None:
+            if said is not None and copy.rounded_to < 2:
                 bounds.know(whole, said, said)
             bounds.tie(whole, [cell for cell in cells if cell is not None and cell != whole])
 
@@ -338,7 +337,7 @@ def _tie_roll(bounds: Bounds, homes: dict, copy: Copy) -> None:
         for column in _BREAKDOWN.counts if rows and rows[-1].get("group") == "all" else ():
             parts = [bounds.numbers.get(_key(copy, stem, (row["group"],), column)) for row in rows[:-1]]
             whole = bounds.numbers.get(_key(copy, "roll", ("all",), column))
-            if whole is not None and copy.rounded_to < 2:
+            if whole is not None:
                 bounds.tie(whole, [cell for cell in parts if cell is not None])
     _severe_of_year(bounds, copy)
     for column, year in _ROLL_OF_YEAR.items() if copy.report == "student_selection" else ():

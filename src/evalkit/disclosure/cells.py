@@ -67,31 +67,6 @@ class Layout:
     parts: Mapping[Hashable, tuple[Hashable, ...]]
 
 
-def rounded_values(cells: Cells, base: int) -> list[int]:
-    """Every count rounded: the leaves once to the nearest multiple of `base`, sums added up from rounded leaves.
-
-    Margins rounded on their own could be set against their rounded parts and undone; sums of rounded leaves cannot.
-    """
-    parts: dict[int, tuple[int, ...]] = {}
-    for (whole, *rest), _, _ in cells.sums:
-        if sum(cells.printed[cell] for cell in rest) > sum(cells.printed[c] for c in parts.get(whole, ())):
-            parts[whole] = tuple(rest)
-    found: dict[int, int] = {}
-
-    def rounded(cell: int, above: frozenset[int] = frozenset()) -> int:
-        if cell not in found:
-            below = parts.get(cell, ())
-            loops = cell in above or any(part in above for part in below)
-            if not below or loops:
-                found[cell] = to_base(cells.values[cell], base)
-            else:
-                left_out = cells.values[cell] - sum(cells.values[part] for part in below)
-                found[cell] = to_base(left_out, base) + sum(rounded(part, above | {cell}) for part in below)
-        return found[cell]
-
-    return [rounded(cell) for cell in range(len(cells.values))]
-
-
 def to_base(value: int, base: int) -> int:
     """The nearest multiple of `base`; a half goes up."""
     return int((2 * value + base) // (2 * base) * base)

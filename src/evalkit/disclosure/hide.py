@@ -3,13 +3,14 @@
 The rule in words. A count of 0 to 9 is hidden (0 too), and so is a count whose complement is 0 to 9. Where a sum has
 hidden parts, at least two of its members are hidden and they stand for at least 10 people. Then the tables are
 attacked together; while any hidden count can be narrowed to less than the protection width, one more count is hidden.
+Where counts are rounded, each is rounded by itself, and a total is hidden that would undo the rounding of its parts.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from evalkit.disclosure.attack import too_narrow
+from evalkit.disclosure.attack import pinned_by_rounding, too_narrow
 from evalkit.disclosure.cells import Cells
 
 
@@ -35,6 +36,17 @@ def choose_hidden(cells: Cells, *, min_cell: int, protect_width: float,
             return hidden
         if not any([_hide_beside(cells, values, printed, hidden, cell) for cell in weak]):
             return hidden | _tied_to(cells, weak)
+
+
+def hide_what_undoes_rounding(cells: Cells, hidden: np.ndarray, *, base: int, protect_width: float) -> np.ndarray:
+    """Booleans per cell: `hidden`, and totals that with their rounded parts would tell a count more closely."""
+    hidden = hidden.copy()
+    while pinned := pinned_by_rounding(cells, hidden, base=base, width=protect_width):
+        lines = [members for members, _, _ in cells.sums if pinned[0] in members]
+        shown = {cell for members in lines for cell in members if not hidden[cell]}
+        wholes = {members[0] for members in lines} & shown
+        hidden[min(wholes or shown, key=lambda cell: (cells.values[cell], cell))] = True
+    return hidden
 
 
 def _tied_to(cells: Cells, weak: list[int]) -> np.ndarray:

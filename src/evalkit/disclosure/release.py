@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evalkit.disclosure.cells import Cells, Layout, lay_out, rounded_values, to_base, total_rows
-from evalkit.disclosure.hide import choose_hidden
+from evalkit.disclosure.cells import Cells, Layout, lay_out, to_base, total_rows
+from evalkit.disclosure.hide import choose_hidden, hide_what_undoes_rounding
 from evalkit.disclosure.ladder import LadderShare
 from evalkit.disclosure.types import HIDDEN, Released, ReleasedNumbers, ReleasedRows, ReleasedText
 from evalkit.errors import DisclosureStop, must_be_one_of
@@ -83,7 +83,9 @@ def release_tables(requests: Sequence[TableRequest], *, privacy: Any = None, aud
     start, settled = _settled(requests, layouts, cells, settings)
     hidden = choose_hidden(cells, min_cell=settings.min_cell, protect_width=settings.width, start=start,
                            settled=settled)
-    shown = rounded_values(cells, settings.base) if settings.base > 1 else cells.values
+    if settings.base > 1:
+        hidden = hide_what_undoes_rounding(cells, hidden, base=settings.base, protect_width=settings.width)
+    shown = [to_base(value, settings.base) for value in cells.values]
     found = []
     for number, request in enumerate(requests):
         places = {place[1:]: cell for place, cell in cells.places.items() if place[0] == number}
@@ -255,7 +257,7 @@ def _rule(hidden: pd.DataFrame, request: TableRequest, settings: Settings) -> st
         f'"{HIDDEN}" stands for groups under {least} students, and for numbers that would let a reader '
         "work one of them out.")
     if settings.base > 1:
-        text += f" Numbers of students are rounded to {settings.base}; totals add up the rounded parts."
+        text += f" Numbers of students are rounded to {settings.base}, each by itself; parts may not add up to a total."
     return text + (" Group sizes are to the nearest ten." if request.about else "")
 
 

@@ -32,6 +32,8 @@ class Element:
     n: int | None
     of: int | None
     off: str = ""
+    students: tuple[int, int] | None = None
+    """How many students the n done and the `of` possible are about: days and weeks of few students are many."""
 
     @property
     def share(self) -> float | None:
@@ -253,13 +255,16 @@ def fidelity(study, *, start=None, end=None) -> tuple[Element, ...]:
         off = no_log = "No student is matched with a mentor; the table assignment would switch this on."
 
     def made(code, why, count):
-        return Element(code, None, None, why) if why else Element(code, *count())
+        if why:
+            return Element(code, None, None, why)
+        n, of, *students = count()
+        return Element(code, n, of, students=tuple(students) or None)
 
     weeks = matched_weeks(study, start, end) if not off else pd.DataFrame({"n_checkins": [], "n_contacts": []})
     return (
-        made("a_greet", off, lambda: _true(greetings(study, start, end)["greeted"])),
-        made("b_call_absent", off, lambda: _true(answered_absences(study, start, end)["answered"])),
-        made("d_meeting", off, lambda: _true(weeks["n_checkins"] >= 1)),
+        made("a_greet", off, lambda: _done(greetings(study, start, end), "greeted")),
+        made("b_call_absent", off, lambda: _done(answered_absences(study, start, end), "answered")),
+        made("d_meeting", off, lambda: _done(weeks.assign(done=weeks["n_checkins"] >= 1))),
         made("e_family_intro", off, lambda: _introduced(study)),
         made("f_connect_resource", _no_referrals(study), lambda: _connected(study)),
         made("g_notes", off, lambda: _weekly(logging_mentors(study, start, end))),
@@ -268,7 +273,7 @@ def fidelity(study, *, start=None, end=None) -> tuple[Element, ...]:
             _no_meetings(study, off),
             lambda: _true(meeting_attendance(study, start, end)["n_meetings"] >= 1),
         ),
-        made("three_contacts", off, lambda: _true(weeks["n_contacts"] >= CONTACTS_A_WEEK)),
+        made("three_contacts", off, lambda: _done(weeks.assign(done=weeks["n_contacts"] >= CONTACTS_A_WEEK))),
     )
 
 
@@ -276,18 +281,24 @@ def _true(flags: pd.Series) -> tuple[int, int]:
     return int(flags.sum()), len(flags)
 
 
+def _done(rows: pd.DataFrame, flag: str = "done") -> tuple[int, int, int, int]:
+    """(done, possible, students with one done, students), of rows that each are about one student."""
+    done = rows[flag].astype(bool)
+    return int(done.sum()), len(rows), int(rows.loc[done, "student_id"].nunique()), int(rows["student_id"].nunique())
+
+
 def _weekly(mentors: pd.DataFrame) -> tuple[int, int]:
     return _true(mentors["n_weeks_logged"] >= mentors["n_weeks"])
 
 
-def _introduced(study) -> tuple[int, int]:
+def _introduced(study) -> tuple[int, ...]:
     due = family_introductions(study).query("state != 'not_due'")
-    return int((due["state"] == "in_time").sum()), len(due)
+    return _done(due.assign(done=due["state"] == "in_time"))
 
 
-def _connected(study) -> tuple[int, int]:
+def _connected(study) -> tuple[int, ...]:
     made = referral_funnel(study)
-    return int((made["state"] == "connected").sum()), len(made)
+    return _done(made.assign(done=made["state"] == "connected"))
 
 
 def _no_referrals(study) -> str:

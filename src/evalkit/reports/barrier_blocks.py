@@ -13,6 +13,7 @@ from evalkit.patterns.reasons import co_occurring, reason_months, student_reason
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.barrier_facts import NOT_FOR_PARTNERS, BarrierFacts, family_rows, open_to, reasons_known
 from evalkit.reports.gate import Gate, is_whole
+from evalkit.reports.rough import share_table, shown_columns
 
 SHOWN = 8
 RATIO = {"rate_ratio": "n_students", "ci_low": "n_students", "ci_high": "n_students"}
@@ -91,6 +92,10 @@ def coverage_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table:
         school=[study.school_name(s) for s in rows["school_id"]],
         reading=rows["enough"].map({True: "Enough", False: "Too few"}),
     )
+    if not gate.is_team:
+        rows = rows.assign(share=[gate.day_share(share, of) for share, of in zip(rows["share"], rows["n_absences"],
+                                                                                strict=True)])
+        rows = rows.assign(**{name: [gate.days(n) for n in rows[name]] for name in ("n_absences", "n_known")})
     frame = rows[["school", "reading", "n_students", "n_absences", "n_known", "share"]]
     table = gate.table(
         "coverage",
@@ -98,6 +103,7 @@ def coverage_table(study: Any, facts: BarrierFacts, gate: Gate) -> Table:
         keys=("school", "reading"),
         counts=("n_students",),
         plain={"n_absences": "n_students", "n_known": "n_students", "share": "n_students"},
+        about=() if gate.is_team else ("n_students",),  # less all students of the school: those never absent
     )
     columns = (
         Column("school", "School"),
@@ -139,14 +145,9 @@ def reason_blocks(study: Any, facts: BarrierFacts, gate: Gate) -> list[Any]:
     count["share"] = count["n_students"] / everyone
     by_mentor = ["n_mentor"] if gate.is_team else []  # the funnel counts the same students by another road
     frame = count[["label", "n_students", *by_mentor, "n_all", "share"]].reset_index(drop=True)
-    table = gate.table(
-        "reasons",
-        frame,
-        keys=("label",),
-        counts=("n_students", *by_mentor, "n_all"),
-        shares={"share": ("n_students", "n_all")},
-    )
-    columns = (
+    table = _reason_table(frame, by_mentor, gate)
+    columns = shown_columns(
+        table,
         Column("label", "Reason"),
         Column("n_students", "Students", "integer"),
         Column("share", "Share", "percent"),
@@ -174,6 +175,15 @@ def reason_blocks(study: Any, facts: BarrierFacts, gate: Gate) -> list[Any]:
     else:
         found.append(Table(title, measure, table, columns, note=gate.fixed(table.rule), key="reasons", most_rows=8))
     return found + _together(reasons, gate)
+
+
+def _reason_table(frame: pd.DataFrame, by_mentor: list[str], gate: Gate) -> Any:
+    """Outside the team shares alone: all students less those with an absence are few, and a count beside its share
+    gives its base."""
+    if not gate.is_team:
+        return share_table("reasons", frame, gate, keys=("label",), n="n_students", of="n_all")
+    return gate.table("reasons", frame, keys=("label",), counts=("n_students", *by_mentor, "n_all"),
+                      shares={"share": ("n_students", "n_all")})
 
 
 def reason_month_blocks(facts: BarrierFacts, gate: Gate) -> list[Any]:

@@ -90,9 +90,15 @@ def _dose_table(study: Any, gate: Gate) -> Table | None:
     return Table(title, measure, table, columns, key="support_dose", note=gate.fixed(note))
 
 
+def _about(gate: Gate) -> tuple[str, ...]:
+    """Outside the team to the nearest ten: students times their supports add up to the portfolio, which is exact."""
+    return () if gate.is_team else ("n_students",)
+
+
 def _number_table(rows: pd.DataFrame, gate: Gate) -> Table:
     frame = by_number(rows).assign(words=lambda f: [f"{n} support{'' if n == 1 else 's'}" for n in f["n_supports"]])
-    table = gate.table("supports_per_student", frame[["words", "n_students"]], keys=("words",), counts=("n_students",))
+    table = gate.table("supports_per_student", frame[["words", "n_students"]], keys=("words",), counts=("n_students",),
+                       about=_about(gate))
     title, measure = gate.fixed("How many supports a student has"), gate.fixed("Students with at least one, this year")
     return Table(title, measure, table,
                  (Column("words", "Supports"), Column("n_students", "Students", "integer")), key="supports_per_student",
@@ -109,7 +115,7 @@ def _overlap_table(rows: pd.DataFrame, gate: Gate) -> Table | None:
         frame = frame[frame["n_students"] >= gate.rules.min_cell].reset_index(drop=True)
         if frame.empty:
             return None
-    table = gate.table("overlaps", frame, keys=("pair",), counts=("n_students",))
+    table = gate.table("overlaps", frame, keys=("pair",), counts=("n_students",), about=_about(gate))
     note = ("One lead person for each student, so that supports do not pull apart. A result of one support is a result "
             "of both.")
     return Table(gate.fixed("Two supports at one time"), gate.fixed("Students whose spans of both share a day"), table,

@@ -9,9 +9,11 @@ import pandas as pd
 from evalkit.disclosure.free_text import People
 from evalkit.patterns.notes import answers_given, precision_of
 from evalkit.patterns.voices import agreement_word, coder_agreement, survey_by_band, what_people_said
+from evalkit.programme import wilson
 from evalkit.render.blocks import Column, Paragraph, Table
 from evalkit.reports.gate import Gate
 from evalkit.reports.month_patterns import theme_words
+from evalkit.reports.rough import is_few
 from evalkit.vocabulary import bands
 from evalkit.wording import say
 
@@ -64,6 +66,8 @@ def _survey(study: Any, gate: Gate) -> Table:
     frame = rows.assign(band=rows["band"].map(names))[
         ["band", "n_roster", "n_answered", "response", "ci_low", "ci_high", "roster_share", "answered_share"]
     ]
+    if not gate.is_team:
+        return _survey_for_others(rows, gate)
     table = gate.table(
         "survey_response",
         frame,
@@ -96,6 +100,33 @@ def _survey(study: Any, gate: Gate) -> Table:
         total_row=True,
         key="survey_response",
     )
+
+
+def _survey_for_others(rows: pd.DataFrame, gate: Gate) -> Table:
+    """Whole percents and answers to the nearest ten: how many students each band holds stands in the review, where a
+    small band is hidden. 20 % or more is one row."""
+    rows = _joined(rows)
+    few = [is_few(gate, n, of) for n, of in zip(rows["n_answered"], rows["n_roster"], strict=True)]
+    ends = [wilson(int(n), int(of)) for n, of in zip(rows["n_answered"], rows["n_roster"], strict=True)]
+    figures = {"response": (rows["n_answered"] / rows["n_roster"]).round(2), "ci_low": [round(a, 2) for a, _ in ends],
+               "ci_high": [round(b, 2) for _, b in ends]}
+    frame = rows[["band", "n_answered"]].assign(**figures)
+    table = gate.table("survey_response", frame, keys=("band",), counts=("n_answered",),
+                       plain=dict.fromkeys(figures, "n_answered"), about=("n_answered",),
+                       also={row: ("n_answered", *figures) for row, hidden in enumerate(few) if hidden})
+    columns = (Column("band", "Days missed"), Column("n_answered", "Answered", "integer"),
+               Column("response", "Share", "percent"), Column("ci_low", "From", "percent"),
+               Column("ci_high", "To", "percent"))
+    return Table(gate.fixed("Who answered the survey"), gate.fixed("Percent of all students with 95% interval"), table,
+                 columns, note=gate.fixed(table.rule), total_row=True, key="survey_response")
+
+
+def _joined(rows: pd.DataFrame) -> pd.DataFrame:
+    """Students and answers by band, severe and extreme in one row. Grain: band in words, all students last."""
+    names = {band.band: say(f"band.{band.band}") for band in bands()} | {"all": "All students"}
+    names |= dict.fromkeys(("severe", "extreme"), "20% or more")
+    return rows.assign(band=rows["band"].map(names)).groupby("band", sort=False, as_index=False)[
+        ["n_roster", "n_answered"]].sum()
 
 
 def _sentences(study: Any, gate: Gate) -> list[str]:

@@ -47,7 +47,7 @@ def what_was_read(study, params: Params) -> Section:
     """Files, rows, and how many are in use: the row account file by file."""
     gate, totals = gate_of(study, params), study.account.totals
     used = totals["loaded"] + totals["repaired"]
-    n = {key: (value, value) for key, value in {**totals, "used": used}.items()}
+    n = {key: (gate.about(value), value) for key, value in {**totals, "used": used}.items()}
     title = gate.text(
         "The files can be read: {used:,} of {rows_read:,} rows are in use",
         otherwise="The files can be read",
@@ -197,6 +197,8 @@ def school_table(study, gate: Gate):
         }
     )
     frame["reason_share"] = frame["n_with_reason"] / frame["n_absences"].where(frame["n_absences"] > 0)
+    if not gate.is_team:
+        return _coarse_completeness(frame, gate)
     return gate.table(
         "completeness",
         frame,
@@ -204,6 +206,15 @@ def school_table(study, gate: Gate):
         counts=("n_students", "n_absences", "n_with_reason"),
         shares={"reason_share": ("n_with_reason", "n_absences")},
     )
+
+
+def _coarse_completeness(frame: pd.DataFrame, gate: Gate):
+    """The same outside the team: absences as days are told there, students (nearly those of other reports) about."""
+    share = [gate.day_share(value, of) for value, of in zip(frame["reason_share"], frame["n_absences"], strict=True)]
+    days = {name: [gate.days(n) for n in frame[name]] for name in ("n_absences", "n_with_reason")}
+    return gate.table("completeness", frame.assign(reason_share=share, **days), keys=("school", "last_day"),
+                      counts=("n_students",), plain=dict.fromkeys((*days, "reason_share"), "n_students"),
+                      about=("n_students",))
 
 
 def _school_of_students(study) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from evalkit.disclosure import TableRequest, plain_text, release_numbers, release_table, release_tables, release_text
 from evalkit.disclosure.cells import to_base
+from evalkit.disclosure.release import two_digits
 from evalkit.disclosure.types import Released, ReleasedNumbers, ReleasedText
 from evalkit.files import safe_name
 from evalkit.sources.account import SET_ASIDE
@@ -49,6 +50,23 @@ class Gate:
     def about(self, n: int) -> int:
         """The number a figure rests on: as it is for the team, to the nearest ten for others."""
         return int(n) if self.is_team else to_base(int(n), max(SCHOOL_BASE, self.rules.rounding_base))
+
+    def days(self, value: Any) -> Any:
+        """Days or absences: as they are for the team; for others two digits and whole tens, so that what a week or
+        a school adds to an earlier copy points to nobody."""
+        if self.is_team or value is None or pd.isna(value):
+            return value
+        return to_base(round(two_digits(value)), SCHOOL_BASE)
+
+    def day_share(self, share: Any, of: Any) -> Any:
+        """A share of `of` days: for others in steps that stand for ten days or more (tenths of a percent, or whole)."""
+        if self.is_team or share is None or pd.isna(share) or pd.isna(of):
+            return share
+        return round(float(share), self.share_digits(of))
+
+    def share_digits(self, of: Any) -> int:
+        """Decimals of a share of `of` days outside the team."""
+        return 3 if of >= SCHOOL_BASE * 1000 else 2
 
     def text(
         self, template: str, *, otherwise: str = "", words: Mapping[str, str] | None = None, **numbers: tuple[Any, Any]

@@ -76,15 +76,27 @@ def released_flows(facts: Facts, gate: Gate) -> dict[str, int | None]:
         for name, frame in (("before", facts.before), ("now", facts.now))
     }
     counts = flows(facts) | chronic
+    rests = _joined_and_left(counts)
+    few = not gate.is_team and any(0 < n < gate.rules.min_cell for n in rests.values())
+    counts |= rests if few else {}
     table = gate.table(
         "flows",
         pd.DataFrame([{"since": "the last review", **counts}]),
         keys=["since"],
         counts=list(counts),
-        parts={"n_chronic_before": ("n_stayed_over", "n_back_under"), "n_chronic_now": ("n_stayed_over", "n_crossed")},
+        parts={"n_chronic_before": ("n_stayed_over", "n_back_under", *(["n_over_left"] if few else [])),
+               "n_chronic_now": ("n_stayed_over", "n_crossed", *(["n_over_joined"] if few else []))},
+        also={0: ("n_stayed_over", *rests)} if few else None,  # no page shows how many stayed over
     )
     plain = {"n_before", "n_now", "n_joined"} if not gate.is_team else set()  # the bands table has all; joiners are few
-    return gate.fixed_numbers(**{k: v for k, v in table.numbers["rows"][0].items() if k != "since" and k not in plain})
+    unsaid = {"since", *rests, *plain}
+    return gate.fixed_numbers(**{k: v for k, v in table.numbers["rows"][0].items() if k not in unsaid})
+
+
+def _joined_and_left(counts: dict[str, int]) -> dict[str, int]:
+    """Chronically absent students who joined or left between two reviews: what the moves leave of the bands."""
+    return {"n_over_joined": counts["n_chronic_now"] - counts["n_stayed_over"] - counts["n_crossed"],
+            "n_over_left": counts["n_chronic_before"] - counts["n_stayed_over"] - counts["n_back_under"]}
 
 
 def _opening_without_days(study, facts: Facts, gate: Gate) -> tuple[str, str]:
@@ -93,7 +105,8 @@ def _opening_without_days(study, facts: Facts, gate: Gate) -> tuple[str, str]:
         return gate.fixed("Before the first school day"), gate.fixed(lead)
     row = facts.overall
     lead = gate.text(
-        "{absent:,} days missed are on record. " + NO_DENOMINATOR, absent=(row["n_absent_days"], row["n_students"])
+        "{absent:,} days missed are on record. " + NO_DENOMINATOR,
+        absent=(gate.days(row["n_absent_days"]), row["n_students"]),
     )
     return gate.fixed("Days missed are counted; shares are not known"), lead
 
@@ -157,13 +170,18 @@ def tiles(facts: Facts, gate: Gate) -> Tiles:
 
 def _ada(facts: Facts, gate: Gate) -> Tile:
     row, last = facts.overall, facts.last_year
+
+    def ada_words(of) -> str:
+        return "{ada:.0%}" if not gate.is_team and gate.share_digits(of) < 3 else "{ada:.1%}"
+
     value = (
-        gate.text("{ada:.1%}", ada=(row["ada"], row["n_students"]))
+        gate.text(ada_words(row["n_enrolled_days"]), ada=(row["ada"], row["n_students"]))
         if row["ada"] is not None
         else gate.fixed("Not known")
     )
     note = (
-        gate.text("{ada:.1%} {when}", words={"when": last["when"]}, ada=(last["ada"], last["n"]))
+        gate.text(ada_words(row["n_enrolled_days"]) + " {when}", words={"when": last["when"]},
+                  ada=(last["ada"], last["n"]))
         if last.get("ada") is not None
         else ""
     )
@@ -194,14 +212,17 @@ def _element(facts: Facts, gate: Gate, code: str, label: str, template: str) -> 
         return Tile(
             gate.fixed(label), gate.fixed("Not known"), gate.fixed(now.off or "Nothing to count in this window")
         )
-    note = gate.text(template, n=(now.n, (now.n, now.of)), of=(now.of, now.of))
+    from evalkit.reports.month_mentors import rests_on_few
+
+    pair, pair_before = ((0, 0) if rests_on_few(it, gate) else (it.n, it.of) for it in (now, before))
+    note = gate.text(template, n=(now.n, pair), of=(now.of, pair[1]))
     if before.of:
         when = month_words(facts.window.before) if facts.window.period == "month" else "The week before"
         note = gate.fixed(
             f"{note} "
-            + gate.text("{when} {share:.0%}", words={"when": when}, share=(before.share, (before.n, before.of)))
+            + gate.text("{when} {share:.0%}", words={"when": when}, share=(before.share, pair_before))
         )
-    return Tile(gate.fixed(label), gate.text("{share:.0%}", share=(now.share, (now.n, now.of))), note)
+    return Tile(gate.fixed(label), gate.text("{share:.0%}", share=(now.share, pair)), note)
 
 
 def band_rows(facts: Facts, day_of: dict[str, str]) -> pd.DataFrame:
@@ -235,14 +256,15 @@ def verdict_callout(facts: Facts, gate: Gate) -> Callout:
                 "figure may lie anywhere from {low} to {high}.",
                 words={"way": way},
                 gain=(abs(look.value), arms),
-                n=(look.n_comparison, look.n_comparison),
+                n=(gate.about(look.n_comparison), look.n_comparison),
                 low=(_end(look.low), arms),
                 high=(_end(look.high), arms),
             ),
         )
     if look.n_treated:
         lines.append(
-            gate.text("Based on {n:,} students matched for 20 school days or more.", n=(look.n_treated, look.n_treated))
+            gate.text("Based on {n:,} students matched for 20 school days or more.",
+                      n=(gate.about(look.n_treated), look.n_treated))
         )
     if facts.district is not None:
         lines.append(gate.fixed(f"All schools together: **{VERDICTS[facts.district.verdict].lower()}**."))

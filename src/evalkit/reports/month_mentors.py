@@ -52,7 +52,8 @@ def fidelity_table(facts: Facts, gate: Gate) -> Table | Callout:
             "before": "float64",
         }
     )
-    known = frame[frame["of"].notna() & (frame["of"] > 0)].reset_index(drop=True)
+    is_known = frame["of"].notna() & (frame["of"] > 0)
+    known = frame[is_known].reset_index(drop=True)
     title = gate.fixed("What mentors did")
     if known.empty:
         return Callout(title, (gate.fixed(facts.elements[0].off or "No student is matched yet."),), tone="caution")
@@ -62,6 +63,7 @@ def fidelity_table(facts: Facts, gate: Gate) -> Table | Callout:
         keys=("what", "counted"),
         counts=("n", "of", "n_before", "of_before"),
         shares={"share": ("n", "of"), "before": ("n_before", "of_before")},
+        also=_of_few(facts, gate, is_known),
     )
     off = sorted({element.off for element in facts.elements if element.off})
     columns = (
@@ -80,6 +82,21 @@ def fidelity_table(facts: Facts, gate: Gate) -> Table | Callout:
         note=gate.fixed(" ".join([*off, "" if gate.is_team and is_whole(table) else table.rule]).strip()),
         key="fidelity",
     )
+
+
+def rests_on_few(element, gate: Gate) -> bool:
+    """Whether days, weeks or pairings that are many are those of few students."""
+    return not gate.is_team and element.students is not None and min(element.students) < gate.rules.min_cell
+
+
+def _of_few(facts: Facts, gate: Gate, is_known: pd.Series) -> dict[int, tuple[str, ...]]:
+    """Row of the table -> columns to hide, because what is counted is about few students."""
+    found = {}
+    for row, place in enumerate(is_known[is_known].index):
+        now, before = facts.elements[place], facts.element_before(facts.elements[place].code)
+        found[row] = (*(("n", "of", "share") if rests_on_few(now, gate) else ()),
+                      *(("n_before", "of_before", "before") if rests_on_few(before, gate) else ()))
+    return found
 
 
 def help_table(study, gate: Gate) -> Table | None:
@@ -164,12 +181,13 @@ def programme_numbers(study, facts: Facts, gate: Gate) -> dict[str, Any]:
     elements = [element.to_dict() for element in facts.elements]
     if not gate.is_team:
         kept = [{key: row[key] for key in ("element", "n", "of", "share")} for row in elements if row["of"]]
+        few = {element.code: rests_on_few(element, gate) for element in facts.elements}
         shares = [
             gate.numbers(
                 "element",
-                n=(row["n"], (row["n"], row["of"])),
-                of=(row["of"], row["of"]),
-                share=(row["share"], (row["n"], row["of"])),
+                n=(row["n"], 0 if few[row["element"]] else (row["n"], row["of"])),
+                of=(row["of"], 0 if few[row["element"]] else row["of"]),
+                share=(row["share"], 0 if few[row["element"]] else (row["n"], row["of"])),
             )
             for row in kept
         ]

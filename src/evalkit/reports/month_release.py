@@ -61,6 +61,7 @@ def _table(facts: Facts, gate: Gate) -> Released | None:
         return None
     frame = pd.DataFrame(rows).drop(columns=["reason"], errors="ignore")
     frame = frame.iloc[1:] if len(frame) == 2 else frame
+    frame = _coarse_days(frame, gate)
     frame, parts = with_unprinted(frame.reset_index(drop=True), facts.rules)
     return gate.exact.table(
         "measures",
@@ -71,6 +72,16 @@ def _table(facts: Facts, gate: Gate) -> Released | None:
         parts=parts,
         within={"n_chronic": "n_students"},
     )
+
+
+def _coarse_days(frame: pd.DataFrame, gate: Gate) -> pd.DataFrame:
+    """Days outside the team: exact ones would tell who left or was absent between two copies. Days enrolled are days
+    in school times students, so they tell the students even when rounded: those are left out."""
+    if gate.is_team or not len(frame):
+        return frame
+    ada = [gate.day_share(a, of) for a, of in zip(frame["ada"], frame["n_enrolled_days"], strict=True)]
+    return frame.assign(ada=ada, n_absent_days=[gate.days(value) for value in frame["n_absent_days"]],
+                        n_enrolled_days=None)
 
 
 def with_unprinted(frame: pd.DataFrame, rules: Rules) -> tuple[pd.DataFrame, dict[str, tuple[str, ...]]]:

@@ -16,6 +16,7 @@ from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.month_facts import Facts
 from evalkit.reports.month_glance import window_words
 from evalkit.reports.month_release import hidden_by_school
+from evalkit.reports.rough import shown_columns
 from evalkit.wording import (
     count_words,
     date_words,
@@ -87,10 +88,7 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Paragrap
     title = gate.fixed(_schools_title(frame))
     if not is_whole(table):
         return Table(title, measure, table, columns, note=gate.fixed(table.rule), key="schools")
-    few = [not gate.is_team and any(pd.isna(n) or n < gate.rules.min_cell for n in (over, of - over))
-           for over, of in zip(frame["n_chronic_before"].astype("Float64"), frame["n_before"].astype("Float64"),
-                               strict=True)]
-    shown = table.frame.assign(label=table.frame["school"], before=frame["before"].mask(few))
+    shown = table.frame.assign(label=table.frame["school"], before=shown_before(frame, gate))
     alt = listed(f"{row.school} {percent(row.value, 1)}" for row in frame.itertuples()) + "."
     return Figure(
         title,
@@ -102,6 +100,16 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Paragrap
         key="schools",
         note=gate.fixed(" ".join(text for text in (month_more.schools_note(table.frame), beside) if text)),
     )
+
+
+def shown_before(frame: pd.DataFrame, gate: Gate) -> pd.Series:
+    """Last year's share of each school. Outside the team whole percents, and none where one rests on few students: the
+    bands table has last year's sum, so a school without a dot would follow from the others."""
+    if gate.is_team:
+        return frame["before"]
+    over, of = (frame[name].astype("Float64") for name in ("n_chronic_before", "n_before"))
+    few = over.isna() | (over < gate.rules.min_cell) | (of - over < gate.rules.min_cell)
+    return frame["before"].astype("float64").mask(pd.Series(bool(few.any()), index=frame.index)).round(2)
 
 
 def _schools_title(frame: pd.DataFrame) -> str:
@@ -144,12 +152,15 @@ def reasons_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Callout:
             tone="caution",
         )
     n, of = month_patterns.reasons_known(study, facts.window.start, facts.window.end)
+    rows = rows.assign(n=[gate.days(n) for n in rows["n"]],
+                       share=[gate.day_share(share, 0) for share in rows["share"]])
     table = gate.table(
         "reasons",
         rows[["label", "n_students", "n", "share"]],
         keys=("label",),
         counts=("n_students",),
         plain={"n": "n_students", "share": "n_students"},
+        about=() if gate.is_team else ("n_students",),
     )
     columns = (
         Column("label", "Reason"),
@@ -192,26 +203,30 @@ def weekday_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Callout:
         )
     names = string_table("en")["weekdays"]
     rows = rows.assign(day=[names[int(d)] for d in rows["weekday"]])
+    title, digits = gate.fixed(weekday_title(rows)), weekday_digits(rows, gate)
+    rows = coarse_weekdays(rows, gate)
+    days = ["absent_days", *(["enrolled_days"] if gate.is_team else []), "share"]
     table = gate.table(
         "weekdays",
-        rows[["day", "n_students", "absent_days", "enrolled_days", "share"]],
+        rows[["day", "n_students", *days]],
         keys=("day",),
         counts=("n_students",),
-        plain={"absent_days": "n_students", "enrolled_days": "n_students", "share": "n_students"},
+        plain=dict.fromkeys(days, "n_students"),
+        about=() if gate.is_team else ("n_students",),
     )
-    columns = (
+    columns = shown_columns(
+        table,
         Column("day", "Weekday"),
         Column("absent_days", "Days missed", days_kind(rows["absent_days"])),
-        Column("enrolled_days", "Days enrolled", days_kind(rows["enrolled_days"])),
-        Column("share", "Share", "percent1"),
+        Column("enrolled_days", "Days enrolled", days_kind(rows["enrolled_days"]) if gate.is_team else "integer"),
+        Column("share", "Share", "percent1" if digits > 2 else "percent"),
     )
     measure = gate.fixed(f"Share of days missed by weekday, school year to {date_words(facts.window.end)}")
-    title = gate.fixed(weekday_title(rows))
     if not is_whole(table):
         return Table(title, measure, table, columns, note=gate.fixed(table.rule), key="weekdays")
     strong = [f"{day}s" in title for day in table.frame["day"]] if title.endswith("stand out") else pd.NA
     shown = table.frame.assign(value=table.frame["share"], day=[str(d)[:1] for d in table.frame["day"]], strong=strong)
-    alt = listed(f"{row.day} {percent(row.share, 1)}" for row in rows.itertuples()) + "."
+    alt = listed(f"{row.day} {percent(row.share, digits - 2)}" for row in rows.itertuples()) + "."
     return Figure(
         title,
         measure,
@@ -229,16 +244,31 @@ def days_kind(days: pd.Series) -> str:
     return "integer" if (days.round(6) % 1 == 0).all() else "decimal1"
 
 
+def weekday_digits(rows: pd.DataFrame, gate: Gate) -> int:
+    """Decimals of the weekdays' shares: three, or two where the days are few."""
+    return 3 if gate.is_team else min(gate.share_digits(of) for of in rows["enrolled_days"])
+
+
+def coarse_weekdays(rows: pd.DataFrame, gate: Gate) -> pd.DataFrame:
+    """Days by weekday outside the team: from one week to the next one absence of one student would stand out, and
+    days enrolled (not shown) would tell who left."""
+    if gate.is_team:
+        return rows
+    return rows.assign(share=rows["share"].astype("float64").round(weekday_digits(rows, gate)),
+                       absent_days=[gate.days(value) for value in rows["absent_days"]])
+
+
 def weekday_counts(study, facts: Facts, gate: Gate) -> Table:
     """Days missed by weekday as counts, where days enrolled are not known."""
     names = string_table("en")["weekdays"]
     rows = month_patterns.counts_by_weekday(study).assign(day=lambda d: [names[int(place)] for place in d["weekday"]])
     table = gate.table(
         "weekdays",
-        rows[["day", "n_students", "absent_days"]],
+        rows.assign(absent_days=[gate.days(n) for n in rows["absent_days"]])[["day", "n_students", "absent_days"]],
         keys=("day",),
         counts=("n_students",),
         plain={"absent_days": "n_students"},
+        about=() if gate.is_team else ("n_students",),
     )
     columns = (
         Column("day", "Weekday"),
@@ -272,6 +302,8 @@ def pattern_numbers(study, facts: Facts, gate: Gate) -> dict[str, Any]:
     days, months = month_patterns.by_weekday(study), month_patterns.by_month(study)
     n, of = month_patterns.reasons_known(study, facts.window.start, facts.window.end)
     students = len(facts.now)
+    days = coarse_weekdays(days, gate) if len(days) else days
     shares = {f"weekday_{int(row.weekday)}": (row.share, row.n_students) for row in days.itertuples()}
-    shares |= {f"month_{row.month}": (row.share, students) for row in months.itertuples()}
-    return gate.numbers("patterns", **shares, reasons_known=(n, (n, of)), absences=(of, of))
+    shares |= {f"month_{row.month}": (gate.day_share(row.share, row.enrolled_days), students)
+               for row in months.itertuples()}
+    return gate.numbers("patterns", **shares, reasons_known=(gate.days(n), (n, of)), absences=(gate.days(of), of))
