@@ -16,6 +16,8 @@ from typing import Any
 
 from evalkit.disclosure.bounds import Bounds
 from evalkit.disclosure.types import HIDDEN
+from evalkit.disclosure.wholes import impact_in_sight, tie_wholes
+from evalkit.disclosure.wholes import number as _number
 
 LEAST, WIDTH = 10, 5
 BANDS = ("satisfactory", "at_risk", "moderate", "severe", "extreme")
@@ -131,6 +133,7 @@ def audit(copies: Sequence[Copy], *, least: int = LEAST, width: float = WIDTH) -
         _tie_barriers(bounds, copy)
         _tie_roll(bounds, homes, copy)
     _tie_schools(bounds, homes, outside)
+    tie_wholes(bounds, homes, outside, least=least)
     return list(dict.fromkeys([*found, *_narrow(bounds, homes, least, width)]))
 
 
@@ -144,6 +147,7 @@ def _in_sight(copy: Copy, least: int) -> Iterator[Finding]:
     if _IN_WORDS.search(copy.text):
         yield Finding(copy.name, "the page", "a sentence or figure counts fewer than ten students")
     yield from _near_rows(copy, least)
+    yield from (Finding(copy.name, *said) for said in impact_in_sight(copy, least))
 
 
 def _is_few(name: str, value: str, least: int) -> bool:
@@ -170,13 +174,6 @@ def _near_rows(copy: Copy, least: int) -> Iterator[Finding]:
             if any(0 < abs(a - b) < least for i, a in enumerate(known) for b in known[:i]):
                 where = f"tables/{stem}.csv, column {name}"
                 yield Finding(copy.name, where, "two rows differ by fewer than ten students")
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except (TypeError, ValueError):
-        return None
 
 
 def _key(copy: Copy, stem: str, row: tuple[str, ...], column: str, school: str | None = None) -> tuple:

@@ -27,7 +27,11 @@ from evalkit.wording import (
 
 
 def released_impact(facts: Facts, gate: Gate) -> dict[str, Any]:
-    """results.json `impact_to_date`: the verdict; values only where both arms are large enough."""
+    """results.json `impact_to_date`: the verdict; values only where both arms are large enough.
+
+    For others numbers of students are to the nearest ten: a look in one copy is an earlier look in the next, and two
+    looks differ by a few students.
+    """
     found = facts.impact.to_dict()
     look = facts.impact.now
     if gate.is_team or look is None:
@@ -39,8 +43,8 @@ def released_impact(facts: Facts, gate: Gate) -> dict[str, Any]:
         gain_days=(look.value, arms),
         ci_low=(look.low, arms),
         ci_high=(look.high, arms),
-        n_treated=(look.n_treated, look.n_treated),
-        n_comparison=(look.n_comparison, look.n_comparison),
+        n_treated=(gate.about(look.n_treated), look.n_treated),
+        n_comparison=(gate.about(look.n_comparison), look.n_comparison),
     ) | {"unit": found["unit"]}
 
 
@@ -178,7 +182,7 @@ def looks_figure(study, facts: Facts, gate: Gate) -> Figure | Callout:
         keys=("label",),
         counts=("n_treated", "n_comparison"),
         plain={"value": "n_treated", "ci_low": "n_treated", "ci_high": "n_treated"},
-        steps=("n_treated", "n_comparison"),
+        about=() if gate.is_team else ("n_treated", "n_comparison"),
     )
     shown = table.frame.assign(state=rows["state"], change=rows["change"])
     shown.loc[shown["value"].isna() & shown["state"].eq(""), "state"] = "hidden"
