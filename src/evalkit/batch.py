@@ -83,7 +83,7 @@ def _plan(report: str, source: Path, asked: Mapping[str, Any], base: Path) -> tu
 def _stands(report: str, study: Any, asked: Mapping[str, Any], base: Path) -> bool:
     """Whether a whole finished folder was made by this version of the same inputs and parameters."""
     from evalkit import __version__
-    from evalkit.render.folder import MANIFEST, faults, jsonable
+    from evalkit.render.folder import MANIFEST, faults, input_hashes, jsonable
     from evalkit.reports.params import folder_of
 
     period = asked.get("month") or f"{study.as_of:%Y-%m-%d}"
@@ -94,8 +94,9 @@ def _stands(report: str, study: Any, asked: Mapping[str, Any], base: Path) -> bo
     try:
         known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         given = {name: value for name, value in known["parameters"].items() if name in asked}
-        now = (__version__, jsonable(study.inputs), jsonable(asked), f"{study.as_of:%Y-%m-%d}")
-        same = (known["evalkit"], known["inputs"], given, known["as_of"]) == now
+        made_of = {name: entry["sha256"] for name, entry in study.inputs.items()}
+        now = (__version__, made_of, jsonable(asked), f"{study.as_of:%Y-%m-%d}")
+        same = (known["evalkit"], input_hashes(folder), given, known["as_of"]) == now
         return same and _rest_is_default(report, known, asked) and not faults(folder)
     except (UserError, ValueError, KeyError, TypeError, OSError):
         return False

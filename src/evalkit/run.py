@@ -49,6 +49,7 @@ def run_report(report: str, study: str | Path, *, params: Mapping[str, Any] | No
             _finish(folder, executed, {**asked, "study": source.resolve().name})
             if asked.get("audience", "team") != "team":
                 _pass_the_auditor(folder, target, home)
+                _note_inputs(folder, target, home, source)
     if index:
         _index(base)
     return target
@@ -199,6 +200,14 @@ def _pass_the_auditor(folder: Path, target: Path, home: Path) -> None:
     note_releases(home, [copy])
 
 
+def _note_inputs(folder: Path, target: Path, home: Path, source: Path) -> None:
+    """What a copy for others was made of, for `evalkit verify` and the batch: beside the ledger, not in the copy."""
+    from evalkit.render.folder import note_inputs, read_run
+
+    names = [name for name in read_run(folder).manifest.get("inputs", {}) if (source / name).is_file()]
+    note_inputs(home, f"{target.parent.name}/{target.name}", {name: files.sha256(source / name) for name in names})
+
+
 def strip_notebook(executed: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """The executed notebook without times, paths and papermill's marks; its parameters name the study, not its path."""
     notebook = json.loads(json.dumps(executed))
@@ -273,7 +282,7 @@ def verify_run(folder: str | Path, *, study: str | Path | None = None) -> Verifi
     study: the study's folder; when left out, a folder of the name in the manifest is looked for here, in data/ and
     beside the folder of runs. It is run again only when every input is the very file that the manifest names.
     """
-    from evalkit.render.folder import faults, read_run
+    from evalkit.render.folder import faults, input_hashes, read_run
 
     run = read_run(files.locate(folder))
     wrong, n_files = faults(run.folder), len(run.manifest.get("outputs", {}))
@@ -281,7 +290,11 @@ def verify_run(folder: str | Path, *, study: str | Path | None = None) -> Verifi
     if wrong or source is None:
         remark = "The study's folder is not at hand (--study FOLDER), so the report was not run again."
         return Verified(tuple(wrong), () if wrong else (remark,), n_files)
-    changed = _changed_inputs(source, run.manifest)
+    known = input_hashes(run.folder)
+    if known is None:
+        remark = "What this copy was made of is noted where the team keeps its runs, so the report was not run again."
+        return Verified((), (remark,), n_files)
+    changed = _changed_inputs(source, known)
     if changed:
         remark = f"The study has changed since ({', '.join(changed[:5])}), so the report was not run again."
         return Verified((), (remark,), n_files)
@@ -301,11 +314,10 @@ def _inputs_of(run: Any, study: str | Path | None) -> Path | None:
     return next((place / name for place in places if name and (place / name).is_dir()), None)
 
 
-def _changed_inputs(source: Path, manifest: Mapping[str, Any]) -> list[str]:
+def _changed_inputs(source: Path, known: Mapping[str, str]) -> list[str]:
     """Inputs that are missing or are not the bytes they were."""
-    known = manifest.get("inputs", {})
-    return [name for name, entry in sorted(known.items())
-            if not (source / name).is_file() or files.sha256(source / name) != entry.get("sha256")]
+    return [name for name, digest in sorted(known.items())
+            if not (source / name).is_file() or files.sha256(source / name) != digest]
 
 
 def _run_again(run: Any, source: Path) -> list[str]:

@@ -17,6 +17,8 @@ from typing import Any
 from evalkit.disclosure.bounds import Bounds
 from evalkit.disclosure.declared import STUDENTS, is_exact_where_ten, rounding_of, tells_who_joined
 from evalkit.disclosure.types import HIDDEN
+from evalkit.disclosure.wholes import impact_in_sight, tie_wholes
+from evalkit.disclosure.wholes import number as _number
 
 LEAST, WIDTH = 10, 5
 BANDS = ("satisfactory", "at_risk", "moderate", "severe", "extreme")
@@ -127,6 +129,7 @@ def audit(copies: Sequence[Copy], *, least: int = LEAST, width: float = WIDTH) -
         _tie_barriers(bounds, copy)
         _tie_roll(bounds, homes, copy)
     _tie_schools(bounds, homes, outside)
+    tie_wholes(bounds, homes, outside, least=least)
     return list(dict.fromkeys([*found, *_narrow(bounds, homes, least, width)]))
 
 
@@ -145,6 +148,7 @@ def _in_sight(copy: Copy, least: int) -> Iterator[Finding]:
     if tells_who_joined(copy.results.get("flows") or {}, least):
         yield Finding(copy.name, "results.json, flows", "the students who joined or left are fewer than ten")
     yield from _near_rows(copy, least)
+    yield from (Finding(copy.name, *said) for said in impact_in_sight(copy, least))
 
 
 def _is_few(name: str, value: str, least: int) -> bool:
@@ -171,13 +175,6 @@ def _near_rows(copy: Copy, least: int) -> Iterator[Finding]:
             if any(0 < abs(a - b) < least for i, a in enumerate(known) for b in known[:i]):
                 where = f"tables/{stem}.csv, column {name}"
                 yield Finding(copy.name, where, "two rows differ by fewer than ten students")
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except (TypeError, ValueError):
-        return None
 
 
 def _key(copy: Copy, stem: str, row: tuple[str, ...], column: str, school: str | None = None) -> tuple:

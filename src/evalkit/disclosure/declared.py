@@ -43,7 +43,8 @@ APART: Mapping[tuple[str, str], tuple[str, ...]] = {
     # Places, kinds of support, mentors, statements, sessions, days, a zip code; students in a copy rounded throughout.
     ("barrier_patterns", "gap"): ("n_resources", "capacity", "n_stale"),
     ("barrier_patterns", "domains"): ("supports",),
-    ("barrier_patterns", "support_dose"): ("n_students", "n_sessions", "a_week", "minutes", "group_size", "in_day", "came"),
+    ("barrier_patterns", "support_dose"): ("n_students", "n_sessions", "a_week", "minutes", "group_size", "in_day",
+                                           "came"),
     ("barrier_patterns", "themes"): ("n_statements", "works_well", "works_less", "could_do"),
     ("barrier_patterns", "funnel"): ("days_to_connect",),
     ("program_profile", "mentor_types"): ("mentors",),

@@ -14,7 +14,7 @@ from evalkit.disclosure.audit import Copy, Finding, audit
 from evalkit.errors import DisclosureStop, UserError
 
 LEDGER = "releases.jsonl"
-_TOLD = ("measures", "recognised", "window", "rules")
+_TOLD = ("measures", "recognised", "window", "rules", "totals", "next_year", "profile")
 """What of results.json the attack across copies reads; tables come on top, the page's words were attacked alone."""
 
 

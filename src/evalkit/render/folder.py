@@ -20,6 +20,9 @@ from evalkit.render import sheets
 from evalkit.render.blocks import TEAM, Context, Figure, Section, Table
 
 MANIFEST, RESULTS = "MANIFEST.json", "results.json"
+INPUTS = "inputs.jsonl"
+"""Beside the ledger of a study's runs, for the team alone: what the inputs of each copy for others were. Their own
+manifest does not say: whoever knows all rows of a small file but one finds that one by trying against its hash."""
 _LIBRARIES = ("duckdb", "ibis", "jinja2", "narwhals", "numpy", "pandas", "papermill", "pyarrow", "scipy", "statsmodels",
               "typst", "xlsxwriter")
 
@@ -180,6 +183,25 @@ def seal(folder: Path) -> None:
     folder = Path(folder)
     known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     files.write_json(folder / MANIFEST, known | {"outputs": outputs(folder)}, private=known["audience"] == TEAM)
+
+
+def note_inputs(home: Path, run: str, hashes: Mapping[str, str]) -> None:
+    """Note what the run `run` (PERIOD/NAME below `home`) was made of; the last line of a run holds (mode 0600)."""
+    line = json.dumps({"run": run, "inputs": dict(hashes)}, sort_keys=True) + "\n"
+    files.append_bytes(Path(home) / INPUTS, line.encode("utf-8"), private=True)
+
+
+def input_hashes(folder: Path) -> dict[str, str] | None:
+    """Input file -> sha256 of what a finished run was made of; None where that is not noted (a copy handed on)."""
+    folder = Path(folder)
+    known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    if known["audience"] == TEAM:
+        return {name: entry["sha256"] for name, entry in known["inputs"].items()}
+    place, found = folder.parent.parent / INPUTS, None
+    for text in place.read_text(encoding="utf-8").splitlines() if place.is_file() else ():
+        line = json.loads(text)
+        found = line["inputs"] if line["run"] == f"{folder.parent.name}/{folder.name}" else found
+    return found
 
 
 def read_run(folder: Path | str) -> FinishedRun:

@@ -24,6 +24,8 @@ from evalkit.programme import (
     wilson,
     year_days,
 )
+from evalkit.reports.gate import Gate
+from evalkit.reports.month_facts import measure_rows
 from evalkit.reports.month_lists import improved
 from evalkit.rules import UNITS_PER_DAY
 
@@ -65,6 +67,49 @@ def totals(study) -> dict[str, int | None]:
     if "organization" in study.can:
         found["n_partners"] = study.table("organization")["organization_id"].nunique()
     return found
+
+
+def rests_on(study) -> dict[str, int]:
+    """How many students each count of `totals` is about, where it does not count students itself."""
+    found: dict[str, int] = {}
+    if "contact" in study.can:
+        held = held_contacts(study, *_year(study))
+        called = int(answered_absences(study)["student_id"].nunique())
+        talked = int(held.loc[held["activity"].ne("h_team_meeting").fillna(True), "student_id"].nunique())
+        found |= {"n_contacts": talked, "n_hours": talked, "n_absences": called, "n_answered": called}
+    if "referral" in study.can:
+        made = referral_funnel(study)
+        connected = made.loc[made["state"] == "connected", "student_id"].nunique()
+        found |= {"n_referrals": int(made["student_id"].nunique()), "n_connected": int(connected)}
+    return found
+
+
+def told_on(study, counts: Mapping[str, Any], gate: Gate) -> dict[str, int | None]:
+    """Key of `totals` -> the students it may be told on (0 hides it; None: it is not about students).
+
+    Families met are a part of the students with a mentor: where nearly all of them were, the few others would follow.
+    """
+    everyone = counts["n_students"]
+    told: dict[str, int | None] = {**rests_on(study), "n_students": everyone}
+    if "n_families_met" in counts:
+        told["n_families_met"] = gate.beside(counts["n_families_met"], everyone)
+    return told
+
+
+def told_ahead(study, ahead: Mapping[str, Any], gate: Gate) -> dict[str, int]:
+    """Key of `next_year` -> the students it may be told on, beside the month's review, which counts nearly the same.
+
+    Those who return are all students but the last grade; those with a mentor today are a part of those of the year.
+    """
+    row = measure_rows(study)[-1]
+    told = {"n_may_need_support": gate.beside(ahead["n_may_need_support"], int(row["n_chronic"] or 0), exact=True),
+            "n_returning": gate.beside(ahead["n_returning"], int(row["n_students"] or 0), exact=True)}
+    if "n_mentored" in ahead:
+        today, ever = ahead["n_mentored"], assignments(study)["student_id"].nunique()
+        told |= {"n_mentored": gate.beside(today, ever),
+                 "n_mentored_returning": gate.beside(ahead["n_mentored_returning"], today)}
+        told["n_mentored_returning"] *= bool(told["n_mentored"])
+    return told
 
 
 def _year(study) -> tuple[pd.Timestamp, pd.Timestamp]:
@@ -164,13 +209,7 @@ def next_year(study) -> dict[str, Any]:
     year = banded(study).merge(study.table("student")[["student_id", "grade_level"]], on="student_id", how="left")
     staying = year[year["grade_level"].ne(LAST_GRADE).fillna(True)]
     n, of = int(staying["is_chronic"].eq(True).sum()), len(staying)
-    low, high = wilson(n, of) if of else (None, None)
-    found: dict[str, Any] = {
-        "n_may_need_support": n,
-        "n_returning": of,
-        "low": None if low is None else int(of * low),
-        "high": None if high is None else int(of * high) + 1,
-    }
+    found: dict[str, Any] = {"n_may_need_support": n, "n_returning": of, **range_ahead(n, of)}
     rising = _next_grade(staying["grade_level"])
     found["n_into_transition"] = {
         grade: int((rising == grade).sum()) for grade in TRANSITION_GRADES if (rising == grade).any()
@@ -188,6 +227,17 @@ def next_year(study) -> dict[str, Any]:
             "n_places": int(loads["cap"].sum()),
         }
     return found
+
+
+def range_ahead(n: int, of: int) -> dict[str, int | None]:
+    """The Wilson range of n of `of`, as numbers of students."""
+    low, high = wilson(n, of) if of else (None, None)
+    return {"low": None if low is None else int(of * low), "high": None if high is None else int(of * high) + 1}
+
+
+def satisfactory(study) -> dict[str | None, int]:
+    """School id (None: all students) -> students who missed under 5 %, as the month's review counts them."""
+    return {row["school_id"]: int(row["n_satisfactory"] or 0) for row in measure_rows(study)}
 
 
 def _next_grade(grades: pd.Series) -> pd.Series:

@@ -15,6 +15,7 @@ from evalkit.render.blocks import (
     Figure,
     Row,
 )
+from evalkit.reports.celebration_facts import told_on
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_line import Impact
 from evalkit.wording import Gain, date_words, gain_title, number, plural
@@ -203,27 +204,30 @@ def days_figure(impact: Impact, gate: Gate) -> Figure | Callout:
     )
 
 
-def what_mentors_did(counts: dict[str, Any], gate: Gate) -> CountList | Callout:
-    """The year's work in four numbers."""
-    n = counts["n_students"]
+def what_mentors_did(study, counts: dict[str, Any], gate: Gate) -> CountList | Callout:
+    """The year's work in four numbers, each resting on the students it is about."""
+    told = told_on(study, counts, gate)
     lines = []
     if counts.get("n_contacts") is not None:
         lines = [
-            (gate.text("{v:,}", v=(counts["n_contacts"], n)), gate.fixed("greetings, talks and calls")),
             (
-                gate.text("{v:,}", v=(counts["n_answered"], (counts["n_answered"], counts["n_absences"]))),
+                gate.text("{v:,}", v=(counts["n_contacts"], told["n_contacts"])),
+                gate.fixed("greetings, talks and calls"),
+            ),
+            (
+                gate.text("{v:,}", v=(counts["n_answered"], told["n_answered"])),
                 gate.text(
                     "absences answered within one school day, of {of:,}",
-                    of=(counts["n_absences"], counts["n_absences"]),
+                    of=(counts["n_absences"], told["n_absences"]),
                 ),
             ),
         ]
     if counts.get("n_connected") is not None:
         lines.append(
-            (gate.text("{v:,}", v=(counts["n_connected"], counts["n_connected"])), gate.fixed("links to help made"))
+            (gate.text("{v:,}", v=(counts["n_connected"], told["n_connected"])), gate.fixed("links to help made"))
         )
     if counts.get("n_hours") is not None:
-        lines.append((gate.text("{v:,}", v=(counts["n_hours"], None)), gate.fixed("hours given")))
+        lines.append((gate.text("{v:,}", v=(counts["n_hours"], told["n_hours"])), gate.fixed("hours given")))
     title = gate.fixed("What our mentors did")
     return (
         CountList(title, tuple(lines))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evalkit.disclosure.free_text import People
+from evalkit.disclosure.types import Released, ReleasedNumbers
 from evalkit.render.blocks import (
     BulletList,
     Callout,
@@ -29,16 +30,19 @@ AWARDS = {
 
 def thanks(study, counts: dict[str, Any], found: facts.Recognised, gate: Gate) -> list[Row]:
     """Thanks to six groups, each with one number of its own where there is one."""
-    n_improved = len(found.improved)
+    n_improved = _n_improved(study, found, gate)
     kinds = facts.mentors_by_type(study)
     mentors = listed(f"{number(n)} {say(f'mentor_type.{kind}').lower()}" for kind, n in kinds.items())
     texts = {
         "Students": gate.text(
-            "You came back, again and again. {n:,} of you made a clear personal gain.", n=(n_improved, n_improved)
+            "You came back, again and again. {n:,} of you made a clear personal gain.",
+            n=n_improved,
+            otherwise="You came back, again and again.",
         ),
         "Families": gate.text(
             "You told us what got in the way. {n:,} families met their child's mentor.",
-            n=(counts.get("n_families_met", 0), counts.get("n_families_met", 0)),
+            n=(counts.get("n_families_met", 0), facts.told_on(study, counts, gate)["n_families_met"]),
+            otherwise="You told us what got in the way.",
         )
         if counts.get("n_families_met")
         else gate.fixed("You told us what got in the way."),
@@ -56,8 +60,10 @@ def thanks(study, counts: dict[str, Any], found: facts.Recognised, gate: Gate) -
 def _partners(study, counts: dict[str, Any], gate: Gate) -> str:
     table = study.table("organization")
     named = sorted(table.loc[table["thank_consent"].eq("yes").fillna(False), "name"].dropna())
+    told = facts.told_on(study, counts, gate)
     links = (
-        gate.text(" Together we made {n:,} links to help.", n=(counts["n_connected"], counts["n_connected"]))
+        gate.text(" Together we made {n:,} links to help.", n=(counts["n_connected"], told["n_connected"]),
+                  otherwise=" ")
         if counts.get("n_connected")
         else ""
     )
@@ -95,12 +101,11 @@ def quotes(study, gate: Gate) -> Row | None:
 
 def recognised_table(study, found: facts.Recognised, gate: Gate) -> Table | Paragraph:
     """Good and improved students per school: counts, in order of the school's id."""
-    table = facts.by_school(study, found)[["school", "good", "improved"]]
-    if table.empty:
+    released = _released_recognised(study, found, gate)
+    if released is None:
         return Paragraph(gate.fixed("No student can be recognized yet: fewer than 20 enrolled days."))
-    if len(table) > 1:
-        table.loc[len(table)] = ["All schools", int(table["good"].sum()), int(table["improved"].sum())]
-    released = gate.table("recognised", table, keys=("school",), counts=("good", "improved"), total="All schools")
+    if not gate.is_team and bool(released.hidden[["good", "improved"]].to_numpy().all()):
+        return Paragraph(gate.fixed("Every school has students to thank for good days and for personal gains."))
     columns = (
         Column("school", "School"),
         Column("good", "Good", "integer", "students"),
@@ -119,10 +124,45 @@ def recognised_table(study, found: facts.Recognised, gate: Gate) -> Table | Para
         gate.fixed(since),
         released,
         columns,
-        total_row=len(table) > 1,
+        total_row=len(released.frame) > 1,
         note=gate.fixed(note if is_whole(released) else f"{note} {released.rule}"),
         key="recognised",
     )
+
+
+def _released_recognised(study, found: facts.Recognised, gate: Gate) -> Released | None:
+    """Recognised students per school and of all, as this copy may show them; None where there are none.
+
+    The month's review shows how many missed under 5 % of days at each school. Most of them are recognised as good, so
+    where a reader could tell the few who are not, the school's number is hidden.
+    """
+    table = facts.by_school(study, found)
+    if table.empty:
+        return None
+    also: dict[int, tuple[str, ...]] = {}
+    if not gate.is_team:
+        whole = facts.satisfactory(study)
+        also = {row: ("good",) for row, (school, good) in enumerate(zip(table["school_id"], table["good"], strict=True))
+                if good and not gate.beside(good, max(good, whole.get(school, 0)), exact=True)}
+    table = table[["school", "good", "improved"]]
+    if len(table) > 1:
+        table.loc[len(table)] = ["All schools", int(table["good"].sum()), int(table["improved"].sum())]
+    return gate.table("recognised", table, keys=("school",), counts=("good", "improved"), total="All schools",
+                      also=also)
+
+
+def recognised_counts(study, found: facts.Recognised, gate: Gate) -> ReleasedNumbers:
+    """n_good, n_improved of all schools as the released table has them; None where hidden or where there are none."""
+    released = _released_recognised(study, found, gate)
+    last = released.numbers["rows"][-1] if released is not None else {"good": None, "improved": None}
+    return ReleasedNumbers({f"n_{name}": last[name] for name in ("good", "improved")})
+
+
+def _n_improved(study, found: facts.Recognised, gate: Gate) -> tuple[int | None, int | None]:
+    """(how many improved, students it rests on): for others as the table of schools says, so that both agree."""
+    if gate.is_team:
+        return len(found.improved), len(found.improved)
+    return recognised_counts(study, found, gate)["n_improved"], None
 
 
 def names_list(study, found: facts.Recognised, gate: Gate) -> BulletList | Paragraph | None:

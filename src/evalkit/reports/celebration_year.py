@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from evalkit import figures
 from evalkit.disclosure.free_text import People
+from evalkit.disclosure.ladder import LadderShare
+from evalkit.disclosure.types import Released, ReleasedNumbers
 from evalkit.render.blocks import (
     BulletList,
     Callout,
@@ -23,6 +27,7 @@ from evalkit.reports.impact_line import Impact
 from evalkit.reports.month_patterns import reason_label, theme_words
 from evalkit.wording import date_words, grade_words, listed, number
 
+ROUNDED = "Numbers of students are rounded to 10."
 ENDS = {"under": "under 10%", "moderate": "10–20%", "severe": "20% or more"}
 FLOWS_TITLE = "Where students who missed 10% or more last year are now"
 FLOWS_NOTE = "Many students do better after a hard year, with or without a mentor. That is why both groups are shown."
@@ -40,8 +45,7 @@ def flows_figure(study, impact: Impact, gate: Gate) -> Figure | Table | Callout:
         why = "No student who is compared missed 10% or more last year."
         return Callout(gate.fixed(FLOWS_TITLE), (gate.fixed(why),), tone="caution")
     keys = ("panel", "source", "target")
-    table = gate.table("flows", rows[[*keys, "n_students", "n", "share"]], keys=keys, counts=("n_students", "n"),
-                       shares={"share": ("n_students", "n")})
+    table = _released_flows(rows, keys, gate)
     if not is_whole(table):
         return _ends_table(rows, gate, FLOWS_TITLE, FLOWS_NOTE)
     under = rows[rows["to_band"] == "under"].groupby("panel")["share"].sum()
@@ -49,7 +53,7 @@ def flows_figure(study, impact: Impact, gate: Gate) -> Figure | Table | Callout:
     columns = (Column("panel", "Group"), Column("source", "Last year"), Column("target", "This year"),
                Column("n_students", "Students", "integer"), Column("share", "Share", "percent"))
     measure = "Students who missed 10% or more of days last year, and the share they missed this year"
-    named = [f"{row.panel} ({number(row.n)} students)" for row in table.frame.itertuples()]
+    named = [f"{row.panel} ({number(gate.about(row.n))} students)" for row in rows.itertuples()]
     drawing = figures.flow_bands(table.frame.assign(panel=named), strong=(ENDS["under"],))
     return Figure(gate.fixed(FLOWS_TITLE), gate.fixed(measure), drawing, gate.fixed(alt), table, columns,
                   note=gate.fixed(FLOWS_NOTE), key="flows")
@@ -66,19 +70,33 @@ def _flow_rows(study, pairs) -> pd.DataFrame:
     return rows.assign(n=total, share=rows["n_students"] / total)
 
 
-def _ends_table(rows: pd.DataFrame, gate: Gate, title: str, note: str) -> Table:
+def _released_flows(rows: pd.DataFrame, keys: Sequence[str], gate: Gate) -> Released:
+    """Flows as this copy may show them: for others to the nearest ten and in whole percents, for the impact study and
+    the review count nearly the same students; each group's flows are protected with all of the group."""
+    if gate.is_team:
+        return gate.table("flows", rows[[*keys, "n_students", "n", "share"]], keys=keys, counts=("n_students", "n"),
+                          shares={"share": ("n_students", "n")})
+    rows = rows.reset_index(drop=True)
+    few = {row: ("share",) for row, (share, n) in enumerate(zip(rows["share"], rows["n"], strict=True))
+           if gate.audience == "public" and not LadderShare(share, int(n), min_cell=gate.rules.min_cell).is_exact}
+    frame = rows.assign(share=rows["share"].round(2))[[*keys, "n_students", "share"]]
+    return gate.exact.parts("flows", frame, keys=keys, by="panel", plain={"share": "n_students"}, also=few,
+                            whole={"n_students": dict(zip(rows["panel"], rows["n"], strict=True))},
+                            about=("n_students",))
+
+
+def _ends_table(rows: pd.DataFrame, gate: Gate, title: str, note: str) -> Table | Callout:
     """Where a flow is too small to show: only where each group ends, in the same release for nothing else."""
     ends = (
         rows.groupby(["panel", "target", "order", "n"], as_index=False)["n_students"]
         .sum()
         .sort_values(["panel", "order"], ascending=[False, True])
     )
-    ends = ends.assign(share=ends["n_students"] / ends["n"])[
-        ["panel", "target", "n_students", "n", "share"]
-    ].reset_index(drop=True)
-    table = gate.table(
-        "flows", ends, keys=("panel", "target"), counts=("n_students", "n"), shares={"share": ("n_students", "n")}
-    )
+    ends = ends.assign(share=ends["n_students"] / ends["n"]).reset_index(drop=True)
+    table = _released_flows(ends, ("panel", "target"), gate)
+    if not table.frame["share"].notna().any():
+        return Callout(gate.fixed(title), (gate.fixed("Too few students to show where each group is now."),),
+                       tone="caution")
     columns = (
         Column("panel", "Group"),
         Column("target", "Missed this year"),
@@ -105,7 +123,7 @@ def good_news(study, gate: Gate) -> Callout | None:
     n, of = int(year["is_chronic"].eq(True).sum()), len(year)
     n0, of0 = int(is_chronic(prior, rules=study.rules).eq(True).sum()), len(prior)
     better = n / of < n0 / of0
-    text = gate.text(
+    text = gate.exact.text(
         "**{now:.0%}** of students missed 10% or more of days so far this year. Over the whole of "
         "last year it was **{before:.0%}**. We cannot say why. Thank you to every "
         "family and every classroom.",
@@ -186,44 +204,41 @@ def _asks(study, gate: Gate) -> BulletList:
     return BulletList(gate.fixed("How you can help"), tuple(asks), "bullets")
 
 
-def next_year_table(ahead: dict[str, Any], gate: Gate, school_year: int) -> Table:
-    """The forecast in four rows, each with how we know."""
-    n, of = ahead["n_may_need_support"], ahead["n_returning"]
-    rows = [
-        {
-            "what": "May need support",
-            "n": n,
-            "of": of,
-            "how": "Missed 10% or more this year and stay, if next year is like this one",
-        }
-    ]
+def transitions(rising: Mapping[str, int], gate: Gate) -> Any:
+    """results.json `n_into_transition`: students by the grade they move up into, protected with their sum."""
+    if gate.is_team:
+        return gate.numbers("transition", **{f"grade_{grade}": (n, n) for grade, n in rising.items()})
+    frame = pd.DataFrame({"grade": list(rising), "n": list(rising.values())}).astype({"grade": "str", "n": "int64"})
+    rows = gate.parts("transition", frame, keys=("grade",), whole={"n": sum(rising.values())}).numbers["rows"]
+    return ReleasedNumbers({f"grade_{row['grade']}": row["n"] for row in rows})
+
+
+def _rows_ahead(ahead: dict[str, Any], released: Mapping[str, Any], gate: Gate) -> list[tuple[str, Any, Any, str]]:
+    """(what, n, of, how we know): as counted for the team, as released for others."""
+    told = ahead if gate.is_team else released
+    rows = [("May need support", told["n_may_need_support"], told["n_returning"],
+             "Missed 10% or more this year and stay, if next year is like this one")]
     if "n_mentored" in ahead:
-        rows += [
-            {
-                "what": "Mentored, returning",
-                "n": ahead["n_mentored_returning"],
-                "of": ahead["n_mentored"],
-                "how": "Matched today, not in grade 12",
-            },
-            {
-                "what": "Mentors today",
-                "n": ahead["n_mentors"],
-                "of": pd.NA,
-                "how": "With a student now; ask each about next year",
-            },
-            {
-                "what": "Places in the plan",
-                "n": ahead["n_places"],
-                "of": pd.NA,
-                "how": "Most students per mentor, added up",
-            },
-        ]
+        rows += [("Mentored, returning", told["n_mentored_returning"], told["n_mentored"],
+                  "Matched today, not in grade 12"),
+                 ("Mentors today", told["n_mentors"], None, "With a student now; ask each about next year"),
+                 ("Places in the plan", told["n_places"], None, "Most students per mentor, added up")]
     if ahead["n_into_transition"]:
         grades = listed((grade_words(grade) for grade in ahead["n_into_transition"]), "or")
-        n_rising = sum(ahead["n_into_transition"].values())
-        rows.append({"what": f"Moving up into {grades}", "n": n_rising, "of": pd.NA, "how": "A new start to plan for"})
-    frame = pd.DataFrame(rows).astype({"n": "Int64", "of": "Int64"})
-    released = gate.table("next_year", frame, keys=("what", "how"), counts=("n", "of"))
+        n_rising: int | None = sum(ahead["n_into_transition"].values())
+        if not gate.is_team:
+            n_rising = gate.numbers("rising", n=(n_rising, n_rising))["n"]
+        rows.append((f"Moving up into {grades}", n_rising, None, "A new start to plan for"))
+    return rows
+
+
+def next_year_table(ahead: dict[str, Any], released: Mapping[str, Any], gate: Gate, school_year: int) -> Table:
+    """The forecast in four rows, each with how we know. released: results.json `next_year`, which it agrees with."""
+    n = ahead["n_may_need_support"]
+    frame = pd.DataFrame(_rows_ahead(ahead, released, gate), columns=["what", "n", "of", "how"])
+    frame = frame.astype({"n": "Int64", "of": "Int64"})
+    also = {} if gate.is_team else {row: ("n",) for row in np.flatnonzero(frame["n"].isna()).tolist()}
+    table = gate.exact.table("next_year", frame, keys=("what", "how"), counts=("n", "of"), also=also)
     places = ahead.get("n_places")
     title = (
         "More students may need a mentor than we have places"
@@ -233,8 +248,8 @@ def next_year_table(ahead: dict[str, Any], gate: Gate, school_year: int) -> Tabl
     return Table(
         gate.fixed(title),
         gate.fixed(f"Forecast for {school_year}–{str(school_year + 1)[2:]}"),
-        released,
+        table,
         (Column("what", "Next year"), Column("n", "Number", "integer"), Column("how", "How we know")),
-        note=gate.fixed("" if is_whole(released) else released.rule),
+        note=gate.fixed("" if gate.is_team else f"{table.rule} {ROUNDED}"),
         key="next_year",
     )

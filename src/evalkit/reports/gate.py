@@ -6,16 +6,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from evalkit.disclosure import TableRequest, plain_text, release_numbers, release_table, release_tables, release_text
 from evalkit.disclosure.cells import to_base
 from evalkit.disclosure.release import two_digits
-from evalkit.disclosure.types import Released, ReleasedNumbers, ReleasedText
+from evalkit.disclosure.types import Released, ReleasedNumbers, ReleasedRows, ReleasedText
 from evalkit.files import safe_name
 from evalkit.sources.account import SET_ASIDE
 
 TEAM = "team"
+ALL = "all students"
 SCHOOL_BASE = 10
 
 
@@ -67,6 +69,26 @@ class Gate:
     def share_digits(self, of: Any) -> int:
         """Decimals of a share of `of` days outside the team."""
         return 3 if of >= SCHOOL_BASE * 1000 else 2
+
+    def beside(self, part: int, whole: int, *, exact: bool = False) -> int:
+        """The number of students a part is told on beside its whole: 0 (hidden) where a few left over would follow.
+
+        Both are as coarse as this copy's counts are; the whole not, where `exact`: it stands so in another report.
+        """
+        if self.is_team:
+            return int(part)
+        least_part, most_part = self._range_of(part)
+        least_whole, most_whole = (whole, whole) if exact else self._range_of(whole)
+        least = max(0, least_whole - most_part)
+        most = most_whole - least_part
+        is_open = least >= self.rules.min_cell or most - least >= self.rules.protect_width
+        return int(part) if is_open else 0
+
+    def _range_of(self, n: int) -> tuple[int, int]:
+        """What a reader knows of a count that this copy shows: the numbers rounded to it, none of them small."""
+        base = max(1, self.rules.rounding_base)
+        shown = to_base(int(n), base)
+        return max(self.rules.min_cell, shown - base // 2), shown + (base - 1) // 2
 
     def text(
         self, template: str, *, otherwise: str = "", words: Mapping[str, str] | None = None, **numbers: tuple[Any, Any]
@@ -125,9 +147,48 @@ class Gate:
             audience=self.audience,
         )
 
+    def parts(
+        self,
+        name: str,
+        frame: pd.DataFrame,
+        *,
+        keys: Sequence[str],
+        whole: Mapping[str, Any],
+        by: str = "",
+        plain: Mapping[str, str] | None = None,
+        about: Sequence[str] = (),
+        also: Mapping[int, Collection[str]] | None = None,
+    ) -> Released:
+        """A table of parts of a whole that stands elsewhere: what they leave over of it is a group too.
+
+        whole: count column -> all students, whose parts the rows are; with `by`, the rows of each of its values (then
+        also value -> students). The whole and the rest are protected with the rows and do not stand in the table.
+        """
+        options: dict[str, Any] = {"keys": keys, "counts": tuple(whole), "plain": plain, "about": about}
+        if self.is_team or frame.empty:
+            return self.table(name, frame, **options)
+        values = frame[by].unique() if by else [None]
+        sizes = [{column: n[value] if isinstance(n, Mapping) else n for column, n in whole.items()} for value in values]
+        wholes = pd.DataFrame([{keys[-1]: ALL, **({by: value} if by else {}), **size}
+                               for value, size in zip(values, sizes, strict=True)])
+        kinds = {name: "Int64" if pd.api.types.is_integer_dtype(kind) else kind for name, kind in frame.dtypes.items()}
+        both = pd.concat([frame.astype(object), wholes.astype(object)], ignore_index=True).astype(kinds)
+        found = self.table(name, both, total=ALL, also=also, **options)
+        lost = found.hidden[list(whole)].iloc[len(frame):].any(axis=1).to_numpy(bool)
+        if lost.any():  # a reader has the whole from elsewhere, so it cannot be what protects its parts
+            of_lost = frame[by].isin(list(values[lost])) if by else pd.Series(True, index=frame.index)
+            also = {**(also or {}), **{row: tuple(whole) for row in np.flatnonzero(of_lost.to_numpy(bool)).tolist()}}
+            found = self.table(name, both, total=ALL, also=also, **options)
+        return _first_rows(found, len(frame))
+
     def tables(self, requests: Sequence[TableRequest]) -> list[Released]:
         """Tables about the same students, protected together."""
         return release_tables(requests, privacy=self.rules, audience=self.audience)
+
+
+def _first_rows(table: Released, n: int) -> Released:
+    rows = ReleasedRows(table.numbers["rows"][:n])
+    return replace(table, frame=table.frame.iloc[:n], hidden=table.hidden.iloc[:n], numbers=ReleasedNumbers(rows=rows))
 
 
 def gate_of(study, params, *, nearly: bool = False) -> Gate:
@@ -160,7 +221,8 @@ def account_for(study, audience: str) -> tuple[Mapping[str, Any], Mapping[str, A
         return {**study.account.to_dict(), "set_aside": kept}, study.inputs
     rows = [{**row, "reasons": []} for row in released_account(study, gate).numbers["rows"]]
     least = study.config.privacy.min_cell
-    inputs = {name: {**known, "rows": None if known.get("rows", 0) < least else known["rows"]}
+    # No hash of an input for others: of a small file all but one row may be known, and the last is then guessed.
+    inputs = {name: {"rows": None if known.get("rows", 0) < least else known["rows"]}
               for name, known in study.inputs.items()}
     return {"files": rows}, inputs
 

@@ -12,6 +12,7 @@ from evalkit import tables
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_answer import YEAR, arms, scale_of, year_factor
+from evalkit.reports.impact_balance import meaning, note, shown_balance, step_of
 from evalkit.reports.impact_method import method_lines
 from evalkit.reports.impact_run import Analysis
 from evalkit.reports.impact_who import balance_frame
@@ -45,6 +46,7 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
         keys=("name", "unit"),
         counts=("n", "n_comparison"),
         plain={"value": "n", "ci_low": "n", "ci_high": "n", "p_value": "n"},
+        about=() if gate.is_team else ("n", "n_comparison"),
     )
     signed = "signed2" if (frame["unit"] == "own scale").any() else "signed1"
     columns = (
@@ -97,14 +99,15 @@ def _estimate_row(analysis: Analysis, name: str, found) -> dict[str, Any]:
     }
 
 
-def balance_table(analysis: Analysis, gate: Gate) -> Table:
+def balance_table(analysis: Analysis, gate: Gate) -> Table | Callout:
     """Standardized differences before and after, with what they mean under the WWC's lines of 0.05 and 0.25."""
-    frame = balance_frame(analysis)[["label", "smd_before", "smd_after", "n"]]
-    frame = frame.assign(
-        meaning=[
-            next((word for edge, word in BALANCE_WORDS if abs(smd) <= edge), "differ") for smd in frame["smd_after"]
-        ]
-    )
+    frame = balance_frame(shown_balance(analysis, gate), analysis)
+    title = gate.fixed("Groups before and after selection")
+    if frame.empty:
+        return Callout(title, (gate.fixed("Too few students share any one measure to show it here."),), tone="caution")
+    steps = [step_of(analysis) if flag and not gate.is_team else 0.0 for flag in frame["is_binary"]]
+    words = [meaning(row, BALANCE_WORDS, step) for row, step in zip(frame.itertuples(), steps, strict=True)]
+    frame = frame[["label", "smd_before", "smd_after", "n"]].assign(meaning=words)
     released = gate.table(
         f"balance_{analysis.plan.id}",
         frame,
@@ -122,11 +125,12 @@ def balance_table(analysis: Analysis, gate: Gate) -> Table:
         Column("meaning", "Meaning"),
     )
     return Table(
-        gate.fixed("Groups before and after selection"),
+        title,
         gate.fixed(f"Difference in means divided by the standard deviation of the {denominator} group"),
         released,
         columns,
-        note=gate.fixed("For a factor, the level furthest apart is shown; all levels are in results.json."),
+        note=gate.fixed("For a factor, the level furthest apart is shown; "
+                        + ("all levels are in results.json." if gate.is_team else note(analysis, gate))),
         key=f"balance_{analysis.plan.id}",
     )
 
@@ -182,7 +186,7 @@ def change_table(analysis: Analysis, gate: Gate) -> Table | None:
         return None
     days = frame.assign(**{name: frame[name] * YEAR for name in ("before", "after", "change")})
     released = gate.table(f"change_{analysis.plan.id}", days, keys=("arm",), counts=("n",),
-                          plain=dict.fromkeys(("before", "after", "change"), "n"))
+                          plain=dict.fromkeys(("before", "after", "change"), "n"), about=() if gate.is_team else ("n",))
     columns = (Column("arm", "Group"), Column("n", "Students", "integer"), Column("before", "Last year", "decimal1"),
                Column("after", "Since the start", "decimal1"), Column("change", "Change", "signed1"))
     note = ("This is not the result. Last year’s days helped choose who is compared, so both groups may move back "
@@ -201,7 +205,8 @@ def dose_table(analysis: Analysis, gate: Gate) -> Table | None:
                          "value": -frame["value"].astype(float) * YEAR,
                          "ci_low": -frame["ci_high"].astype(float) * YEAR,
                          "ci_high": -frame["ci_low"].astype(float) * YEAR})
-    released = gate.table(f"dose_{analysis.plan.id}", days, keys=("label",), counts=("n", "n_comparison"),
+    whole = {"n": analysis.planned.n_treated, "n_comparison": analysis.planned.n_comparison}
+    released = gate.parts(f"dose_{analysis.plan.id}", days, keys=("label",), whole=whole,
                           plain=dict.fromkeys(("value", "ci_low", "ci_high"), "n"))
     columns = (Column("label", "Contacts"), Column("n", "Mentored", "integer"),
                Column("value", "Difference", "signed1"), Column("ci_low", "From", "signed1"),
@@ -246,7 +251,8 @@ def data_and_versions(study, analysis: Analysis, gate: Gate) -> Callout:
         f"Plan “{analysis.plan.id}”, fingerprint {analysis.plan.sha256[:12]}, seed {analysis.plan.seed}; evalkit "
         f"{version('evalkit')}.",
         "To check: MANIFEST.json lists every input and output with its fingerprint; results.json holds every number at "
-        "full precision.",
+        "full precision." if gate.is_team else
+        "To check: MANIFEST.json lists every file of this copy with its fingerprint; results.json holds its numbers.",
     ]
     if gate.is_team:
         lines.append("The folder replication holds the plan, the call and the versions; “evalkit export” makes a file "

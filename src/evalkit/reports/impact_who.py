@@ -7,9 +7,11 @@ from typing import Any
 import pandas as pd
 
 from evalkit import figures
+from evalkit.disclosure.release import two_digits
 from evalkit.render.blocks import BulletList, Callout, Column, Figure, Table
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_answer import YEAR, arms, gain, n_failed, year_factor
+from evalkit.reports.impact_balance import note, shown_balance
 from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import NOT_AT_RISK, Analysis, left_out
 from evalkit.reports.impact_words import COVARIATES, worded
@@ -107,15 +109,19 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     )
     differ = bool((rows["group_q"] < 0.05).any())
     title = gate.fixed("Some groups differ; read with care" if differ else "No group clearly differs from the others")
+    too_small = Callout(title, (gate.fixed("The groups are too small to tell apart."),), tone="caution")
     if frame["value"].notna().sum() < 2 or main.planned.outcome not in ("absence_rate", "absent_days"):
-        return Callout(title, (gate.fixed("The groups are too small to tell apart."),), tone="caution")
-    table = gate.table(
+        return too_small
+    table = gate.parts(
         "groups",
         frame,
         keys=("group", "label"),
-        counts=("n", "n_comparison"),
+        by="group",
+        whole={"n": main.planned.n_treated, "n_comparison": main.planned.n_comparison},
         plain=dict.fromkeys(("value", "ci_low", "ci_high", "shrunk", "group_p", "group_q"), "n"),
     )
+    if not table.frame["value"].notna().any():
+        return too_small
     columns = (
         Column("label", "Group"),
         Column("n", "Mentored", "integer", "students"),
@@ -156,12 +162,15 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     )
 
 
-def balance(main: Analysis, gate: Gate) -> Figure:
+def balance(main: Analysis, gate: Gate) -> Figure | Callout:
     """How alike the groups were at the start, before and after selection."""
-    frame = balance_frame(main)
+    frame, told = balance_frame(main.comparison.balance, main), balance_frame(shown_balance(main, gate), main)
+    if told.empty:
+        why = "Too few students share any one measure to show how alike the groups were."
+        return Callout(gate.fixed("How alike the groups were"), (gate.fixed(why),), tone="caution")
     table = gate.table(
         "balance",
-        frame[["label", "smd_before", "smd_after", "n"]],
+        told[["label", "smd_before", "smd_after", "n"]],
         keys=("label",),
         counts=("n",),
         plain={"smd_before": "n", "smd_after": "n"},
@@ -191,13 +200,14 @@ def balance(main: Analysis, gate: Gate) -> Figure:
         gate.fixed(alt),
         table,
         columns,
+        note=gate.fixed(note(main, gate)),
         key="balance",
     )
 
 
-def balance_frame(main: Analysis, most: int = 9) -> pd.DataFrame:
+def balance_frame(balance: pd.DataFrame, main: Analysis, most: int = 9) -> pd.DataFrame:
     """Balance rows with words for the measures, levels of a factor reduced to the one furthest apart."""
-    rows = main.comparison.balance.copy()
+    rows = balance.copy()
     rows = rows[rows["smd_after"].notna() & rows["smd_before"].notna()].reset_index(drop=True)
     names = rows["covariate"].astype(str)
     rows = rows[~names.str.startswith(("landmark_month", "distance")) & ~names.str.endswith("_missing")]
@@ -234,9 +244,9 @@ def cost(study, main: Analysis, gate: Gate) -> Table | Callout:
             tone="answer",
         )
     total, found = float(amounts.sum()), gain(main)
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         ("Program", total, None, None, "Every line of the cost table"),
-        ("Per student", total / n_mentored, None, None, f"{plural(n_mentored, 'mentored student')}"),
+        ("Per student", total / n_mentored, None, None, _mentored_words(n_mentored, gate)),
     ]
     if found and found.low > 0:
         n_compared = main.planned.n_treated
@@ -246,9 +256,12 @@ def cost(study, main: Analysis, gate: Gate) -> Table | Callout:
                "those compared only")
         rows.append(("Per added day", *per_day, how))
     frame = pd.DataFrame(rows, columns=["item", "amount", "low", "high", "how"]).assign(n=n_mentored)
-    frame = frame.astype(dict.fromkeys(("amount", "low", "high"), "float64"))
-    released = gate.table("cost", frame, keys=("item", "how"), counts=("n",),
-                          plain=dict.fromkeys(("amount", "low", "high"), "n"))
+    figures_of = dict.fromkeys(("amount", "low", "high"), "n")
+    frame = frame.astype(dict.fromkeys(figures_of, "float64"))
+    if not gate.is_team:  # the whole sum divided by the sum per student is the number of students
+        frame = frame.assign(**{name: [two_digits(value) for value in frame[name]] for name in figures_of})
+    released = gate.table("cost", frame, keys=("item", "how"), counts=("n",), plain=figures_of,
+                          about=() if gate.is_team else ("n",))
     note = (
         "" if found and found.low > 0 else "A cost per added day is shown only when the whole interval lies above zero."
     )
@@ -264,6 +277,10 @@ def cost(study, main: Analysis, gate: Gate) -> Table | Callout:
         note=gate.fixed(note),
         key="cost",
     )
+
+
+def _mentored_words(n: int, gate: Gate) -> str:
+    return plural(n, "mentored student") if gate.is_team else f"About {plural(gate.about(n), 'mentored student')}"
 
 
 def _currency(table: pd.DataFrame) -> str:

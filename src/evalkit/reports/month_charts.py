@@ -27,7 +27,11 @@ from evalkit.wording import (
 
 
 def released_impact(facts: Facts, gate: Gate) -> dict[str, Any]:
-    """results.json `impact_to_date`: the verdict; values only where both arms are large enough."""
+    """results.json `impact_to_date`: the verdict; values only where both arms are large enough.
+
+    For others numbers of students are to the nearest ten: a look in one copy is an earlier look in the next, and two
+    looks differ by a few students.
+    """
     found = facts.impact.to_dict()
     look = facts.impact.now
     if gate.is_team or look is None:

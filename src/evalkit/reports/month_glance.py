@@ -245,16 +245,16 @@ def verdict_callout(facts: Facts, gate: Gate) -> Callout:
         return Callout(
             gate.fixed("Students with a mentor"), (gate.fixed(facts.impact.off),), gate.fixed("Not compared"), "caution"
         )
-    lines = [gate.fixed(MEANING[look.verdict])]
+    lines, about = [gate.fixed(MEANING[look.verdict])], "" if gate.is_team else "about "
     if look.value is not None:
         arms = [look.n_treated, look.n_comparison]
         way = "more" if look.value >= 0 else "fewer"
         lines.insert(
             0,
             gate.text(
-                "**{gain:.1f} {way} days** in school per 180-day year than {n:,} similar students. The true "
+                "**{gain:.1f} {way} days** in school per 180-day year than {about}{n:,} similar students. The true "
                 "figure may lie anywhere from {low} to {high}.",
-                words={"way": way},
+                words={"way": way, "about": about},
                 gain=(abs(look.value), arms),
                 n=(gate.about(look.n_comparison), look.n_comparison),
                 low=(_end(look.low), arms),
@@ -263,7 +263,7 @@ def verdict_callout(facts: Facts, gate: Gate) -> Callout:
         )
     if look.n_treated:
         lines.append(
-            gate.text("Based on {n:,} students matched for 20 school days or more.",
+            gate.text("Based on {about}{n:,} students matched for 20 school days or more.", words={"about": about},
                       n=(gate.about(look.n_treated), look.n_treated))
         )
     if facts.district is not None:

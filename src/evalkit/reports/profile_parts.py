@@ -11,9 +11,11 @@ from evalkit.panel import has_days, student_panel
 from evalkit.programme import active_assignments, assignments, book_of, caseloads
 from evalkit.render.blocks import BulletList, Callout, Column, Paragraph, Table, Tile, Tiles
 from evalkit.reports.gate import Gate
+from evalkit.reports.month_facts import measure_rows
 from evalkit.vocabulary import activities
 from evalkit.wording import plural, say
 
+ROUNDED = "Numbers of students are rounded to 10."
 NO_NAMES = "No student is named on this page, in any copy."
 
 
@@ -43,10 +45,23 @@ def waiting(study) -> pd.DataFrame:
     return year[over & free].reset_index(drop=True)
 
 
+def told_on(study, found: dict[str, int], gate: Gate) -> dict[str, int | None]:
+    """Key of `counts` -> the students it may be told on (0 hides it; None: it is not about students).
+
+    Those with a mentor today are a part of those of the year, and those who wait a part of all who missed 10 % or more
+    (the month's review shows them): where few are left over, the part is hidden.
+    """
+    told: dict[str, int | None] = {"n_ever": found["n_ever"], "n_waiting": found["n_waiting"],
+                                   "n_students": gate.beside(found["n_students"], found["n_ever"])}
+    if not gate.is_team and "rates" in study.can:
+        told["n_waiting"] = gate.beside(found["n_waiting"], int(measure_rows(study)[-1]["n_chronic"] or 0), exact=True)
+    return told
+
+
 def opening(study, found: dict[str, int], gate: Gate) -> tuple[str, str]:
     """Title and lead: who we are, in two sentences."""
-    term, n = study.config.mentor_term, found["n_students"]
-    title = gate.text("{n:,} students have a {term} today", words={"term": term}, n=(n, n),
+    term, n, told = study.config.mentor_term, found["n_students"], told_on(study, found, gate)["n_students"]
+    title = gate.text("{n:,} students have a {term} today", words={"term": term}, n=(n, told),
                       otherwise=f"Our {term}s: someone is glad you came")
     where = f" at {plural(found['n_schools'], 'school')}" if found["n_schools"] else ""
     lead = gate.fixed(f"A {term} greets a student at the door, calls when the student is out, and helps the family "
@@ -54,15 +69,14 @@ def opening(study, found: dict[str, int], gate: Gate) -> tuple[str, str]:
     return title, lead
 
 
-def tiles(found: dict[str, int], gate: Gate) -> Tiles:
+def tiles(study, found: dict[str, int], gate: Gate) -> Tiles:
     """The program in four numbers."""
     rows = (("Students with a mentor", "n_students", "today"), ("Mentors", "n_mentors", "with a student now"),
             ("Open places", "n_places", "a student could start tomorrow"),
             ("Students to reach", "n_waiting", "missed 10% or more, no mentor yet"))
-    about_students = {"n_students", "n_waiting"}
-    return Tiles(tuple(
-        Tile(gate.fixed(label), gate.text("{n:,}", n=(found[key], found[key] if key in about_students else None)),
-             gate.fixed(note)) for label, key, note in rows))
+    told = told_on(study, found, gate)
+    return Tiles(tuple(Tile(gate.fixed(label), gate.text("{n:,}", n=(found[key], told.get(key))), gate.fixed(note))
+                       for label, key, note in rows))
 
 
 def role(gate: Gate) -> BulletList:
@@ -81,8 +95,11 @@ def mentor_table(study, gate: Gate) -> Table | Callout:
     rows = rows.assign(kind=rows["mentor_id"].map(kinds).fillna("other"))
     table = rows.groupby("kind").agg(mentors=("mentor_id", "nunique"), n_students=("student_id", "nunique"))
     table = table.reset_index().assign(kind=lambda t: [say(f"mentor_type.{kind}") for kind in t["kind"]])
-    released = gate.table("mentor_types", table, keys=("kind",), counts=("n_students",),
+    released = gate.parts("mentor_types", table, keys=("kind",), whole={"n_students": rows["student_id"].nunique()},
                           plain={"mentors": "n_students"})
+    if not released.frame["n_students"].notna().any():
+        return Callout(title, (gate.fixed("Too few students in each kind to show how many each stands by."),),
+                       tone="answer")
     columns = (Column("kind", "Kind"), Column("mentors", "Mentors", "integer"),
                Column("n_students", "Students", "integer"))
     return Table(title, gate.fixed("Pairings in force today"), released, columns, key="mentor_types",
@@ -110,7 +127,8 @@ def honest(study, gate: Gate) -> Callout:
 def messages_table(study, found: dict[str, int], gate: Gate) -> Table:
     """What to say to whom, and what to ask for: a row per audience."""
     term = study.config.mentor_term
-    rows = [{"who": who, "message": message, "ask": ask} for who, message, ask in _messages(term, found, gate)]
+    told = told_on(study, found, gate)["n_waiting"]
+    rows = [{"who": who, "message": message, "ask": ask} for who, message, ask in _messages(term, found, told, gate)]
     table = gate.table("messages", pd.DataFrame(rows), keys=("who", "message", "ask"))
     columns = (Column("who", "For"), Column("message", "Say"), Column("ask", "Ask"))
     measure = gate.fixed("Short enough for a poster, a text or a meeting")
@@ -118,9 +136,9 @@ def messages_table(study, found: dict[str, int], gate: Gate) -> Table:
                  note=gate.fixed("Change the words to yours; keep them kind."))
 
 
-def _messages(term: str, found: dict[str, int], gate: Gate) -> list[tuple[str, str, str]]:
+def _messages(term: str, found: dict[str, int], told: int | None, gate: Gate) -> list[tuple[str, str, str]]:
     places, n = found["n_places"], found["n_waiting"]
-    to_reach = gate.text("{n:,} students could still be matched.", n=(n, n),
+    to_reach = gate.text("{n:,} students could still be matched.", n=(n, told),
                          otherwise="Some students could still be matched.")
     open_now = (f"{plural(places, 'place is', 'places are')} open now." if places else
                 "All places are taken: more mentors are needed.")
@@ -145,14 +163,14 @@ def _messages(term: str, found: dict[str, int], gate: Gate) -> list[tuple[str, s
 
 def message_words(study, found: dict[str, int], gate: Gate) -> list[str]:
     """Every sentence of the table, for tests of words."""
-    return [text for row in _messages(study.config.mentor_term, found, gate) for text in row]
+    told = told_on(study, found, gate)["n_waiting"]
+    return [text for row in _messages(study.config.mentor_term, found, told, gate) for text in row]
 
 
-def numbers(found: dict[str, int], gate: Gate) -> dict[str, Any]:
+def numbers(study, found: dict[str, int], gate: Gate) -> dict[str, Any]:
     """results.json `profile`."""
-    about_students = {"n_students", "n_waiting", "n_ever"}
-    return {"profile": gate.numbers("profile", **{key: (n, n if key in about_students else None)
-                                                  for key, n in found.items()})}
+    told = told_on(study, found, gate)
+    return {"profile": gate.numbers("profile", **{key: (n, told.get(key)) for key, n in found.items()})}
 
 
 __all__ = ["NO_NAMES", "counts", "honest", "mentor_table", "message_words", "messages_table", "numbers",

@@ -21,7 +21,7 @@ class Params(BaseParams):
 
 def at_a_glance(study, params: Params) -> Section:
     """The one page: the program in numbers, what a mentor does, who mentors are, years, partners."""
-    gate, context = gate_of(study, params), make_context(study, params, TITLE)
+    gate, context = gate_of(study, params, nearly=True), make_context(study, params, TITLE)
     if "assignment" not in study.can:
         off = Callout(gate.fixed("No student is matched yet"), tuple(map(gate.fixed, study.lacks("assignment"))),
                       tone="caution")
@@ -30,18 +30,19 @@ def at_a_glance(study, params: Params) -> Section:
     found = parts.counts(study)
     title, lead = parts.opening(study, found, gate)
     blocks = (
-        parts.tiles(found, gate),
+        parts.tiles(study, found, gate),
         Row(((parts.role(gate),), (parts.mentor_table(study, gate), parts.partners(study, gate))), (6, 6)),
         Row(((years_table(study, gate),), (parts.honest(study, gate),)), (7, 5)),
-        Paragraph(gate.fixed(parts.NO_NAMES), "note"),
+        Paragraph(gate.fixed(parts.NO_NAMES if gate.is_team else f"{parts.NO_NAMES} {parts.ROUNDED}"), "note"),
     )
     return Section(context, "at_a_glance", title, blocks, lead=lead, is_opening=True,
-                   numbers=parts.numbers(found, gate), off=tuple(map(gate.fixed, study.lacks("mentor", "rates"))))
+                   numbers=parts.numbers(study, found, gate),
+                   off=tuple(map(gate.fixed, study.lacks("mentor", "rates"))))
 
 
 def messages(study, params: Params) -> Section:
     """What to say and what to ask, for each audience."""
-    gate = gate_of(study, params)
+    gate = gate_of(study, params, nearly=True)
     blocks = (parts.messages_table(study, parts.counts(study), gate),)
     title = gate.fixed("To share: attendance is everyone's")
     return Section(make_context(study, params, TITLE), "messages", title, blocks, starts_page=True)
