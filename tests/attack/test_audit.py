@@ -53,6 +53,15 @@ def test_the_district_less_a_school_is_found_unless_rounded():
 
 
 
+def test_two_copies_that_contradict_each_other_are_a_finding():
+    """The page said "All 100" where the other said 148: dropped in silence, nothing was attacked."""
+    row = {"school_id": None, "n_students": 148, "n_chronic": 26}
+    review = copy(results={"measures": [row]})
+    for whole, is_found in (("100", True), ("150", False)):
+        bands = copy("b", tables={"bands": [{"when": "Now", "n": whole, "n_chronic": "30"}]}, rounded_to=10)
+        assert bool(audit([review, bands])) is is_found
+
+
 def test_verify_catches_a_flipped_byte(partner_folders, tmp_path):
     import shutil
 

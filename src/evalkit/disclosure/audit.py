@@ -130,6 +130,8 @@ def audit(copies: Sequence[Copy], *, least: int = LEAST, width: float = WIDTH) -
         _tie_roll(bounds, homes, copy)
     _tie_schools(bounds, homes, outside)
     tie_wholes(bounds, homes, outside, least=least)
+    found += [Finding(homes.get(cell, ""), "the same count", "two copies contradict each other")
+              for cell in sorted(bounds.clashes)]
     return list(dict.fromkeys([*found, *_narrow(bounds, homes, least, width)]))
 
 
@@ -310,8 +312,7 @@ def _tie_measures(bounds: Bounds, copy: Copy) -> None:
 
 def _tie_recognised(bounds: Bounds, copy: Copy) -> None:
     rows = copy.tables.get("recognised", ()) if copy.report == "celebration" else ()
-    names = [row["school"] for row in rows]
-    if "All schools" not in names:
+    if "All schools" not in (names := [row["school"] for row in rows]):
         return
     for column in ("good", "improved"):
         cells = [bounds.numbers.get(_key(copy, "recognised", (name,), column, "")) for name in names]

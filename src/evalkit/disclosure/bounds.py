@@ -25,6 +25,8 @@ class Bounds:
     hidden: dict[int, str] = field(default_factory=dict)
     small: dict[int, str] = field(default_factory=dict)
     rows: list[tuple[dict[int, float], float, float]] = field(default_factory=list)
+    clashes: set[int] = field(default_factory=set)
+    """Counts printed in two places with ranges that do not meet: one of the two is no such count."""
 
     def count(self, key: tuple) -> int:
         """The number of the count with this identity; the same key in two tables is one count."""
@@ -35,10 +37,12 @@ class Bounds:
         return self.numbers[key]
 
     def know(self, cell: int, low: float, high: float) -> None:
-        """A range printed for the count; ranges of several tables meet (never to nothing: then the first stands)."""
+        """A range printed for the count; ranges of several tables meet, or else the first stands and it is a clash."""
         low, high = max(low, self.low[cell]), min(high, self.high[cell])
         if low <= high + _TOLERANCE:
             self.low[cell], self.high[cell] = low, high
+        else:
+            self.clashes.add(cell)
 
     def is_known(self, cell: int) -> bool:
         return self.high[cell] - self.low[cell] < 1
