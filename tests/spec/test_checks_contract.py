@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -212,6 +213,49 @@ def test_before_after_is_said_by_the_way_the_comparison_moved(shift: float, said
     rows = sets()
     rows["absence_rate"] = rows["prior_absence_rate"] + shift + 0.01 * np.sin(np.arange(len(rows)))
     assert said in check("regression_to_the_mean", rows).text
+
+
+def test_a_clear_effect_below_what_the_study_can_see_needs_care() -> None:
+    """Standard error 0.00825 (1.5 days): 4.2 days can be seen, and 3.2 are claimed."""
+    comparison, found = made(sets())
+    made_up = {"standard_error": 0.00825, "ci_low": -0.034, "ci_high": -0.0013, "df": 190.0}
+    small, large = (replace(found, value=value, **made_up) for value in (-0.0176, -0.05))
+    small, large = (run_checks(None, comparison, one, which=["power"])[0] for one in (small, large))
+    assert small.value * 180 == pytest.approx(4.2, abs=0.05)  # multiplier 2.8
+    assert (small.verdict, large.verdict) == ("caution", "pass") and "too large" in small.text
+
+
+def test_an_e_value_is_no_worse_for_a_clear_result_than_for_an_unclear_one() -> None:
+    comparison, found = made(sets())
+    unclear = replace(found, ci_low=-0.03, ci_high=0.001)
+    weak = replace(found, ci_low=-0.03, ci_high=-0.0003)
+    both = [run_checks(None, comparison, one, which=["e_value"])[0].verdict for one in (unclear, weak)]
+    assert both == ["caution", "caution"]
+
+
+def test_a_significance_that_little_undoes_needs_care() -> None:
+    found = [check("sensemakr", sets(effect=effect)) for effect in (-0.04, -0.008)]
+    assert found[0].verdict == "pass" and found[1].verdict == "caution"
+    assert 0 < found[1].details["robustness_value_alpha"] < 0.05 < found[0].details["robustness_value_alpha"]
+
+
+def test_schools_as_the_unit_follow_their_own_interval_for_a_model_too() -> None:
+    rows = sets(n=300)
+    shift = rows["school_id"].map(dict(zip("012345", (-0.5, -0.4, 0.3, -0.3, 0.35, -0.35), strict=True)))
+    rng = np.random.default_rng(3)
+    chance = (0.45 + shift * rows["treated"]).clip(0.02, 0.98)
+    rows["is_chronic"] = (rng.random(len(rows)) < chance).astype(float)
+    comparison = SimpleNamespace(students=rows, plan={"covariates": ("prior_absence_rate",)}, details={})
+    found = estimate(None, comparison, estimator="logistic", outcome="is_chronic", clustered_by="subclass")
+    by_school = estimate(None, comparison, estimator="logistic", outcome="is_chronic", clustered_by="school_id")
+    assert found.ci_high < 0 < by_school.ci_high
+    one = run_checks(None, comparison, found, which=["school_clusters"])[0]
+    assert one.verdict == "caution" and one.details["ci_high"] == pytest.approx(by_school.ci_high)
+
+
+def test_a_p_is_never_nought() -> None:
+    from evalkit.checks.context import p_words
+    assert [p_words(p) for p in (0.0001, 0.01, 0.34)] == ["p < 0.01", "p = 0.01", "p = 0.34"]
 
 
 @pytest.mark.parametrize("name", ["pre_trend", "placebo_date"])

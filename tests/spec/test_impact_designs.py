@@ -304,6 +304,23 @@ def test_a_group_that_holds_everyone_is_the_planned_estimate(study):
 
 
 @pytest.mark.slow
+def test_words_say_what_is_scaled_missing_or_kept_for_the_team(study):
+    found = run_analysis(study, plan_of(estimator="difference"))
+    team, partner = (Gate(study.config.privacy, who) for who in ("team", "partner"))
+    assert "days followed" in str(impact_answer.big_number(found, team))
+    failing = dc.replace(found, checks=tuple(dc.replace(check, verdict="fail") for check in found.checks[:1]))
+    assert "The team’s copy says why" in str(impact_answer.banners(failing, partner))
+    assert "appendix" not in str(impact_answer.banners(failing, partner))
+    assert "did the work" not in str(impact_who.limits(study, found, team))
+    table = impact_appendix.balance_table(found, team)
+    assert "after adjustment" not in words(table) and "stands at the mean" in str(table.note)
+    rows = found.comparison.balance.set_index("covariate")["smd_after"].abs()
+    missing = rows[[name for name in rows.index if name.endswith("_missing")]]
+    shown = impact_who.balance_frame(found.comparison.balance, found)["label"].str.endswith(": not known").sum()
+    assert shown == (missing > 0.05).sum()
+
+
+@pytest.mark.slow
 def test_under_thirty_a_side_nothing_is_headlined(study):
     found = run_analysis(study, plan_of())
     few = dc.replace(found, planned=dc.replace(found.planned, n_treated=8, n_comparison=16, value=-0.05, ci_low=-0.08,

@@ -36,6 +36,12 @@ def known(found: Estimate) -> Known | None:
                  1.0 if found.p_value is None else found.p_value, found.df or 1e6)
 
 
+def p_words(p_value: float, digits: int = 2) -> str:
+    """p = 0.04; never p = 0.00: that is p < 0.01."""
+    least = 10.0**-digits
+    return f"p < {least:.{digits}f}" if p_value < least else f"p = {p_value:.{digits}f}"
+
+
 @dataclass(frozen=True)
 class Context:
     """study: a Study or None. panel: a row per student with the outcome or None (the comparison's own rows hold it).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.checks.context import Context, known
+from evalkit.checks.context import Context, known, p_words
 from evalkit.checks.history import OTHER_SCALE, history, with_history
 from evalkit.checks.result import CheckResult, not_run
 from evalkit.estimators.sample import drop_with_sets
@@ -49,5 +49,5 @@ def _day_before(context: Context) -> CheckResult:
     return CheckResult(
         "placebo_date", "fail" if seen and large else "caution" if seen else "pass", found["value"],
         f"On the school day before a session absence differs by {context.in_words(found['value'])} "
-        f"(p = {found['p_value']:.2f}), where a session cannot have done anything yet.",
+        f"({p_words(found['p_value'])}), where a session cannot have done anything yet.",
         {"p_value": found["p_value"]})

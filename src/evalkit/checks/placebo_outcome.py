@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.checks.context import Context, known
+from evalkit.checks.context import Context, known, p_words
 from evalkit.checks.result import CheckResult, not_run
 
 _FIXED = ("prior_absence_rate", "prior_rate", "prior_score")
@@ -24,6 +24,6 @@ def run(context: Context) -> CheckResult:
     smallest = numbers[worst].p_value * len(numbers)
     verdict = "pass" if smallest >= 0.10 else "caution" if smallest >= 0.05 else "fail"
     text = (f'On "{worst}", which mentors cannot have changed, the groups differ by {numbers[worst].value:+.3g} '
-            f"(p = {numbers[worst].p_value:.2f}, {len(numbers)} tried).")
+            f"({p_words(numbers[worst].p_value)}, {len(numbers)} tried).")
     return CheckResult("placebo_outcome", verdict, numbers[worst].value, text,
                        {"p_value": numbers[worst].p_value})

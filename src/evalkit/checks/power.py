@@ -91,7 +91,11 @@ def students_needed(effect_days: float, *, sd_days: float, share: float = 0.5, r
 
 
 def run(context: Context) -> CheckResult:
-    """The smallest effect this estimate could have seen with power 80 %, from its own standard error."""
+    """The smallest effect this estimate could have seen with power 80 %, from its own standard error.
+
+    Passes where that is at most the published anchor, and at most the study's own effect where it claims one: a clear
+    effect smaller than what the study can reliably see is likely too large (winner's curse).
+    """
     estimate = context.estimate
     if estimate.standard_error is None:
         return CheckResult("power", "fail", None,
@@ -102,7 +106,10 @@ def run(context: Context) -> CheckResult:
         verdict, shown = "pass" if abs(context.value) >= smallest else "caution", context.in_words(smallest)
     else:
         days = smallest * DAYS
-        verdict, shown = "pass" if days <= _GOOD else "caution" if days <= _SOME else "fail", f"{days:.1f} days a year"
+        reach = min(_GOOD, max(abs(context.value) * DAYS, 0.0)) if context.is_clear else _GOOD
+        verdict, shown = "pass" if days <= reach else "caution" if days <= _SOME else "fail", f"{days:.1f} days a year"
     text = (f"With these students an effect of {shown} or more would be seen in four studies of five; "
-            f"the best randomized study of mentoring found {_GOOD} days.")
+            f"the best randomized study of mentoring found {_GOOD} days."
+            + (" The effect found is smaller than that, so it may well be too large." if context.is_clear
+               and abs(context.value) < smallest else ""))
     return CheckResult("power", verdict, smallest, text, {"df": df})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from evalkit.checks.context import Context, known
+from evalkit.checks.context import Context, known, p_words
 from evalkit.checks.history import OTHER_SCALE, history, with_history
 from evalkit.checks.power import multiplier
 from evalkit.checks.result import CheckResult, not_run
@@ -34,9 +34,10 @@ def run(context: Context) -> CheckResult:
     blind = smallest > abs(effect)
     verdict = "fail" if seen else "caution" if blind else "pass"
     text = (f"Before the start the gap moved by {context.rate_words(found.value)} every four weeks "
-            f"(p = {found.p_value:.2f}). A drift of {context.rate_words(smallest)} or more would be seen in "
+            f"({p_words(found.p_value)}). A drift of {context.rate_words(smallest)} or more would be seen in "
             f"four studies of five"
-            + (", which is larger than the effect itself, so this cannot clear it." if blind else "."))
+            + (", which is larger than the effect itself" + ("." if seen else ", so this cannot clear it.")
+               if blind else "."))
     return CheckResult("pre_trend", verdict, found.value, text, {"detectable": smallest, "p_value": found.p_value})
 
 
@@ -54,4 +55,4 @@ def _from_staggered(pre_test: dict) -> CheckResult:
     if p_value is None:
         return not_run("pre_trend", "there are no earlier periods to test.")
     return CheckResult("pre_trend", "fail" if p_value < 0.05 else "pass", p_value,
-                       f"The joint test that all effects before the start are zero has p = {p_value:.2f}.")
+                       f"The joint test that all effects before the start are zero has {p_words(p_value)}.")

@@ -17,7 +17,7 @@ def run(context: Context) -> CheckResult:
     if "school_id" not in rows.columns or rows["school_id"].nunique() < 2:
         return not_run("school_clusters", "there is one school, so the result is for this school.")
     if planned.estimator not in ("regression_adjusted", "difference", "did"):
-        return _counted(context)
+        return _by_school(context)
     if _whole_schools(context) and "school_id" not in planned.clustered_by:
         return _counted(context)
     again = context.again(clustered_by="school_id", standard_errors="CR2")
@@ -44,6 +44,20 @@ _FEW, _TOO_FEW = 10, 4
 def _whole_schools(context: Context) -> bool:
     arms = context.rows.groupby("school_id")["treated"].agg(["min", "max"])
     return bool((arms["min"] == arms["max"]).all())
+
+
+def _by_school(context: Context) -> CheckResult:
+    """For a model without the wild bootstrap: the same model clustered by school, judged by its own interval."""
+    cr2, ours = known(context.again(clustered_by="school_id", standard_errors="CR2")), known(context.estimate)
+    counted = _counted(context)
+    if cr2 is None or ours is None or counted.verdict == "fail" or "school_id" in context.estimate.clustered_by:
+        return counted
+    same = _side(cr2) == _side(ours)
+    text = (f"With {context.rows['school_id'].nunique()} schools as the unit the interval is "
+            f"{context.in_words(cr2.ci_low)} to {context.in_words(cr2.ci_high)} ({cr2.df:.1f} degrees of freedom). "
+            + ("The reading stays the same." if same else "The reading changes: say \"for these schools\"."))
+    return CheckResult("school_clusters", "pass" if same else "caution", counted.value, text,
+                       {"ci_low": cr2.ci_low, "ci_high": cr2.ci_high, "df": cr2.df})
 
 
 def _counted(context: Context) -> CheckResult:

@@ -83,6 +83,10 @@ def benchmark_strengths(design: Array, names: tuple[str, ...], outcome: Array,
             for name in rest if name in with_outcome.names and name in with_treatment.names and name != "(intercept)"}
 
 
+_LITTLE = 0.05
+"""Robustness value of the significance below which a weak hidden cause is enough to undo it."""
+
+
 def run(context: Context) -> CheckResult:
     """Robustness value, and what a hidden cause as strong as the strongest measured one would leave."""
     if context.estimate.estimator not in ("regression_adjusted", "poisson", "logistic") or not context.covariates:
@@ -101,6 +105,8 @@ def run(context: Context) -> CheckResult:
     rv, rva = robustness_value(t, df), robustness_value(t, df, alpha=0.05)
     left = adjust(value, value / t, df, *bound) if bound else None
     verdict = _verdict(value, left, df) if context.is_clear else "caution"
+    if verdict == "pass" and rva < _LITTLE:
+        verdict = "caution"
     text = (f"A hidden cause would have to explain {rv:.1%} of what is left of both mentoring and absence to undo the "
             f"whole effect ({rva:.1%} to undo its significance). "
             + (f'One as strong as "{name}" would leave {context.outcome_words(left.estimate)}.' if left else

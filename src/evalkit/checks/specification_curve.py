@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evalkit.checks.context import Context
+from evalkit.checks.context import Context, p_words
 from evalkit.checks.result import CheckResult, not_run
 
 _PASS = 0.9
@@ -31,7 +31,8 @@ def run(context: Context) -> CheckResult:
         inside = context.holds(float(low)) and context.holds(float(high))
         verdict = "pass" if inside else "caution"
     text = (f"{int(known.sum())} reasonable analyses of these students give {context.in_words(low)} to "
-            f"{context.in_words(high)}; {same:.0%} agree with the planned one on the direction.")
+            f"{context.in_words(high)}; {same:.0%} agree with the planned one on the direction. "
+            "Students are not matched anew.")
     return CheckResult("specification_curve", verdict, same, text, {"curve": curve.to_dict("records")})
 
 
@@ -67,7 +68,7 @@ def _two_way(context: Context, test: Mapping[str, Any]) -> CheckResult:
     large = abs(gap) > abs(float(test["two_stage"])) / 4
     verdict = "pass" if not (seen or large) else "fail" if seen and large else "caution"
     text = (f"Two-way fixed effects differ by {gap:+.3g} from an estimate that never takes mentored students as the "
-            f"comparison ({test['two_stage']:+.3g}; p of the difference {test['p_value']:.2f})"
+            f"comparison ({test['two_stage']:+.3g}; difference {p_words(test['p_value'])})"
             + (": staggered starts make little difference here." if verdict == "pass" else
                ": effects differ by cohort or grow, so read callaway_santanna instead."))
     return CheckResult("specification_curve", verdict, gap, text, dict(test))

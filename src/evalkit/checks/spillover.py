@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from evalkit.checks.context import Context
+from evalkit.checks.context import Context, p_words
 from evalkit.checks.result import CheckResult, not_run
 from evalkit.estimators.sample import drop_with_sets
 
@@ -41,7 +41,7 @@ def _day_after(context: Context) -> CheckResult:
     return CheckResult(
         "spillover", "fail" if seen and large else "caution" if seen or large else "pass", found["value"],
         f"On the school day after a session absence differs by {context.in_words(found['value'])} "
-        f"(p = {found['p_value']:.2f}); what lasts there makes the effect of the session day look smaller.",
+        f"({p_words(found['p_value'])}); what lasts there makes the effect of the session day look smaller.",
         {"p_value": found["p_value"]})
 
 

@@ -25,7 +25,7 @@ YEAR = 180
 ELEMENT_LABELS = {
     "three_contacts": "Three contacts a week",
     "b_call_absent": "Absences followed up",
-    "e_family_intro": "Families met",
+    "e_family_intro": "Families met in 10 school days",
     "f_connect_resource": "Help connected",
 }
 
@@ -157,7 +157,9 @@ def big_number(main: Analysis, gate: Gate) -> BigNumber | Callout:
         gate.text("{v}", v=(_signed(found.value), about)),
         gate.fixed("days"),
         gate.text("95% interval: {a} to {b} days", a=(number(found.low, 1), about), b=(number(found.high, 1), about)),
-        ((gate.fixed("As a share of days"), share), *_sizes(main, gate, sign=-1)),
+        ((gate.fixed("As a share of days"), share),
+         (gate.fixed("Scaled to 180 days from"), gate.text("{d} days followed", d=(number(main.enrolled_days), about))),
+         *_sizes(main, gate, sign=-1)),
     )
 
 
@@ -332,9 +334,10 @@ def banners(main: Analysis, gate: Gate) -> list[Callout]:
     failed = n_failed(main)
     names = listed([lower_first(check_title(check.name)) for check in main.checks if check.verdict == "fail"])
     lines = []
+    where = "The appendix says why." if gate.is_team else "The team’s copy says why."
     if failed:
         lines.append(
-            gate.fixed(f"{plural(failed, 'check')} of the method did not hold: {names}. The appendix says why.")
+            gate.fixed(f"{plural(failed, 'check')} of the method did not hold: {names}. {where}")
         )
     more = (*main.comparison.details.get("banners", ()), banner(dict(main.effect_sizes)),
             NO_PLAN if main.is_default else "", TOO_FEW if min(arms(main)) < LEAST_PER_ARM else "")

@@ -106,7 +106,8 @@ def balance_table(analysis: Analysis, gate: Gate) -> Table | Callout:
     if frame.empty:
         return Callout(title, (gate.fixed("Too few students share any one measure to show it here."),), tone="caution")
     steps = [step_of(analysis) if flag and not gate.is_team else 0.0 for flag in frame["is_binary"]]
-    words = [meaning(row, BALANCE_WORDS, step) for row, step in zip(frame.itertuples(), steps, strict=True)]
+    lines = BALANCE_WORDS if analysis.plan.estimator != "difference" else (BALANCE_WORDS[0], (0.25, "not adjusted for"))
+    words = [meaning(row, lines, step) for row, step in zip(frame.itertuples(), steps, strict=True)]
     frame = frame[["label", "smd_before", "smd_after", "n"]].assign(meaning=words)
     released = gate.table(
         f"balance_{analysis.plan.id}",
@@ -129,7 +130,7 @@ def balance_table(analysis: Analysis, gate: Gate) -> Table | Callout:
         gate.fixed(f"Difference in means divided by the standard deviation of the {denominator} group"),
         released,
         columns,
-        note=gate.fixed("For a factor, the level furthest apart is shown; "
+        note=gate.fixed("For a factor, the level furthest apart is shown. A missing value stands at the mean; "
                         + ("all levels are in results.json." if gate.is_team else note(analysis, gate))),
         key=f"balance_{analysis.plan.id}",
     )

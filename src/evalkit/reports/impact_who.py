@@ -109,8 +109,11 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     )
     differ = bool((rows["group_q"] < 0.05).any())
     title = gate.fixed("Some groups differ; read with care" if differ else "No group clearly differs from the others")
-    too_small = Callout(title, (gate.fixed("The groups are too small to tell apart."),), tone="caution")
-    if frame["value"].notna().sum() < 2 or main.planned.outcome not in ("absence_rate", "absent_days"):
+    in_days = main.planned.outcome in ("absence_rate", "absent_days")
+    why = ("The groups are too small to tell apart." if in_days else
+           "Results by group are shown for outcomes in days only.")
+    too_small = Callout(gate.fixed("Results by group"), (gate.fixed(why),), tone="caution")
+    if frame["value"].notna().sum() < 2 or not in_days:
         return too_small
     table = gate.parts(
         "groups",
@@ -210,18 +213,27 @@ def balance_frame(balance: pd.DataFrame, main: Analysis, most: int = 9) -> pd.Da
     rows = balance.copy()
     rows = rows[rows["smd_after"].notna() & rows["smd_before"].notna()].reset_index(drop=True)
     names = rows["covariate"].astype(str)
-    rows = rows[~names.str.startswith(("landmark_month", "distance")) & ~names.str.endswith("_missing")]
+    matters = ~names.str.endswith("_missing") | rows["smd_after"].abs().gt(0.05)
+    rows = rows[~names.str.startswith(("landmark_month", "distance")) & matters]
     rows = rows.reset_index(drop=True)
     rows["base"] = [_base(name) for name in rows["covariate"].astype(str)]
     rows["gap"] = rows["smd_after"].abs()
     rows = rows.sort_values("gap", kind="stable").groupby("base", sort=False).tail(1).sort_index()
-    rows["label"] = [COVARIATES.get(base, base.replace("_", " ").capitalize()) for base in rows["base"]]
+    rows["label"] = [_label(base) for base in rows["base"]]
     rows["n"] = min(arms(main))
     return rows.drop(columns=["gap"]).head(most).reset_index(drop=True)
 
 
+def _label(base: str) -> str:
+    stem = base.removesuffix("_missing")
+    words = COVARIATES.get(stem, stem.replace("_", " ").capitalize())
+    return words if stem == base else f"{words}: not known"
+
+
 def _base(name: str) -> str:
     """The covariate a balance row belongs to: school_id_0001 and grade_level=07 are levels of one factor."""
+    if name.endswith("_missing"):
+        return name
     known = [base for base in COVARIATES if name == base or name.startswith((f"{base}_", f"{base}=", f"{base}:"))]
     return max(known, key=len) if known else name
 
@@ -312,7 +324,7 @@ def limits(study, main: Analysis, gate: Gate) -> BulletList:
         lines.append(
             "Some mentored students had no similar student or too few days to follow; the result is not about them."
         )
-    lines.append("We do not know which part of mentoring did the work.")
+    lines.append("If mentoring helped, we do not know which part of it did.")
     return BulletList(gate.fixed("What this study cannot say"), tuple(map(gate.fixed, lines)), style="bullets")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evalkit.wording.words import between, days, number, percent, plural
+from evalkit.wording.words import between, days, number, percent, plural, title_case_limit
 
 CLEARLY_BETTER, PROBABLY_BETTER, NO_CLEAR_CHANGE = "clearly_better", "leans_better", "no_clear_change"
 PROBABLY_WORSE, CLEARLY_WORSE = "leans_worse", "clearly_worse"
@@ -64,10 +64,10 @@ def gain_title(gain: Gain | None, who: str = "Mentored students") -> str:
         return f"{who} and similar students: not compared yet"
     shown = number(abs(gain.value)) if abs(gain.value) >= 0.5 else "under 1"
     word = "day" if shown == "1" else "days"
-    if gain.low > 0:
-        return f"{who} were in school about {shown} more {word}"
-    if gain.high < 0:
-        return f"{who} were in school about {shown} fewer {word}"
+    if gain.low > 0 or gain.high < 0:
+        way = "more" if gain.low > 0 else "fewer"
+        said = f"{who} were in school about {shown} {way} {word} than similar students"
+        return said if title_case_limit(said) else said.removesuffix(" than similar students")
     return f"{who} and similar students: no clear difference in days in school"
 
 
