@@ -116,10 +116,7 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     if frame["value"].notna().sum() < 2 or not in_days:
         return too_small
     table = gate.parts(
-        "groups",
-        frame,
-        keys=("group", "label"),
-        by="group",
+        "groups", frame, keys=("group", "label"), by="group",
         whole={"n": main.planned.n_treated, "n_comparison": main.planned.n_comparison},
         plain=dict.fromkeys(("value", "ci_low", "ci_high", "shrunk", "group_p", "group_q"), "n"),
     )
