@@ -13,7 +13,7 @@ from evalkit.config import Privacy
 from evalkit.disclosure.audit import Copy, audit
 from evalkit.programme import fidelity
 from evalkit.reports.gate import Gate
-from evalkit.reports.month_glance import released_flows
+from evalkit.reports.month_release import released_flows
 from evalkit.reports.month_where import shown_before
 from evalkit.run import read_copy
 

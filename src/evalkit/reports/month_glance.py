@@ -9,8 +9,9 @@ from evalkit.measures import CHRONIC_BANDS as CHRONIC
 from evalkit.programme import caseloads, mentors_without_logs
 from evalkit.render.blocks import BulletList, Callout, CountList, Tile, Tiles
 from evalkit.reports.gate import Gate
-from evalkit.reports.month_facts import NO_DENOMINATOR, Facts, flows
+from evalkit.reports.month_facts import NO_DENOMINATOR, Facts
 from evalkit.reports.month_patterns import reasons_known
+from evalkit.reports.month_release import released_flows
 from evalkit.reports.month_windows import days_behind, stale_schools
 from evalkit.sources.silent import silent_days
 from evalkit.wording import (
@@ -64,39 +65,6 @@ def opening(study, facts: Facts, gate: Gate) -> tuple[str, str]:
         " ".join(filter(None, [stale_words(study), _moved(facts, moved, gate), _mentored(facts, gate),
                                _check_ins(study, facts, gate)]))
     )
-
-
-def released_flows(facts: Facts, gate: Gate) -> dict[str, int | None]:
-    """The moves over the 10% line, None where hidden: they add up to the chronic counts that the bands table shows, so
-    a small move must not follow from the others."""
-    if facts.window.before is None:
-        return dict(flows(facts))
-    chronic = {
-        f"n_chronic_{name}": int(frame["is_chronic"].eq(True).fillna(False).sum())
-        for name, frame in (("before", facts.before), ("now", facts.now))
-    }
-    counts = flows(facts) | chronic
-    rests = _joined_and_left(counts)
-    few = not gate.is_team and any(0 < n < gate.rules.min_cell for n in rests.values())
-    counts |= rests if few else {}
-    table = gate.table(
-        "flows",
-        pd.DataFrame([{"since": "the last review", **counts}]),
-        keys=["since"],
-        counts=list(counts),
-        parts={"n_chronic_before": ("n_stayed_over", "n_back_under", *(["n_over_left"] if few else [])),
-               "n_chronic_now": ("n_stayed_over", "n_crossed", *(["n_over_joined"] if few else []))},
-        also={0: ("n_stayed_over", *rests)} if few else None,  # no page shows how many stayed over
-    )
-    plain = {"n_before", "n_now", "n_joined"} if not gate.is_team else set()  # the bands table has all; joiners are few
-    unsaid = {"since", *rests, *plain}
-    return gate.fixed_numbers(**{k: v for k, v in table.numbers["rows"][0].items() if k not in unsaid})
-
-
-def _joined_and_left(counts: dict[str, int]) -> dict[str, int]:
-    """Chronically absent students who joined or left between two reviews: what the moves leave of the bands."""
-    return {"n_over_joined": counts["n_chronic_now"] - counts["n_stayed_over"] - counts["n_crossed"],
-            "n_over_left": counts["n_chronic_before"] - counts["n_stayed_over"] - counts["n_back_under"]}
 
 
 def _opening_without_days(study, facts: Facts, gate: Gate) -> tuple[str, str]:

@@ -77,7 +77,7 @@ def _numbers(study, facts, gate) -> dict[str, Any]:
         "impact_to_date": month_charts.released_impact(facts, gate),
     }
     if facts.window.before is not None:
-        numbers["flows"] = month_glance.released_flows(facts, gate)
+        numbers["flows"] = month_release.released_flows(facts, gate)
     return numbers | ({"lists": list_ids(facts)} if gate.is_team else {})
 
 
