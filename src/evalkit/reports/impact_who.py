@@ -97,6 +97,20 @@ def _count(value: Any) -> str:
     return "hidden" if pd.isna(value) else number(int(value))
 
 
+GROUPS_NOTE = (
+    "Dashed line and band: all students. Groups are those of the mentored student, the same in every study; their "
+    "partners may be of another group. The plan does not name them, so they are exploratory. “Too few”: under "
+    f"{LEAST_PER_ARM} students on a side."
+)
+
+
+def _no_groups(main: Analysis, gate: Gate) -> Callout:
+    in_days = year_factor(main, main.planned) is not None
+    why = ("The groups are too small to tell apart." if in_days else
+           "Results by group are shown for outcomes in days only.")
+    return Callout(gate.fixed("Results by group"), (gate.fixed(why),), tone="caution")
+
+
 def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     """The planned difference by group of students, in days; groups too small to tell have no number."""
     rows = main.groups
@@ -109,11 +123,8 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     )
     differ = bool((rows["group_q"] < 0.05).any())
     title = gate.fixed("Some groups differ; read with care" if differ else "No group clearly differs from the others")
-    in_days = main.planned.outcome in ("absence_rate", "absent_days")
-    why = ("The groups are too small to tell apart." if in_days else
-           "Results by group are shown for outcomes in days only.")
-    too_small = Callout(gate.fixed("Results by group"), (gate.fixed(why),), tone="caution")
-    if frame["value"].notna().sum() < 2 or not in_days:
+    too_small = _no_groups(main, gate)
+    if frame["value"].notna().sum() < 2 or year_factor(main, main.planned) is None:
         return too_small
     table = gate.parts(
         "groups", frame, keys=("group", "label"), by="group",
@@ -138,11 +149,7 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     )
     found = gain(main)
     overall = (found.value, found.low, found.high) if found else None
-    note = (
-        "Dashed line and band: all students. Groups are those of the mentored student, the same in every study; their "
-        "partners may be of another group. The plan does not name them, so they are exploratory. “Too few”: under "
-        f"{LEAST_PER_ARM} students on a side."
-    )
+    note = GROUPS_NOTE
     return Figure(
         title,
         gate.fixed(
