@@ -377,9 +377,12 @@ def _tie_schools(bounds: Bounds, homes: dict, copies: Sequence[Copy]) -> None:
 
 
 def _narrow(bounds: Bounds, homes: Mapping[int, str], least: int, width: float) -> list[Finding]:
+    """Hidden counts and left-overs that can be told too nearly. A hidden count that is certainly no small group (all
+    students, told in another table too) points to nobody; what it was hidden for is a count of its own here."""
     ranges = bounds.ranges([*bounds.hidden, *bounds.small])
     found = [Finding(homes.get(cell, ""), where, f"a hidden count can be narrowed to fewer than {width:g} values")
-             for cell, where in bounds.hidden.items() if ranges[cell][1] - ranges[cell][0] < width - 1e-3]
+             for cell, where in bounds.hidden.items()
+             if ranges[cell][1] - ranges[cell][0] < width - 1e-3 and ranges[cell][0] < least - 0.5]
     for cell, where in bounds.small.items():
         low, high = ranges[cell]
         if high - low < width - 1e-3 and high > 0.5 and low < least - 0.5:
