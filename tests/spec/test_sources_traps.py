@@ -598,39 +598,6 @@ def test_column_names_and_no_rows_are_read_as_none_where_the_study_can_do_withou
     assert "calendar.csv" in problem.where and "no_mentors_yet" not in problem.remedy
 
 
-def test_where_two_files_disagree_the_later_file_wins_and_inside_one_the_row_with_more_absence(tmp_path):
-    first = EVENTS + "0001,0042,2024-09-04,A,1\n0002,0042,2024-09-05,A,1\n0003,0042,2024-09-06,A,1\n"
-    later = EVENTS + "0001,0042,2024-09-04,T,0\n0002,0042,2024-09-05,A,1\n0004,0042,2024-09-06,T,0\n" \
-        "0004,0042,2024-09-06,A,1\n"
-    study = opened(tmp_path / "a", {"attendance_event": first, "attendance_event (2)": later}, toml=LOOSE)
-    kept = study.table("attendance_event").set_index("student_id")["code_local"]
-    assert kept.to_dict() == {"0001": "T", "0002": "A", "0003": "A", "0004": "A"}  # 0003: left out later, stays
-    reasons = account(study, "attendance_event")["reasons"]
-    assert reasons["replaced by a row of a later file"] == 1
-    assert reasons["date: the student already has a row for this day; the one with more absence is kept"] == 1
-    assert any("two files disagree: 1. The row of the later file" in remark for remark in study.remarks)
-    assert any("two different rows in one file: 1. The row with more absence" in remark for remark in study.remarks)
-
-
-def test_a_later_file_that_says_again_what_the_first_said_wins_over_the_one_between(tmp_path):
-    """Named by number: part 10 comes after part 9. The repeat is counted once and its own file decides."""
-    one, two = EVENTS + "0001,0042,2024-09-04,A,1\n", EVENTS + "0001,0042,2024-09-04,T,0\n"
-    names = {"attendance_event": None, "attendance_event/p1.csv": one, "attendance_event/p9.csv": two}
-    assert opened(tmp_path / "a", names, toml=LOOSE).table("attendance_event")["code_local"].tolist() == ["T"]
-    back = opened(tmp_path / "b", {**names, "attendance_event/p10.csv": one}, toml=LOOSE)
-    assert back.table("attendance_event")["code_local"].tolist() == ["A"]
-    assert account(back, "attendance_event")["duplicate"] == 1
-
-
-def test_totals_sent_again_with_corrections_are_the_later_files(tmp_path):
-    head = TOTALS["attendance_total"].split("\n")[0] + "\n"
-    again = {"attendance_total_2": head + "0001,0042,2024-09-01,2024-09-30,20,1\n"}
-    study = opened(tmp_path, again, base=TOTALS, toml=LOOSE)
-    assert study.table("attendance_total").set_index("student_id")["days_absent"].to_dict() == {
-        "0001": 1.0, "0002": 2.0, "0003": 2.0, "0004": 2.0}
-    assert account(study, "attendance_total")["reasons"] == {"replaced by a row of a later file": 1}
-
-
 def test_a_study_of_periods_can_be_asked_about_a_day_before_its_first_row(tmp_path):
     """A review looks back at the one before: no row is known, so no day is counted, as in the whole study."""
     from evalkit import panel

@@ -37,13 +37,6 @@ four add up, file by file. A file that loses more than 5% of its rows is refused
 footers, totals, no-shows, last year's leavers and rows that a later extract or note replaces do not count against
 it.
 
-A table may be several files (`attendance_event.csv`, `attendance_event_2026-02.csv`; or a folder of parts), and they
-may overlap. Exact repeats count once. Where two rows of attendance disagree about a student-day (or a period, or a
-total), the one with the later `as_of` is kept, then the one of the later file, and inside one file the one with more
-absence. Files stand in the order of their names (2 before 10, `x.csv` before `x_2.csv`), never of their dates on disk,
-which copying changes. A row that a later file leaves out stays. A file with column names and no rows is read as none,
-unless the study cannot do without its table.
-
 Dates may be written 2026-01-30, 1/30/2026, 30.1.2026, 20260130, 30 Jan 2026 or, where the whole column is so, as
 Excel day numbers. 9999-12-31 is an open end. Dates that could be month/day or day/month are refused until one of
 them settles it (a part above 12) or study.toml says `date_order`.

@@ -16,7 +16,7 @@ from evalkit.errors import UserError, nearest
 from evalkit.schemas import Field, Table, dtype, table
 from evalkit.sources.cells import Cell, reader_for, uses_decimal_comma
 from evalkit.sources.dates import OPEN_END, is_ambiguous, orders_shown, read_dates
-from evalkit.sources.rows import DUPLICATE, RawFile, TableRows, TextColumn, blank_column, listed, row_texts
+from evalkit.sources.rows import RawFile, TableRows, TextColumn, blank_column, listed, row_texts
 from evalkit.sources.text import plain_name
 from evalkit.vocabulary import plain
 from evalkit.vocabulary.exports import column_names
@@ -223,59 +223,30 @@ def repeated_rows(rows: TableRows) -> None:
         rows.repeated(hit)
 
 
-LATER_FILE = "replaced by a row of a later file"
-BY_FILE = ("attendance_period", "attendance_total")
-"""Tables a school system sends again with corrections: of rows that differ, the later file's is kept."""
-
-
-def later_file_remark(what: str, n: int) -> str:
-    return (f"{what} on which two files disagree: {n}. The row of the later file, by the order of names, is kept. "
-            "What the later file leaves out stays.")
-
-
-def latest_file(rows: TableRows, near: np.ndarray) -> np.ndarray:
-    """The last file in which each of these rows stands, its exact repeats in other files counted (index into files)."""
-    part = rows.part[near].astype(np.int64)
-    again = np.flatnonzero(rows.fate == DUPLICATE)
-    key = [column for column in table(rows.name).key if column in rows.frame]
-    if not len(again) or len(rows.files) < 2:
-        return part
-    keys = rows.frame[key]
-    again = again[pd.MultiIndex.from_frame(keys.iloc[again]).isin(pd.MultiIndex.from_frame(keys.iloc[near]))]
-    texts = row_texts(rows.frame.iloc[np.concatenate([near, again])])
-    parts = pd.Series(np.concatenate([part, rows.part[again]]))
-    return parts.groupby(texts).transform("max").to_numpy()[: len(near)]
-
-
-def keep_one(rows: TableRows) -> list[str]:
-    """Where rows share a key and differ, keep one: of notes the last, of attendance sent again the later file's, else
-    the fullest, told by its content alone. Returns a remark where a later file replaced rows."""
+def keep_one(rows: TableRows) -> None:
+    """Where rows share a key and differ, keep one: of notes the last, else the fullest, told by its content alone."""
     key = list(table(rows.name).key)
     usable = np.flatnonzero(rows.usable)
     near = usable[rows.frame[key].iloc[usable].duplicated(keep=False).to_numpy()]
     if not len(near):
-        return []
+        return
     frame = rows.frame.iloc[near]
     is_notes = np.array([file.is_notes for file in rows.files])[rows.part[near]]
     order = pd.DataFrame(
         {
             "note": is_notes,
             "place": np.where(is_notes, np.arange(len(near)), 0),
-            "file": latest_file(rows, near) if rows.name in BY_FILE else 0,
             "full": frame.notna().sum(axis=1).to_numpy(),
             "text": row_texts(frame),
         }
     )
-    best = order.sort_values(["note", "place", "file", "full", "text"], ascending=False, kind="stable").index.to_numpy()
+    best = order.sort_values(["note", "place", "full", "text"], ascending=False, kind="stable").index.to_numpy()
     ranked = frame.iloc[best]
-    lost, earlier = np.zeros(len(rows.row), bool), np.zeros(len(rows.row), bool)
+    lost = np.zeros(len(rows.row), bool)
     lost[near[best[ranked.duplicated(key, keep="first").to_numpy()]]] = True
-    earlier[near] = order["file"] < order["file"].groupby(row_texts(frame[key])).transform("max")
     notes = np.array([file.is_notes for file in rows.files])[rows.part]
     rows.set_aside(lost & notes, "replaced by a later note", counts=False)
-    n = rows.set_aside(lost & earlier, LATER_FILE, counts=False)
     rows.set_aside(lost, f"another row has the same {' and '.join(key)}: the fuller one is kept")
-    return [later_file_remark(f"Rows of the table {rows.name}", n)] if n else []
 
 
 def unmapped_codes(name: str, unmapped: dict[str, Counter[str]], file: str) -> UserError:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from evalkit.config import Config
 from evalkit.errors import UserError
-from evalkit.sources.canonical import LATER_FILE, later_file_remark, latest_file, shown
+from evalkit.sources.canonical import shown
 from evalkit.sources.codes import code_rows, end_year_of
 from evalkit.sources.rows import QUARANTINED, TableRows, Tables, row_texts, usable
 from evalkit.vocabulary import plain
@@ -165,59 +165,46 @@ def _at(rows: TableRows, bare: np.ndarray) -> np.ndarray:
 
 
 def _repeated_days(tables: Tables) -> list[str]:
-    """One row a student, school and day: the later extract (as_of) wins, then the later file, then more absence."""
+    """One row a student, school and day: the later extract wins, then the row with more absence."""
     rows = tables["attendance_event"]
+    key = ["student_id", "school_id", "date"]
     at = np.flatnonzero(rows.usable)
-    near = at[rows.frame[DAY_KEY].iloc[at].duplicated(keep=False).to_numpy()]
+    near = at[rows.frame[key].iloc[at].duplicated(keep=False).to_numpy()]
     if not len(near):
         return []
     frame = rows.frame.iloc[near]
-    ranked, best = _ranked(frame, _units(frame, tables), latest_file(rows, near))
-    order = ranked.sort_index()
-    mine = ranked.index.to_numpy()
-    lost = best != mine
-
-    def beaten(column: str) -> np.ndarray:
-        return order[column].to_numpy()[best] > order[column].to_numpy()[mine]
-
-    same_rest = order["content"].to_numpy()[best] == order["content"].to_numpy()[mine]
-    older, earlier = beaten("as_of"), beaten("file")
-    rows.repeated(_mask(rows, near, mine[lost & same_rest]), "the same row in a later extract")
-    lost &= ~same_rest
-    rows.set_aside(_mask(rows, near, mine[lost & older]), "replaced by a later extract (as_of)", counts=False)
-    replaced = rows.set_aside(_mask(rows, near, mine[lost & ~older & earlier]), LATER_FILE, counts=False)
-    n = rows.set_aside(
-        _mask(rows, near, mine[lost & ~older & ~earlier]),
-        "date: the student already has a row for this day; the one with more absence is kept",
-    )
-    said = [later_file_remark("Student-days", replaced)] if replaced else []
-    both = f"Student-days with two different rows in one file: {n}. The row with more absence is kept."
-    return [*said, *([both] if n else [])]
-
-
-DAY_KEY = ["student_id", "school_id", "date"]
-
-
-def _units(frame: pd.DataFrame, tables: Tables) -> np.ndarray:
-    """How much absence each row says: its own, else its code's; -1 where nothing says it."""
     codes = usable(tables, "code_table")
     place = code_rows(frame, codes, usable(tables, "school"))
     given = frame["absent_days_units"].to_numpy("float64", na_value=np.nan)
     default = codes["counts_absent_units"].to_numpy("float64", na_value=np.nan)
     default = np.where(place >= 0, default[np.maximum(place, 0)] if len(default) else np.nan, np.nan)
-    return np.nan_to_num(np.where(np.isnan(given), default, given), nan=-1.0)
-
-
-def _ranked(frame: pd.DataFrame, units: np.ndarray, file: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
-    """The rows from the one that wins its day downwards (index: place in frame); and for each, the place of its day's
-    winner."""
-    order = pd.DataFrame({"as_of": frame["as_of"].fillna(pd.Timestamp(1900, 1, 1)).to_numpy(), "file": file,
-                          "units": units, "content": row_texts(frame.drop(columns=["as_of"]))})
-    ranked = order.sort_values(["as_of", "file", "units", "content"], ascending=False, kind="stable")
-    groups = row_texts(frame[DAY_KEY])[ranked.index]
+    units = np.where(np.isnan(given), default, given)
+    content = row_texts(frame.drop(columns=["as_of"]))
+    order = pd.DataFrame(
+        {
+            "as_of": frame["as_of"].fillna(pd.Timestamp(1900, 1, 1)).to_numpy(),
+            "units": np.nan_to_num(units, nan=-1.0),
+            "content": content,
+        }
+    )
+    ranked = order.sort_values(["as_of", "units", "content"], ascending=False, kind="stable")
+    groups = row_texts(frame[key])[ranked.index]
     first = ~pd.Series(groups).duplicated().to_numpy()
     winner = pd.Series(ranked.index[first], index=groups[first])
-    return ranked, winner[groups].to_numpy()
+    best = winner[groups].to_numpy()
+    mine = ranked.index.to_numpy()
+    lost = ~first
+    same_rest = order["content"].to_numpy()[best] == order["content"].to_numpy()[mine]
+    older = order["as_of"].to_numpy()[best] > order["as_of"].to_numpy()[mine]
+    rows.repeated(_mask(rows, near, mine[lost & same_rest]), "the same row in a later extract")
+    rows.set_aside(
+        _mask(rows, near, mine[lost & older & ~same_rest]), "replaced by a later extract (as_of)", counts=False
+    )
+    n = rows.set_aside(
+        _mask(rows, near, mine[lost & ~older & ~same_rest]),
+        "date: the student already has a row for this day; the one with more absence is kept",
+    )
+    return [f"Student-days with two different rows: {n}. The row with more absence is kept."] if n else []
 
 
 def _mask(rows: TableRows, near: np.ndarray, which: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ def files_of_study(folder: Path, config: Config) -> tuple[dict[str, list[Path]],
         found[name] = _declared(folder, name, patterns)
         declared |= set(found[name])
     unread = []
-    for path in sorted(folder.iterdir(), key=_in_order):
+    for path in sorted(folder.iterdir(), key=lambda p: p.name):
         if path in declared or path.name.startswith((".", "~$")):
             continue
         name = _table_of(path)
@@ -37,17 +37,11 @@ def files_of_study(folder: Path, config: Config) -> tuple[dict[str, list[Path]],
     return {name: found[name] for name in tables() if found.get(name)}, tuple(unread)
 
 
-def _in_order(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """Earlier extracts first: `x.csv` before `x (1).csv` and `x_2026-01.csv`, part 2 before part 10."""
-    pieces = re.findall(r"\d+|\D+", path.stem.casefold())
-    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces], path.name
-
-
 def _declared(folder: Path, name: str, patterns: tuple[str, ...]) -> list[Path]:
     found = []
     for pattern in patterns:
         target = folder / pattern
-        hits = [target] if target.exists() else sorted(folder.glob(pattern), key=_in_order)
+        hits = [target] if target.exists() else sorted(folder.glob(pattern))
         if not hits:
             raise UserError(
                 f"The file that study.toml names for the table {name} is not there.",
@@ -67,8 +61,7 @@ def _declared(folder: Path, name: str, patterns: tuple[str, ...]) -> list[Path]:
 
 def _parts(folder: Path) -> list[Path]:
     parts = sorted(
-        (path for path in folder.iterdir() if path.suffix.casefold() in KINDS and not path.name.startswith(".")),
-        key=_in_order,
+        path for path in folder.iterdir() if path.suffix.casefold() in KINDS and not path.name.startswith(".")
     )
     if not parts:
         raise UserError(

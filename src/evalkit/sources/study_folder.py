@@ -80,8 +80,10 @@ def finish(tables: dict[str, TableRows], config: Config, *, strict_calendar: boo
     for rows in tables.values():
         repeated_rows(rows)
     _add_codes(tables, config)
-    said = [remark for name, rows in tables.items() if name != "attendance_event" for remark in keep_one(rows)]
-    return [*said, *check_tables(tables, config, strict_calendar=strict_calendar)]
+    for name, rows in tables.items():
+        if name != "attendance_event":
+            keep_one(rows)
+    return check_tables(tables, config, strict_calendar=strict_calendar)
 
 
 def must_be_minimal(names: set[str], config: Config, folder: Path, unread: tuple[str, ...]) -> None:
