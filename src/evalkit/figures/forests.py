@@ -244,7 +244,9 @@ def benchmark_forest(data: pd.DataFrame, *, label: str = "label", detail: str = 
         lo, hi, ticks = bounds([*frame[value], *frame[low], *frame[high]], most=5 if canvas.width > 400 else 4)
         left = 10.0 if lo < 0 else 44.0 if canvas.width > 400 else 12.0
         scale = Scale(lo, hi, left, canvas.width - 12)
-        places, y = _benchmark_places(canvas, frame, (label, detail), max(scale(0), left) + 6)
+        beside = max(scale(0), left) + 6  # names stand right of zero, where there is room for them
+        beside = beside if canvas.width - beside >= 0.4 * canvas.width else 4.0
+        places, y = _benchmark_places(canvas, frame, (label, detail), beside)
         for i, (at_y, _) in enumerate(places):
             if frame[kind].iloc[i] == "program":
                 canvas.rect(0, at_y - 2, canvas.width, _benchmark_tall(places, i, y), fill=PALE_BLUE)
@@ -288,21 +290,18 @@ def _benchmark_row(canvas: Canvas, scale: Scale, top: float, lines: list[tuple[f
     marker(canvas, at, y, str(row[kind]))
     end = max([at, *(scale.clip(v) for v in known([row[high]]))]) + 10
     start = min([at, *(scale.clip(v) for v in known([row[low]]))]) - 10
-    _beside(canvas, (start, end), (y + 4.5, top + 13), scale(0), text, 700 if own else 400)
+    name = (lines[0][0], lines[0][0] + text_width(lines[0][1], weight=600))
+    _beside(canvas, (start, end), (y + 4.5, top + 13), scale(0), name, text, 700 if own else 400)
 
 
-def _beside(canvas: Canvas, sides: tuple[float, float], rows: tuple[float, float], zero: float, text: str,
-            weight: int) -> None:
-    """Words to the right of a bar, else to its left; in the row of the name where they would lie on the zero line."""
+def _beside(canvas: Canvas, sides: tuple[float, float], rows: tuple[float, float], zero: float,
+            name: tuple[float, float], text: str, weight: int) -> None:
+    """Words to the right of a bar, else to its left; in the row of the name where they would lie on the zero line, and
+    on that line after all where the name leaves no room."""
     wide = text_width(text, weight=weight)
-
-    def fits(begin: float) -> bool:
-        return begin >= 0 and begin + wide <= canvas.width and not begin - 4 < zero < begin + wide + 4
-
-    if fits(sides[1]):
-        x, y, anchor = sides[1], rows[0], "start"
-    elif fits(sides[0] - wide):
-        x, y, anchor = sides[0], rows[0], "end"
-    else:
-        x, y, anchor = zero - 6 if zero > wide + 6 else canvas.width - 4, rows[1], "end"
-    canvas.text(x, y, text, weight=weight, color=INK, anchor=anchor, halo=True)
+    places = ((sides[1], rows[0], zero, zero), (sides[0] - wide, rows[0], zero, zero),
+              (zero - 6 - wide, rows[1], *name), (canvas.width - 4 - wide, rows[1], *name))
+    free = [(x, y) for x, y, begin, end in places
+            if x >= 0 and x + wide <= canvas.width and not (x - 4 < end and begin < x + wide + 4)]
+    x, y = free[0] if free else (max(0.0, min(sides[1], canvas.width - wide)), rows[0])
+    canvas.text(x, y, text, weight=weight, color=INK, halo=True)
