@@ -7,7 +7,6 @@ to several views as `book=`, or let each view make its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -141,12 +140,9 @@ def _lay_out(study: Any, reader: Reader, codes: pd.DataFrame, *, year: int, cut:
     cut = _cut(study, school_ids, year) if cut is None else cut
     days = cal.number_days(calendar, schools, school_ids=school_ids, rules=rules, cut=cut, school_year=year)
     days, pieces = _bind(days, spans, rules)
-    found, daily = reader.marks(pieces), _every_day(pieces, forms)
-    with ThreadPoolExecutor(1) as beside:  # the engine counts rows while the marks are put in order here
-        counting = beside.submit(reader.rows_per_piece, pieces, days) if len(daily) else None
-        marks = _one_per_day(_weighed(_on_days(found, pieces, days), days, rules), len(days))
-        counts = counting.result() if counting else None
-    marks = _with_gaps(marks, _gaps(reader, counts, daily, days), days)
+    marks = _on_days(reader.marks(pieces), pieces, days)
+    marks = _one_per_day(_weighed(marks, days, rules), len(days))
+    marks = _with_gaps(marks, _gaps(reader, forms, pieces, days), days)
     return DayBook(rules, year, days, pieces, marks, codes, _has_rates(study, forms, year), forms)
 
 
@@ -259,15 +255,12 @@ def _by_rule(share: np.ndarray, units: np.ndarray, marks: pd.DataFrame, days: pd
     return (share * units + UNITS_PER_DAY // 2) // UNITS_PER_DAY
 
 
-def _every_day(pieces: pd.DataFrame, forms: Mapping[str, str]) -> pd.DataFrame:
-    """The pieces with days in schools whose file has a row for every day."""
-    return pieces[pieces["school_id"].map(dict(forms)).eq("every_day") & (pieces["row_end"] > pieces["row_first"])]
-
-
-def _gaps(reader: Reader, counts: pd.Series | None, daily: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
-    """Enrolled days without any row among every-day pieces: neither present nor enrolled."""
-    if counts is None:
+def _gaps(reader: Reader, forms: Mapping[str, str], pieces: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
+    """Enrolled days without any row in schools whose file has a row for every day: neither present nor enrolled."""
+    daily = pieces[pieces["school_id"].map(dict(forms)).eq("every_day") & (pieces["row_end"] > pieces["row_first"])]
+    if daily.empty:
         return pd.DataFrame({"piece": [], "day_row": []}, dtype="int64")
+    counts = reader.rows_per_piece(pieces, days)
     expected = daily["row_end"] - daily["row_first"]
     short = daily[expected.to_numpy() != counts.reindex(daily["piece"]).fillna(0).to_numpy("int64")]
     if short.empty:
