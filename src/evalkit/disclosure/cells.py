@@ -119,8 +119,10 @@ def _row_sums(cells: Cells, number: int, table: Layout) -> None:
     marks = [[_is_total(value, table.total) for value in table.frame[key]] for key in table.keys]
     for whole in np.flatnonzero(is_total):
         for parts in _parts_of(int(whole), is_total, keys, marks):
-            for column in table.counts:
-                _sum_or_rest(cells, number, table, int(whole), parts, column)
+            rests = _rests(cells, number, table, int(whole), parts)
+            overlap = any(rest < 0 for rest in rests.values())
+            for column, rest in rests.items():
+                _sum_or_rest(cells, number, table, int(whole), parts, column, 0 if overlap else rest)
 
 
 def _parts_of(whole: int, is_total: np.ndarray, keys: list[list[str]], marks: list[list[bool]]) -> list[list[int]]:
@@ -138,13 +140,21 @@ def _parts_of(whole: int, is_total: np.ndarray, keys: list[list[str]], marks: li
     return [parts for parts in found if parts]
 
 
-def _sum_or_rest(cells: Cells, number: int, table: Layout, whole: int, parts: list[int], column: Hashable) -> None:
+def _rests(cells: Cells, number: int, table: Layout, whole: int, parts: list[int]) -> dict[Hashable, int]:
+    """By count column: what the parts leave of the whole. Below 0 the parts overlap (a student of two schools), and
+    then no difference is a group: who counts once in the whole may count in another band in each part."""
+    found, place = {}, cells.places
+    for column in table.counts:
+        if (number, whole, column) in place and all((number, part, column) in place for part in parts):
+            value = sum(cells.values[place[number, part, column]] for part in parts)
+            found[column] = cells.values[place[number, whole, column]] - value
+    return found
+
+
+def _sum_or_rest(cells: Cells, number: int, table: Layout, whole: int, parts: list[int], column: Hashable,
+                 rest: int) -> None:
     """The parts and the whole; where the parts leave people out, those are a cell of their own."""
-    place = cells.places
-    if (number, whole, column) not in place or any((number, part, column) not in place for part in parts):
-        return
-    total, numbers = place[number, whole, column], [place[number, part, column] for part in parts]
-    rest = cells.values[total] - sum(cells.values[n] for n in numbers)
+    total, *numbers = (cells.places[number, row, column] for row in (whole, *parts))
     if rest > 0:
         numbers.append(cells.add(("rest", table.name, whole, tuple(parts), str(column)), rest, printed=False))
     cells.add_sum(total, numbers)
