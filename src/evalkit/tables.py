@@ -25,6 +25,8 @@ _MONTHS = {
 
 def plain(text: object) -> str:
     """`text` without control characters, zero-width characters and direction overrides; NFC; tabs become spaces."""
+    if isinstance(text, str) and text.isascii() and text.isprintable():  # nearly every text: nothing to mend
+        return text
     known = unicodedata.normalize("NFC", str(text).replace("\t", " ").replace("\r\n", "\n"))
     return "".join(c for c in known if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pandas as pd
@@ -33,6 +34,16 @@ def test_the_setting_of_the_reader_comes_back(tmp_path):
     with engine.text_storage(tmp_path):
         assert pd.get_option("mode.string_storage") == "python"
     assert pd.get_option("mode.string_storage") == before
+
+
+def test_cycles_are_searched_for_seldom_only_while_a_small_study_is_worked_on(monkeypatch):
+    before = gc.get_threshold()
+    with working_on(SAMPLE, "monthly_review"):
+        assert gc.get_threshold()[0] == 100_000
+    assert gc.get_threshold() == before
+    monkeypatch.setattr(engine, "SMALL_STUDY", 0)
+    with working_on(SAMPLE, "monthly_review"):
+        assert gc.get_threshold() == before
 
 
 @pytest.mark.parametrize("source, own", [

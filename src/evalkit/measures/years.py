@@ -11,7 +11,7 @@ from evalkit import panel
 from evalkit.measures.bands import is_chronic, school_measures
 from evalkit.panel import DayBook
 from evalkit.panel.calendar import units_of, year_bounds
-from evalkit.panel.spans import year_of_span
+from evalkit.panel.spans import stated_year, year_of_span
 from evalkit.panel.totals import student_totals
 
 
@@ -34,7 +34,7 @@ def _stated_year(study: Any, year: int) -> pd.DataFrame:
     if table is None:
         return pd.DataFrame({"student_id": pd.Series(dtype="str"), "enrolled_units": pd.Series(dtype="int64"),
                              "absent_units": pd.Series(dtype="int64")})
-    rows = table[pd.to_numeric(table["school_year"], errors="coerce") == year]
+    rows = table[stated_year(table["school_year"]) == year]
     frame = pd.DataFrame({"student_id": rows["student_id"], "enrolled_units": units_of(rows, "days_enrolled"),
                           "absent_units": units_of(rows, "days_absent")}).dropna()
     kinds = {"enrolled_units": "int64", "absent_units": "int64"}

@@ -6,7 +6,7 @@ to several views as `book=`, or let each view make its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -81,14 +81,21 @@ def open_days(study: Any, *, school_year: int | None = None, cut: Mapping[str, p
 
 
 def _codes(study: Any, year: int) -> pd.DataFrame:
-    """What the year's codes mean; read again only where the study's tables are others than last time."""
-    given = [study.tables.get(name) for name in ("code_table", "school")]
+    """What the year's codes mean."""
+    return _remembered(study, ("codes", year), [study.tables.get(name) for name in ("code_table", "school")],
+                       lambda: read_codes(_table(study, "code_table"), _table(study, "school"), study.rules,
+                                          school_year=year))
+
+
+def _remembered(study: Any, name: tuple[Any, ...], given: Sequence[Any], make: Callable[[], pd.DataFrame]
+                ) -> pd.DataFrame:
+    """What `make` gives, shared by all moments of a study as long as the tables it is made from are the same ones."""
     memo = getattr(getattr(study, "_all", None), "memo", {})
-    known, codes = memo.get(key := ("codes", year, study.rules), ((), None))
-    if not known or any(one is not other for one, other in zip(known, given, strict=True)):
-        codes = read_codes(_table(study, "code_table"), _table(study, "school"), study.rules, school_year=year)
-        memo[key] = given, codes
-    return codes
+    known, found = memo.get(key := (*name, study.rules), ((), None))
+    if found is None or len(known) != len(given) or any(a is not b for a, b in zip(known, given, strict=True)):
+        found = make()
+        memo[key] = given, found
+    return found
 
 
 def kept_rows(study: Any, year: int) -> Taken | None:
@@ -119,8 +126,8 @@ def planned_days(study: Any, school_year: int) -> pd.DataFrame:
     """The numbered school days of a year from the calendar alone, without reading any attendance."""
     schools, calendar = _table(study, "school"), _table(study, "calendar")
     ids = sorted({*schools.get("school_id", ()), *_table(study, "enrollment").get("school_id", ())})
-    return cal.number_days(calendar, schools, school_ids=ids, rules=study.rules, school_year=school_year,
-                           cut=_cut(study, ids, school_year))
+    days = cal.number_days(calendar, schools, school_ids=ids, rules=study.rules, school_year=school_year)
+    return cal.mark_counted(days, study.rules, _cut(study, ids, school_year))
 
 
 def _no_events() -> pd.DataFrame:
@@ -138,8 +145,9 @@ def _lay_out(study: Any, reader: Reader, codes: pd.DataFrame, *, year: int, cut:
     school_ids = sorted(set(spans["school_id"]) | set(schools.get("school_id", ())))
     calendar = _calendar(study, reader, forms, year)
     cut = _cut(study, school_ids, year) if cut is None else cut
-    days = cal.number_days(calendar, schools, school_ids=school_ids, rules=rules, cut=cut, school_year=year)
-    days, pieces = _bind(days, spans, rules)
+    days = _remembered(study, ("days", year, *school_ids), [calendar, study.tables.get("school")],
+                       lambda: cal.number_days(calendar, schools, school_ids=school_ids, rules=rules, school_year=year))
+    days, pieces = _bind(cal.mark_counted(days, rules, cut), spans, rules)
     marks = _on_days(reader.marks(pieces), pieces, days)
     marks = _one_per_day(_weighed(marks, days, rules), len(days))
     marks = _with_gaps(marks, _gaps(reader, forms, pieces, days), days)

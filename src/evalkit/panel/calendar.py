@@ -35,11 +35,10 @@ def column_of(frame: pd.DataFrame, column: str, dtype: str = "str") -> pd.Series
 
 
 def number_days(calendar: pd.DataFrame, schools: pd.DataFrame, *, school_ids: list[str], rules: Rules,
-                cut: Mapping[str, pd.Timestamp], school_year: int) -> pd.DataFrame:
+                school_year: int) -> pd.DataFrame:
     """Every instructional day of the year, grain school_id x calendar_code x date, in that order.
 
-    day_number 1.. within a school's calendar; units = what the day weighs; counted = not after the school's cut;
-    provisional = one of the last counted days that may still change.
+    day_number 1.. within a school's calendar; units = what the day weighs. Nothing is counted yet (`mark_counted`).
     """
     start, end = year_bounds(school_year)
     rows = calendar[calendar["is_instructional"].fillna(False).astype(bool) & calendar["date"].between(start, end)]
@@ -51,7 +50,9 @@ def number_days(calendar: pd.DataFrame, schools: pd.DataFrame, *, school_ids: li
     days = days.drop_duplicates(["school_id", "calendar_code", "date"], ignore_index=True)
     days["units"] = _weigh(days, rules)
     days["minutes"] = days["minutes"].astype("Int64")
-    return _mark_counted(days, rules, cut)
+    days["day_number"] = days.groupby(["school_id", "calendar_code"], sort=False).cumcount().astype("int64") + 1
+    days["month"] = days["date"].dt.strftime("%Y-%m").astype("str")
+    return days
 
 
 def _for_each_school(days: pd.DataFrame, schools: pd.DataFrame, school_ids: list[str]) -> pd.DataFrame:
@@ -89,15 +90,14 @@ def units_per_minute(usual: int) -> int:
     return -(-UNITS_PER_DAY // usual)
 
 
-def _mark_counted(days: pd.DataFrame, rules: Rules, cut: Mapping[str, pd.Timestamp]) -> pd.DataFrame:
-    groups = days.groupby(["school_id", "calendar_code"], sort=False)
-    days["day_number"] = groups.cumcount().astype("int64") + 1
+def mark_counted(days: pd.DataFrame, rules: Rules, cut: Mapping[str, pd.Timestamp]) -> pd.DataFrame:
+    """Numbered days with counted = not after the school's cut, and provisional = one of the last counted days of a
+    calendar, which may still change."""
     last = pd.to_datetime(days["school_id"].map(dict(cut)))
-    days["counted"] = (days["date"] <= last).to_numpy(bool)
-    n_counted = days["counted"].groupby([days["school_id"], days["calendar_code"]], sort=False).transform("sum")
-    days["provisional"] = days["counted"] & (days["day_number"] > n_counted - rules.provisional_days)
-    days["month"] = days["date"].dt.strftime("%Y-%m").astype("str")
-    return days[COLUMNS]
+    counted, number = (days["date"] <= last).to_numpy(bool), days["day_number"].to_numpy()
+    calendar = np.cumsum(number == 1) - 1
+    n_counted = np.bincount(calendar, weights=counted)[calendar] if len(days) else number
+    return days.assign(counted=counted, provisional=counted & (number > n_counted - rules.provisional_days))[COLUMNS]
 
 
 def usual_day(days: pd.DataFrame, rules: Rules) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import narwhals as nw
+import numpy as np
 import pandas as pd
 
 from evalkit.engine import DEFAULT, Source, collect_small, open_session
@@ -81,11 +82,13 @@ class AllKeys:
 
 @dataclass(frozen=True)
 class Taken:
-    """The rows of a year in memory: said (more than present, with their meaning), daily and periods (school_id x date:
-    n, n_plain of daily and of period rows), up to `last`. every: the keys of every row, which only schools without
-    enrolment, or with a row for every day, are asked for."""
+    """The rows of a year in memory: said (more than present, with their meaning; `who` is the place of its student and
+    school in the index who), daily and periods (school_id x date: n, n_plain of daily and of period rows), up to
+    `last`. every: the keys of every row, which only schools without enrolment, or with a row for every day, are asked
+    for."""
 
     said: pd.DataFrame
+    who: pd.MultiIndex
     daily: pd.DataFrame
     periods: pd.DataFrame
     last: pd.Timestamp
@@ -115,8 +118,9 @@ class Taken:
         return self.keys[["school_id", "date"]].drop_duplicates().sort_values(["school_id", "date"], ignore_index=True)
 
     def marks(self, pieces: pd.DataFrame) -> pd.DataFrame:
-        both = self.said.merge(pieces[["student_id", "school_id", "piece"]], on=["student_id", "school_id"])
-        return both[step.MARK]
+        who = self.who.get_indexer(pd.MultiIndex.from_frame(pieces[["student_id", "school_id"]]))
+        theirs = pd.DataFrame({"who": who, "piece": pieces["piece"].to_numpy()})
+        return self.said.merge(theirs[who >= 0], on="who")[step.MARK]
 
     def rows_per_piece(self, pieces: pd.DataFrame, days: pd.DataFrame) -> pd.Series:
         return self._placed(pieces, days).groupby("piece").size()
@@ -148,7 +152,15 @@ def take_rows(events: Source, periods: Source | None, codes: pd.DataFrame, rules
         said = collect_small(said, order=_KEYS)
         daily = step.share_plain(rows, codes, by=_BY_DAY)
         rolled = pd.DataFrame() if rows.meant is None else count_periods(rows.meant, by=_BY_DAY)
-    return Taken(said, daily, rolled, min(last, end), AllKeys(opened))
+    who, said["who"] = _numbered(said)
+    return Taken(said, who, daily, rolled, min(last, end), AllKeys(opened))
+
+
+def _numbered(said: pd.DataFrame) -> tuple[pd.MultiIndex, np.ndarray]:
+    """Each student and school once, and its place for every row: texts are compared once, not at every look."""
+    keys = pd.MultiIndex.from_frame(said[["student_id", "school_id"]])
+    place, who = pd.factorize(keys)
+    return pd.MultiIndex.from_tuples(list(who), names=keys.names) if not isinstance(who, pd.MultiIndex) else who, place
 
 
 def _until(frame: pd.DataFrame, last: pd.Timestamp) -> pd.DataFrame:
@@ -156,9 +168,10 @@ def _until(frame: pd.DataFrame, last: pd.Timestamp) -> pd.DataFrame:
 
 
 def _per_school(by_day: pd.DataFrame) -> pd.DataFrame:
-    if by_day.empty:
-        return pd.DataFrame({"school_id": pd.Series(dtype="str"), "n": [], "n_plain": []})
-    return by_day.groupby("school_id", as_index=False)[["n", "n_plain"]].sum()
+    place, schools = pd.factorize(by_day["school_id"] if len(by_day) else pd.Series(dtype="str"), sort=True)
+    sums = {name: np.bincount(place, weights=by_day[name] if len(by_day) else None, minlength=len(schools))
+            for name in ("n", "n_plain")}
+    return pd.DataFrame({"school_id": pd.Series(schools, dtype="str"), **sums}).astype(dict.fromkeys(sums, "int64"))
 
 
 def _same_roll_up(whole: pd.DataFrame, part: pd.DataFrame) -> bool:

@@ -206,11 +206,18 @@ def window_panel(study: Any, windows: pd.DataFrame, *, book: DayBook | None = No
                           "end": pd.to_datetime(windows["end"]).fillna(pd.Timestamp(2200, 1, 1)).to_numpy()})
     both = asked.merge(book.pieces[["student_id", "piece", "calendar", "row_first", "row_end"]], on="student_id")
     begin, stop = _rows_between(book, both["start"], both["end"], both)
-    sums = _slices(book, both["piece"].to_numpy("int64"), begin, stop).assign(window=both["window"].to_numpy())
-    whole = sums.groupby("window")[SUMS].sum().reindex(range(len(windows)), fill_value=0)
+    sums = _slices(book, both["piece"].to_numpy("int64"), begin, stop)
+    whole = pd.DataFrame({name: _added(sums[name], both["window"], len(windows)) for name in SUMS}, copy=False)
     whole = whole if book.has_rates else _unknown(whole)
     kept = windows.drop(columns=[name for name in (*SUMS, *SHOWN) if name in windows])
     return pd.concat([kept, finish(whole, book.day_units).set_index(windows.index)], axis=1)
+
+
+def _added(values: pd.Series, window: pd.Series, n: int) -> np.ndarray:
+    """The sum of the values of each of n windows, in whole units."""
+    total = np.zeros(n, dtype="int64")
+    np.add.at(total, window.to_numpy("int64"), values.to_numpy("int64"))
+    return total
 
 
 def month_panel(study: Any, *, book: DayBook | None = None) -> pd.DataFrame:

@@ -54,15 +54,15 @@ def fill(folder: Path, params: Any, sections: Sequence[Section], *, html: str, p
     """Write every file of a run but the notebook; the manifest last."""
     context = sections[0].context
     private = context.audience == TEAM
-    named = shown_tables(sections)
+    tables, book = sheets.as_files(shown_tables(sections), with_workbook=private)
     files.write_text(folder / "report.html", html, private=private)
     files.write_bytes(folder / "report.pdf", pdf, private=private)
-    for stem, data in named.items():
-        files.write_text(folder / "tables" / f"{stem}.csv", sheets.csv_text(data), private=private)
+    for stem, text in tables.items():
+        files.write_text(folder / "tables" / f"{stem}.csv", text, private=private)
     for stem, svg in shown_figures(sections).items():
         files.write_text(folder / "figures" / f"{stem}.svg", svg, private=private)
-    if context.audience == TEAM:
-        files.write_bytes(folder / "tables.xlsx", sheets.workbook(named), private=True)
+    if private:
+        files.write_bytes(folder / "tables.xlsx", book, private=True)
     for name, content in extra_files(sections).items():
         if isinstance(content, bytes):
             files.write_bytes(folder / name, content, private=private)

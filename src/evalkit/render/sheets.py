@@ -21,13 +21,18 @@ _MADE = datetime(2000, 1, 1)
 def shown_frame(data: Released | pd.DataFrame) -> pd.DataFrame:
     """The values as objects; a hidden cell is the word "hidden", a missing one None."""
     frame = data.frame if isinstance(data, Released) else data
-    shown = pd.DataFrame({str(name): [_value(v) for v in frame.iloc[:, i]] for i, name in enumerate(frame.columns)},
-                         dtype=object)
+    shown = pd.DataFrame({str(name): _values(frame.iloc[:, i]) for i, name in enumerate(frame.columns)}, dtype=object)
     if isinstance(data, Released):
         for name in data.hidden.columns:
             if str(name) in shown.columns:
                 shown.loc[data.hidden[name].to_numpy(dtype=bool), str(name)] = HIDDEN
     return shown
+
+
+def _values(column: pd.Series) -> list[Any]:
+    """A column as plain values; whole numbers and flags of numpy need no look at each."""
+    return column.tolist() if column.dtype.kind in "biu" and not hasattr(column.dtype, "na_value") else \
+        [_value(v) for v in column]
 
 
 def _value(value: Any) -> Any:
@@ -48,7 +53,11 @@ def guarded(text: str) -> str:
 
 def csv_text(data: Released | pd.DataFrame) -> str:
     """A table as csv: full precision, dates as YYYY-MM-DD, text guarded."""
-    frame, out = shown_frame(data), io.StringIO()
+    return _as_csv(shown_frame(data))
+
+
+def _as_csv(frame: pd.DataFrame) -> str:
+    out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([guarded(str(name)) for name in frame.columns])
     for row in frame.itertuples(index=False):
@@ -58,6 +67,16 @@ def csv_text(data: Released | pd.DataFrame) -> str:
 
 def workbook(named: Mapping[str, Released | pd.DataFrame]) -> bytes:
     """Every table as a sheet: strings stay strings, no formula, no link, a constant date inside."""
+    return _as_workbook({name: shown_frame(data) for name, data in named.items()})
+
+
+def as_files(named: Mapping[str, Released | pd.DataFrame], *, with_workbook: bool) -> tuple[dict[str, str], bytes]:
+    """Every table as csv (by name), and all of them as a workbook (nothing where none is asked for)."""
+    shown = {name: shown_frame(data) for name, data in named.items()}
+    return {name: _as_csv(frame) for name, frame in shown.items()}, _as_workbook(shown) if with_workbook else b""
+
+
+def _as_workbook(shown: Mapping[str, pd.DataFrame]) -> bytes:
     import xlsxwriter
 
     out = io.BytesIO()
@@ -65,9 +84,9 @@ def workbook(named: Mapping[str, Released | pd.DataFrame]) -> bytes:
     book = xlsxwriter.Workbook(out, options)
     book.set_properties({"created": _MADE, "author": "", "company": ""})
     head = book.add_format({"bold": True, "bottom": 1})
-    for name, title in zip(named, _sheet_names(list(named)), strict=True):
-        _fill_sheet(book.add_worksheet(title), shown_frame(named[name]), head)
-    if not named:
+    for name, title in zip(shown, _sheet_names(list(shown)), strict=True):
+        _fill_sheet(book.add_worksheet(title), shown[name], head)
+    if not shown:
         book.add_worksheet("empty")
     book.close()
     return out.getvalue()
