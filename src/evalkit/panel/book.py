@@ -142,7 +142,7 @@ def _lay_out(study: Any, reader: Reader, codes: pd.DataFrame, *, year: int, cut:
     schools = _table(study, "school")
     forms = _forms(reader.counts(), form)
     spans = _spans(study, reader, forms, year)
-    school_ids = sorted(set(spans["school_id"]) | set(schools.get("school_id", ())))
+    school_ids = sorted({*spans["school_id"].unique(), *schools.get("school_id", ())})
     calendar = _calendar(study, reader, forms, year)
     cut = _cut(study, school_ids, year) if cut is None else cut
     days = _remembered(study, ("days", year, *school_ids), [calendar, study.tables.get("school")],
@@ -299,7 +299,7 @@ def _on_days(marks: pd.DataFrame, pieces: pd.DataFrame, days: pd.DataFrame) -> p
 def _one_per_day(marks: pd.DataFrame, n_days: int) -> pd.DataFrame:
     """One mark per student-day, in order: of several rows the one with most absence, whatever order they came in."""
     stamp = marks["piece"].to_numpy("int64") * (n_days + 1) + marks["day_row"].to_numpy("int64")
-    order = np.argsort(stamp, kind="stable")
+    order = np.argsort(stamp)
     if not (np.diff(stamp[order]) == 0).any():
         return marks.iloc[order].reset_index(drop=True)
     keys = ["piece", "day_row", "absent_units", "out_units", "is_excused", "status", "code_row", "code_local",

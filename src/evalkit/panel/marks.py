@@ -195,10 +195,49 @@ def _only(condition: nw.Expr, column: str) -> nw.Expr:
     return nw.when(condition).then(nw.col(column)).otherwise(nw.lit(None, dtype=nw.String))
 
 
-def rows_per_piece(rows: Rows, spans: nw.LazyFrame, days: nw.LazyFrame) -> pd.DataFrame:
-    """How many placed rows each piece has: fewer than its school days means days without any record."""
-    placed = place(rows.keyed, spans, days).select("piece", here=nw.when("is_here").then(nw.lit(1)))
-    return collect_small(placed.group_by("piece").agg(n=nw.col("here").count()), order=["piece"])
+def rows_per_piece(rows: Rows, pieces: pd.DataFrame, days: pd.DataFrame) -> pd.Series:
+    """How many rows lie on a counted school day of each piece (by piece; none where there is none): fewer than its
+    school days means days without any record.
+
+    Nearly every date is a school day in all calendars, and nearly every student has one piece in a school: there a
+    count by student and school says it, and only the rest is laid on its calendar row by row (11.4M rows: 1.0 instead
+    of 1.8 CPU seconds).
+    """
+    counted = days.loc[days["counted"], ["calendar", "date"]]
+    everywhere = counted.groupby("date")["calendar"].nunique().eq(days["calendar"].nunique())
+    shared = nw.col("date").is_in([date.date() for date in everywhere.index[everywhere]])
+    found = _alone_in_school(rows.keyed.filter(shared), rows.session, pieces) if everywhere.any() else _nothing()
+    rest = pieces[~pieces["piece"].isin(found.index)]
+    parts = [found]
+    if not everywhere.all() and len(found):
+        parts.append(_placed(rows, rows.keyed.filter(~shared), pieces[pieces["piece"].isin(found.index)], days))
+    if len(rest):
+        parts.append(_placed(rows, rows.keyed, rest, days))
+    return pd.concat(parts).groupby(level=0).sum()
+
+
+def _alone_in_school(keyed: nw.LazyFrame, session: Session, pieces: pd.DataFrame) -> pd.Series:
+    """The rows of each piece that is its student's only one in the school, where all of them lie within its dates."""
+    by_school = keyed.group_by("student_id", "school_id").agg(
+        n=nw.len(), first=nw.col("date").min(), last=nw.col("date").max())
+    within = (nw.col("first") >= nw.col("first_date")) & (nw.col("last") <= nw.col("last_date"))
+    beside = on_pieces(by_school, lazy_pieces(session, pieces)).with_columns(whole=nw.col("is_here") & within)
+    found = collect_small(beside.select("piece", "n", "whole"), order=["piece"])
+    several = pieces["piece"].to_numpy()[pieces.duplicated(["student_id", "school_id"], keep=False).to_numpy()]
+    found = found[found["whole"].to_numpy(bool) & ~found["piece"].isin(several).to_numpy(bool)]
+    return found.set_index(found["piece"].astype("int64"))["n"].astype("int64")
+
+
+def _placed(rows: Rows, keyed: nw.LazyFrame, pieces: pd.DataFrame, days: pd.DataFrame) -> pd.Series:
+    """The rows of each piece, every one laid on its calendar."""
+    placed = place(keyed, lazy_pieces(rows.session, pieces), lazy_days(rows.session, days))
+    here = placed.select("piece", here=nw.when("is_here").then(nw.lit(1)))
+    counts = collect_small(here.group_by("piece").agg(n=nw.col("here").count()), order=["piece"])
+    return counts.set_index(counts["piece"].astype("int64"))["n"].astype("int64")
+
+
+def _nothing() -> pd.Series:
+    return pd.Series(dtype="int64", index=pd.Index([], dtype="int64", name="piece"), name="n")
 
 
 def days_seen(rows: Rows, spans: nw.LazyFrame, days: nw.LazyFrame) -> pd.DataFrame:

@@ -54,8 +54,7 @@ class InEngine:
 
     def rows_per_piece(self, pieces: pd.DataFrame, days: pd.DataFrame) -> pd.Series:
         """How many rows lie on counted days of each piece."""
-        found = step.rows_per_piece(self.rows, self._pieces(pieces), self._days(days))
-        return found.set_index("piece")["n"]
+        return step.rows_per_piece(self.rows, pieces, days)
 
     def days_seen(self, pieces: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
         """The distinct piece x day_row that have a row."""
