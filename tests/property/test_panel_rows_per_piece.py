@@ -17,9 +17,9 @@ def a_world(seed: int):
     """Three calendars (B lacks two days, C stops early), re-entries, rows on weekends, outside a stay, of another
     school, and twice."""
     draw = np.random.default_rng(seed)
-    closed = {"A": set(), "B": {DATES[3], DATES[17]}, "C": set(DATES[25:])} if seed % 3 else {}
+    closed = {"B": {DATES[3], DATES[17]}, "C": set(DATES[25:])} if seed % 3 else {}
     days = pd.DataFrame([(i, date) for i, school in enumerate("ABC") for date in DATES], columns=["calendar", "date"])
-    days["counted"] = [date not in closed.get("ABC"[i], ()) for i, date in zip(days["calendar"], days["date"], strict=True)]
+    days["counted"] = [row.date not in closed.get("ABC"[row.calendar], ()) for row in days.itertuples()]
     days["day_row"] = np.arange(len(days))
     pieces = []
     for n in range(25):
