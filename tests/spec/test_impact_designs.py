@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from impact_world import PLAN, district
+from impact_world import PLAN, district, study_with
 
 import evalkit as ek
 from evalkit.config import AnalysisPlan
@@ -370,3 +370,46 @@ def test_whole_schools_below_four_a_side_have_no_number():
     enough = rows.assign(school_id=[f"t{i % 4}" for i in range(30)] + [f"c{i % 4}" for i in range(30)])
     found = ek.estimate(enough, None, estimator="difference", outcome="y", name="comparison_schools")
     assert found.clustered_by == "school_id"
+
+
+def without_last_year(folder, *, dated: bool):
+    """The made district without the table prior_year; dated: records of last year (this year's again) are there."""
+    (folder / "prior_year.csv").unlink()
+    for name, columns in (("enrollment", ("entry_date", "exit_date")), ("calendar", ("date",)),
+                          ("attendance_event", ("date",))):
+        rows = pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False)
+        this = rows[rows[columns[0]] >= "2025-07-01"]
+        earlier = this.copy()
+        for column in columns:
+            earlier[column] = earlier[column].str.replace(r"^2025", "2024", regex=True).str.replace(
+                r"^2026", "2025", regex=True)
+        if "school_year" in earlier:
+            earlier["school_year"] = "2025"
+        pd.concat([earlier, this] if dated else [this]).to_csv(folder / f"{name}.csv", index=False)
+    return ek.open_study(folder)
+
+
+def test_last_year_counted_from_own_records_is_used_and_nothing_says_off(tmp_path):
+    study = without_last_year(study_with(tmp_path / "study", {"caliper": None}), dated=True)
+    assert "prior_year" in study.can and not study.lacks("prior_year")
+    analysis = run_analysis(study, study.config.analyses[0])
+    assert analysis.comparison.used["prior_absence_rate"].notna().any() and len(analysis.change)
+    assert "counted from the study's own records" in analysis.comparison.remarks[0]
+    assert "Last year’s attendance is not in the study" not in str(
+        impact_who.limits(study, analysis, Gate(study.config.privacy, "team")))
+
+
+def test_a_study_without_last_year_says_what_stands_for_it(tmp_path):
+    plan = {"caliper": None, "covariates": ["pre_absence_rate", "econ_disadvantaged"]}
+    study = without_last_year(study_with(tmp_path / "study", plan), dated=False)
+    assert "prior_year" not in study.can
+    analysis = run_analysis(study, study.config.analyses[0])
+    shown = set(analysis.comparison.balance["covariate"])
+    assert not any(name.startswith("prior_absence") for name in shown) and analysis.change.empty
+    assert "prior_absence_rate" not in analysis.to_dict()["baseline"]
+    said = str(impact_who.limits(study, analysis, Gate(study.config.privacy, "team")))
+    assert "this year’s days before the start stand for it" in said
+    named = dc.replace(study.config.analyses[0], covariates=("prior_absence_rate", "pre_absence_rate"))
+    with pytest.raises(ek.UserError, match="holds no attendance of the school year before") as refused:
+        planned_comparison(study, named)
+    assert "leave prior_absence_rate out" in refused.value.remedy
