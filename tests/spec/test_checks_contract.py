@@ -93,6 +93,20 @@ def test_attrition(lost: tuple[int, int], verdict: str) -> None:
     assert check("attrition", sets(), {"attrition": counts}).verdict == verdict
 
 
+def test_attrition_counts_everyone_who_left_and_names_the_standard_only_where_it_rules() -> None:
+    """The sample's counts: 4 lost and 3 gone with their set are 7 of 543, and without a lottery only a yardstick."""
+    counts = {"treated": {"n": 196, "lost": 1, "with_set": 1}, "comparison": {"n": 347, "lost": 3, "with_set": 2}}
+    one = check("attrition", sets(), {"attrition": counts})
+    assert one.value == pytest.approx(7 / 543) and one.details["differential"] == pytest.approx(5 / 347 - 2 / 196)
+    assert "7 of 543" in one.text and "4 had no usable outcome, and 3 left with their matched set" in one.text
+    assert "does not rate attrition without a lottery" in one.text
+    comparison, found = made(sets())
+    drawn = SimpleNamespace(students=comparison.students, details={}, plan={**comparison.plan,
+                                                                           "comparison": "randomized"})
+    said = run_checks(None, drawn, found, which=["attrition"], attrition=counts)[0].text
+    assert "attrition standard for lotteries" in said and "does not rate" not in said
+
+
 def test_placebo_outcome_finds_what_was_there_before() -> None:
     rows = sets()
     gap = rows.assign(older=rows["prior_absence_rate"] + 0.05 * rows["treated"])

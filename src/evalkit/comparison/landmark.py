@@ -199,7 +199,7 @@ def _build(world: World, risk: Risk, problem: Problem, result: Result, members: 
     columns, treated, weights = _balance_input(problem, kept)
     denominator = DENOMINATOR_OF["ATT"]
     details = {"sentence": _sentence(world), "fit": None, "id": "student_id", "denominator": denominator,
-               "design": world.plan.comparison, "attrition": attrition(members), "strata": tuple(world.strata),
+               "design": world.plan.comparison, "attrition": attrition(members, kept), "strata": tuple(world.strata),
                "by_week": risk.by_week, "n_rows_at_risk": len(risk.rows), "caliper_width": problem.width,
                "n_schools_both_arms": _schools_with_both(kept), "columns": columns,
                "score": shown, "treated": treated, "weights": weights,
