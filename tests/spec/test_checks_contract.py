@@ -267,6 +267,39 @@ def test_schools_as_the_unit_follow_their_own_interval_for_a_model_too() -> None
     assert one.verdict == "caution" and one.details["ci_high"] == pytest.approx(by_school.ci_high)
 
 
+def test_few_degrees_of_freedom_by_school_are_a_caution_though_the_reading_stays() -> None:
+    """Pustejovsky & Tipton 2018: under four Satterthwaite degrees of freedom the test is not to be relied on.
+
+    400 students in pairs inside schools of one size: schools - 1 degrees of freedom.
+    """
+    rng = np.random.default_rng(5)
+    for n_schools, thin in ((4, True), (12, False)):
+        rows = pd.DataFrame({"student_id": np.arange(400), "school_id": np.arange(400) // 2 % n_schools, "weight": 1.0,
+                             "subclass": np.arange(400) // 2, "treated": np.arange(400) % 2})
+        rows = rows.assign(absence_rate=0.1 - 0.05 * rows["treated"] + 0.01 * rng.standard_normal(400))
+        comparison = SimpleNamespace(students=rows, plan={"covariates": (), "exact": ()}, details={})
+        plain = {"estimator": "difference", "clustered_by": "subclass"}
+        one = run_checks(None, comparison, estimate(None, comparison, **plain), which=["school_clusters"])[0]
+        # 200 pairs do not divide evenly into twelve schools
+        assert one.details["df"] == pytest.approx(n_schools - 1, rel=0.01)
+        assert one.verdict == "caution" if thin else "Under 4" not in one.text
+        assert ("cannot be relied on" in one.text) == thin
+        by_school = estimate(None, comparison, **plain | {"clustered_by": "school_id"})
+        assert by_school.is_thin == thin == any("cannot be relied on" in caveat for caveat in by_school.caveats)
+
+
+def test_few_degrees_of_freedom_alone_turn_a_pass_into_a_caution() -> None:
+    """Nothing seen by sets nor by four schools: the reading is the same, yet the interval by school is thin."""
+    rng = np.random.default_rng(8)
+    rows = pd.DataFrame({"student_id": np.arange(400), "school_id": np.arange(400) // 2 % 4, "weight": 1.0,
+                         "subclass": np.arange(400) // 2, "treated": np.arange(400) % 2,
+                         "absence_rate": 0.1 + 0.01 * rng.standard_normal(400)})
+    comparison = SimpleNamespace(students=rows, plan={"covariates": (), "exact": ()}, details={})
+    found = estimate(None, comparison, estimator="difference", clustered_by="subclass")
+    one = run_checks(None, comparison, found, which=["school_clusters"])[0]
+    assert "The reading stays the same" in one.text and one.verdict == "caution"
+
+
 def test_a_p_is_never_nought() -> None:
     from evalkit.checks.context import p_words
     assert [p_words(p) for p in (0.0001, 0.01, 0.34)] == ["p < 0.01", "p = 0.01", "p = 0.34"]

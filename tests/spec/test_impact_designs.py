@@ -413,3 +413,19 @@ def test_a_study_without_last_year_says_what_stands_for_it(tmp_path):
     with pytest.raises(ek.UserError, match="holds no attendance of the school year before") as refused:
         planned_comparison(study, named)
     assert "leave prior_absence_rate out" in refused.value.remedy
+
+
+@pytest.fixture(scope="module")
+def plain_analysis(study):
+    return run_analysis(study, plan_of())
+
+
+def test_a_result_that_few_clusters_carry_says_so_beside_the_number(study, plain_analysis):
+    thin = dc.replace(plain_analysis, planned=dc.replace(plain_analysis.planned, df=2.5))
+    for audience, told in (("team", "“As planned” (2.5 degrees of freedom)"), ("partner", "carry the interval and p")):
+        gate = Gate(study.config.privacy, audience)
+        note = str(impact_appendix.estimates_table(thin, gate).note)
+        assert told in note and "Not to be relied on" in note
+        assert "cannot be relied on" not in str(impact_answer.banners(plain_analysis, gate)).replace("neither it", "")
+        assert "neither it nor its p can be relied on" in str(impact_answer.banners(thin, gate))
+        assert "As planned" not in str(impact_appendix.estimates_table(plain_analysis, gate).note)

@@ -67,7 +67,7 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
         gate.fixed("Mentored minus similar students"),
         released,
         columns,
-        note=gate.fixed(note + _several(analysis)),
+        note=gate.fixed(note + _several(analysis) + _thin(rows, gate)),
         key=f"estimates_{analysis.plan.id}",
     )
 
@@ -78,6 +78,14 @@ def _several(analysis: Analysis) -> str:
         return ""
     return (f" The planned p is {tables.cell(analysis.q_value, 'p_value')} once corrected for the number of planned "
             "analyses of attendance (Benjamini-Hochberg).")
+
+
+def _thin(rows: Sequence[tuple[str, Any]], gate: Gate) -> str:
+    """Lines whose interval so few clusters carry that it cannot be relied on; how few is for the team."""
+    thin = [(f"“{name}” ({found.df:.1f} degrees of freedom)" if gate.is_team else f"“{name}”")
+            for name, found in rows if found.is_thin]
+    return "" if not thin else (f" Not to be relied on, for too few clusters carry the interval and p (under four "
+                                f"degrees of freedom): {'; '.join(thin)}.")
 
 
 def _estimate_row(analysis: Analysis, name: str, found) -> dict[str, Any]:

@@ -19,6 +19,9 @@ COVARIATES = {
     "is_chronic": "Missing 10% or more",
 }
 
+THIN = ("So few clusters carry the interval (fewer than four degrees of freedom) that neither it nor its p can be "
+        "relied on.")
+
 TITLES = {
     "pre_trend": "Moving alike before the start",
     "placebo_date": "A gap before anyone had a mentor",
