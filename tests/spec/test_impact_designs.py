@@ -429,3 +429,14 @@ def test_a_result_that_few_clusters_carry_says_so_beside_the_number(study, plain
         assert "be relied on" not in str(impact_answer.banners(plain_analysis, gate))
         assert "neither it nor its p can be relied on" in str(impact_answer.banners(thin, gate))
         assert "As planned" not in str(impact_appendix.estimates_table(plain_analysis, gate).note)
+
+
+def test_effect_sizes_stand_with_their_interval_for_every_audience(study, plain_analysis):
+    sizes = plain_analysis.effect_sizes
+    for audience in ("team", "partner"):
+        number = impact_answer.big_number(plain_analysis, Gate(study.config.privacy, audience))
+        shown = {str(label): str(value) for label, value in number.also}
+        g = next(text for label, text in shown.items() if "Hedges" in label)
+        wanted = [f"{-sizes[f'hedges_g_ci_{end}']:.2f}".replace("-", "−") for end in ("high", "low")]
+        assert g.endswith(f"({wanted[0]} to {wanted[1]})")
+        assert " to " in shown["Improvement index"]

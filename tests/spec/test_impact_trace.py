@@ -121,7 +121,8 @@ def prose(results: dict[str, Any]) -> list[float]:
     ends = [first[key] for key in ("value", "ci_low", "ci_high")]
     account = results["row_account"]["files"]
     told = [-180 * x for x in ends] + [-100 * x for x in ends] + [first["n_treated"], first["n_comparison"]]
-    told += [-main["effect_sizes"][key] for key in ("hedges_g", "improvement_index")]
+    told += [-main["effect_sizes"][key + end] for key in ("hedges_g", "improvement_index")
+             for end in ("", "_ci_low", "_ci_high")]
     told += [x for row in results["mentors"] for x in (100 * row["share"], row["n"], row["of"])]
     told += [main["plan"][key] for key in ("ratio", "caliper", "seed")] + [main["enrolled_days_treated"]]
     told += [sum(f["rows_read"] for f in account), sum(f["quarantined"] for f in account), len(account)]
@@ -155,11 +156,14 @@ def test_every_number_on_the_pages_traces_to_results_json(run):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("printed", "changed"), [
-    ("interval: {low}", "interval: 8.4"), ("+{value}</td>", "+7.7</td>"), ("{n} students", "1{n} students")])
+    ("interval: {low}", "interval: 8.4"), ("{g_low} to {g_high})", "{g_low} to 0.99)"), ("+{value}</td>", "+7.7</td>"),
+    ("{n} students", "1{n} students")])
 def test_a_number_changed_by_hand_is_found(run, printed, changed):
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     first = results["analyses"][0]["estimates"][0]
-    fill = {"low": f"{-180 * first['ci_high']:.1f}", "value": f"{-180 * first['value']:.1f}", "n": first["n_treated"]}
+    sizes = results["analyses"][0]["effect_sizes"]
+    fill = {"g_low": f"{-sizes['hedges_g_ci_high']:.2f}", "g_high": f"{-sizes['hedges_g_ci_low']:.2f}",
+            "low": f"{-180 * first['ci_high']:.1f}", "value": f"{-180 * first['value']:.1f}", "n": first["n_treated"]}
     text = (run / "report.html").read_text(encoding="utf-8")
     assert printed.format(**fill) in text
     page = lxml.html.fromstring(text.replace(printed.format(**fill), changed.format(**fill), 1))

@@ -177,12 +177,18 @@ def _other_number(main: Analysis, gate: Gate) -> BigNumber | Callout:
 
 
 def _sizes(main: Analysis, gate: Gate, *, sign: int) -> tuple[tuple[str, str], ...]:
-    """Effect sizes as (label, value): for absences turned so that more is better."""
+    """Effect sizes as (label, value with its interval): for absences turned so that more is better."""
     sizes, about = main.effect_sizes, arms(main)
     labels = (("hedges_g", "Effect size (Hedges’ g)", 2, ""), ("cox_index", "Effect size (Cox index)", 2, ""),
               ("improvement_index", "Improvement index", 0, " points"))
-    return tuple((gate.fixed(label), gate.text("{v}" + unit, v=(_signed(sign * float(sizes[key]), digits), about)))
-                 for key, label, digits, unit in labels if sizes.get(key) is not None)
+    found = []
+    for key, label, digits, unit in (row for row in labels if sizes.get(row[0]) is not None):
+        ends = sorted(sign * float(end) for end in (sizes.get(f"{key}_ci_{side}") for side in ("low", "high"))
+                      if end is not None)
+        band: dict[str, Any] = {name: (number(end, digits), about) for name, end in zip("ab", ends, strict=False)}
+        text = "{v}" + unit + (" ({a} to {b})" if len(band) == 2 else "")
+        found.append((gate.fixed(label), gate.text(text, v=(_signed(sign * float(sizes[key]), digits), about), **band)))
+    return tuple(found)
 
 
 def _signed(value: float, digits: int = 1) -> str:
