@@ -80,6 +80,15 @@ def test_balance_by_the_wwc_thresholds(smd: float, verdict: str) -> None:
     assert check("balance", sets(), smd=smd).verdict == verdict
 
 
+@pytest.mark.parametrize(("design", "says"), [("waitlist", "came onto the list"), ("randomized", "list of the draw"),
+                                              ("prior_cohort", "both years"), ("within_school", "caliper")])
+def test_groups_too_far_apart_are_mended_as_their_design_can(design: str, says: str) -> None:
+    comparison, found = made(sets(), smd=0.4)
+    comparison.plan = {**comparison.plan, "comparison": design}
+    one = run_checks(None, comparison, found, which=["balance"])[0]
+    assert one.verdict == "fail" and says in one.text
+
+
 def test_balance_without_adjustment_is_a_caution() -> None:
     comparison, _ = made(sets(), smd=0.1)
     plain = estimate(None, comparison, estimator="difference")

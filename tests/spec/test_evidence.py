@@ -161,3 +161,19 @@ def test_g_and_the_improvement_index_have_the_interval_of_the_estimate() -> None
     assert sizes["hedges_g_ci_high"] / found.ci_high == pytest.approx(share, rel=1e-12)
     nothing = evidence.effect_sizes(replace(found, ci_low=None, ci_high=None))
     assert nothing["hedges_g_ci_low"] is None and nothing["improvement_index_ci_high"] is None
+
+
+@pytest.mark.parametrize(("design", "changes", "says", "never"), [
+    ("waitlist", {"baseline_g": {"prior_absence_rate": 0.4}}, "came onto the list at the same time", "caliper"),
+    ("waitlist", {"is_significant": False}, "a longer wait shows more", "Nothing mends"),
+    ("waitlist", {"n_students": 90}, "a longer list", "Nothing mends"),
+    ("prior_cohort", {"different_years": True}, 'comparison = "within_school"', "Use a comparison from the same"),
+    ("prior_cohort", {"baseline_g": {"prior_absence_rate": 0.4}}, "same days of both years", "caliper"),
+    ("randomized", {"is_randomized": True, "attrition": "high", "baseline_g": {"prior_absence_rate": 0.3},
+                    "n_students": 40}, "list of the draw", "Use a caliper"),
+    ("randomized", {"is_significant": False, "is_randomized": True, "attrition": "low"}, "Draw again", "Nothing mends"),
+    ("within_school", {"baseline_g": {"prior_absence_rate": 0.4}}, "Use a caliper", "the list"),
+])
+def test_the_remedy_of_a_failed_condition_fits_the_design(design: str, changes: dict, says: str, never: str) -> None:
+    reasons = " ".join(evidence.read_evidence(facts(design=design, **changes)).reasons)
+    assert says in reasons and never not in reasons, reasons

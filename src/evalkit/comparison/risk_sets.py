@@ -11,6 +11,7 @@ import pandas as pd
 
 from evalkit import measures
 from evalkit.comparison.covariates import require_columns
+from evalkit.comparison.remedies import NOBODY
 from evalkit.comparison.starts import (
     NEVER,
     Calendars,
@@ -271,8 +272,8 @@ def _allowed(world: World, treated: pd.DataFrame) -> pd.DataFrame:
         pool = pool[pool["prior_chronic"].fillna(False).astype(bool)]
     if pool.empty:
         raise UserError("There is nobody to compare with under this plan.",
-                        remedy="Students without a mentor must be in the data: of the same schools (within_school), or "
-                               "of schools with programme_school = false (comparison_schools).")
+                        remedy=NOBODY.get(plan.comparison, "Students of the same schools without a mentor must be in "
+                                          "the data."))
     return pool
 
 

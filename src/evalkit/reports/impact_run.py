@@ -251,6 +251,7 @@ def study_facts(
         n_comparison_schools=len(schools[0]),
         n_treated=planned.n_treated,
         n_comparison=planned.n_comparison,
+        design=plan.comparison,
     )
 
 
