@@ -276,6 +276,9 @@ def store_checks(raw: list[Path]) -> int:
         for name, value in _objections(part).items():
             stored.loc[place[cell], name] = value
     stored.to_csv(SUMMARY, index=False, float_format="%.6g", lineterminator="\n")
+    about = json.loads(ABOUT.read_text(encoding="utf-8"))
+    about["verdicts"] = f"run --only-checked --draws {int(rows['seed'].max())} --raw checks.csv"
+    ABOUT.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     return int(rows.groupby(["world", "analysis"]).ngroups)
 
 
