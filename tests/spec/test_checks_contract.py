@@ -108,12 +108,12 @@ def test_attrition_counts_everyone_who_left_and_names_the_standard_only_where_it
     one = check("attrition", sets(), {"attrition": counts})
     assert one.value == pytest.approx(7 / 543) and one.details["differential"] == pytest.approx(5 / 347 - 2 / 196)
     assert "7 of 543" in one.text and "4 had no usable outcome, and 3 left with their matched set" in one.text
-    assert "does not rate attrition without a lottery" in one.text
+    assert "rates attrition of lotteries only" in one.text
     comparison, found = made(sets())
     drawn = SimpleNamespace(students=comparison.students, details={}, plan={**comparison.plan,
                                                                            "comparison": "randomized"})
     said = run_checks(None, drawn, found, which=["attrition"], attrition=counts)[0].text
-    assert "attrition standard for lotteries" in said and "does not rate" not in said
+    assert "attrition standard for lotteries" in said and "lotteries only" not in said
 
 
 def test_placebo_outcome_finds_what_was_there_before() -> None:

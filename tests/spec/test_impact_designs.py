@@ -422,13 +422,13 @@ def plain_analysis(study):
 
 def test_a_result_that_few_clusters_carry_says_so_beside_the_number(study, plain_analysis):
     thin = dc.replace(plain_analysis, planned=dc.replace(plain_analysis.planned, df=2.5))
-    for audience, told in (("team", "“As planned” (2.5 degrees of freedom)"), ("partner", "carry the interval and p")):
+    for audience, told in (("team", "“As planned” (2.5 degrees of freedom)"), ("partner", "freedom): “As planned”.")):
         gate = Gate(study.config.privacy, audience)
         note = str(impact_appendix.estimates_table(thin, gate).note)
-        assert told in note and "Not to be relied on" in note
+        assert told in note and "Too few clusters to rely on" in note
         assert "be relied on" not in str(impact_answer.banners(plain_analysis, gate))
         assert "neither it nor its p can be relied on" in str(impact_answer.banners(thin, gate))
-        assert "As planned" not in str(impact_appendix.estimates_table(plain_analysis, gate).note)
+        assert "Too few clusters" not in str(impact_appendix.estimates_table(plain_analysis, gate).note)
 
 
 def test_effect_sizes_stand_with_their_interval_for_every_audience(study, plain_analysis):

@@ -89,17 +89,17 @@ def _left(arm: Mapping[str, Any]) -> int:
 def _counted(counts: Mapping[str, Any], drawn: bool) -> str:
     n, gone = sum(counts[arm]["n"] for arm in ARMS), sum(_left(counts[arm]) for arm in ARMS)
     lost, sets = (sum(int(counts[arm].get(key, 0)) for arm in ARMS) for key in ("lost", "with_set"))
-    by_arm = " and ".join(f"{_left(counts[arm])} of {counts[arm]['n']} {word}"
-                          for arm, word in zip(ARMS, ("treated students", "in the comparison"), strict=True))
-    why = f" {lost} had no usable outcome, and {sets} left with their matched set." if sets else ""
-    return (f"{gone} of {n} students who were {'drawn' if drawn else 'chosen'} ({gone / n:.1%}) are not in the result: "
-            f"{by_arm}.{why}")
+    by_arm = ", ".join(f"{_left(counts[arm])} of {counts[arm]['n']} {word}"
+                       for arm, word in zip(ARMS, ("treated students", "comparison students"), strict=True))
+    why = f"; {lost} had no usable outcome, and {sets} left with their matched set" if sets else ""
+    return (f"{gone} of {n} students {'drawn' if drawn else 'chosen'} ({gone / n:.1%}) are not in the result: "
+            f"{by_arm}{why}.")
 
 
 def _rated(overall: float, gap: float, cautious: str, optimistic: str, drawn: bool) -> str:
-    line = (f"at {gap * 100:.1f} points between the groups this is {cautious} by the cautious column and {optimistic} "
-            "by the optimistic one.")
+    line = (f"{gap * 100:.1f} points between the groups: {cautious} by the cautious column, {optimistic} by the "
+            "optimistic.")
     if drawn:
         return f"By the WWC's attrition standard for lotteries, {line}"
-    return ("The WWC does not rate attrition without a lottery: it asks how alike the students in the result were at "
-            f"the start (see the balance check). By its line for lotteries, as a yardstick, {line}")
+    return ("The WWC rates attrition of lotteries only; without one it asks how alike the students in the result were "
+            f"at the start. Its boundary as a yardstick, {line}")

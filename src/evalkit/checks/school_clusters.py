@@ -88,8 +88,8 @@ def _counted(context: Context) -> CheckResult:
 
 def _thin(estimate: Known) -> str:
     """Below four degrees of freedom the approximation behind a CR2 p-value and interval breaks down."""
-    return "" if estimate.df >= LEAST_DF else (f" Under {LEAST_DF:g} degrees of freedom the interval by school and its "
-                                              "p-value cannot be relied on; more schools would mend it.")
+    return "" if estimate.df >= LEAST_DF else (f" Under {LEAST_DF:g} degrees of freedom that interval and its p "
+                                              "cannot be relied on: it takes more schools.")
 
 
 def _least(wild: Mapping[str, Any], unsure: bool) -> str:

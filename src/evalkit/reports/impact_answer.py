@@ -259,13 +259,13 @@ def benchmarks(main: Analysis, gate: Gate) -> Figure | Table:
     )
     alt = " ".join(f"{row.label}: {number(row.value, 1)} days." for row in shown.itertuples())
     note = (
-        "Diamond: by lottery. Square: not by lottery. Other studies are single points here because their intervals "
-        "were not at hand. They served other students in other years."
+        "Diamond: by lottery. Square: not. The others’ intervals were not at hand; they served other students in "
+        "other years."
     )
     title = "This program beside what other studies found"
     return Figure(
         gate.fixed(title),
-        gate.fixed("More days in school per 180-day year: this program with its 95% interval, and published studies"),
+        gate.fixed("More days in school per 180-day year, and this program’s 95% interval"),
         figures.benchmark_forest(shown),
         gate.fixed(alt),
         table,
