@@ -127,6 +127,7 @@ def prose(results: dict[str, Any]) -> list[float]:
     told += [main["plan"][key] for key in ("ratio", "caliper", "seed")] + [main["enrolled_days_treated"]]
     told += [sum(f["rows_read"] for f in account), sum(f["quarantined"] for f in account), len(account)]
     told += [x for remark in main["remarks"] for x in in_text(remark)]
+    told += [row["df"] for row in main["estimates"] if row["df"] is not None and row["df"] < 4]
     return [*told, sum(c["verdict"] == "fail" for c in main["checks"]), len(main["schools"])]
 
 
@@ -215,3 +216,12 @@ def test_every_table_is_there_for_a_paper(run):
     names = {path.stem for path in (run / "tables").glob("*.tex")}
     assert {"estimates_main", "balance_main", "checks_main", "dose_main", "strategies", "session_days"} <= names
     assert {path.stem for path in (run / "tables").glob("*.csv")} >= {"cost", "groups", "flow", "benchmarks"}
+
+
+@pytest.mark.slow
+def test_page_1_of_the_paper_holds_the_answer_and_what_mentors_did(run):
+    from pypdf import PdfReader
+
+    pages = [page.extract_text() for page in PdfReader(run / "report.pdf").pages]
+    assert "What mentors did" in pages[0] and "2,488 of 5,140" in pages[0]
+    assert pages[1].lstrip().startswith("Who took part") and len(pages) == 5
