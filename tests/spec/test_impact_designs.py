@@ -421,7 +421,11 @@ def plain_analysis(study):
 
 
 def test_a_result_that_few_clusters_carry_says_so_beside_the_number(study, plain_analysis):
-    thin = dc.replace(plain_analysis, planned=dc.replace(plain_analysis.planned, df=2.5))
+    clear = dc.replace(plain_analysis.planned, p_value=0.01)
+    thin = dc.replace(plain_analysis, planned=dc.replace(clear, df=2.5))
+    for planned, counts in ((clear, True), (thin.planned, False)):  # nor does ESSA's "statistically significant" count
+        assert study_facts(study, thin.comparison, planned, thin.checks, thin.plan).is_significant == counts
+    assert not corrected((thin, thin))[0].facts.is_significant
     for audience, told in (("team", "“As planned” (2.5 degrees of freedom)"), ("partner", "freedom): “As planned”.")):
         gate = Gate(study.config.privacy, audience)
         note = str(impact_appendix.estimates_table(thin, gate).note)
