@@ -15,7 +15,7 @@ from evalkit.config import AnalysisPlan
 from evalkit.render.blocks import Row
 from evalkit.reports import impact_answer, impact_appendix, impact_groups, impact_method, impact_who
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_plan import planned_comparison, planned_estimate
+from evalkit.reports.impact_plan import planned_comparison, planned_estimate, with_missing
 from evalkit.reports.impact_run import corrected, run_analysis, study_facts
 from evalkit.wording import count_words
 
@@ -444,3 +444,12 @@ def test_effect_sizes_stand_with_their_interval_for_every_audience(study, plain_
         wanted = [f"{-sizes[f'hedges_g_ci_{end}']:.2f}".replace("-", "−") for end in ("high", "low")]
         assert g.endswith(f"({wanted[0]} to {wanted[1]})")
         assert " to " in shown["Improvement index"]
+
+
+def test_a_student_without_a_measured_outcome_takes_its_set_out_of_the_count_too():
+    """Set 1 loses its mentored student, set 2 one of two partners, set 3 nobody: one and one lost, one with its set."""
+    used = pd.DataFrame({"student_id": list("abcdefg"), "treated": [1, 0, 1, 0, 0, 1, 0], "weight": 1.0,
+                         "subclass": [1, 1, 2, 2, 2, 3, 3], "gpa": [np.nan, 3.0, 2.0, np.nan, 3.0, 2.5, 3.5]})
+    before = {"treated": {"n": 5, "lost": 1, "with_set": 1}, "comparison": {"n": 6, "lost": 0, "with_set": 2}}
+    assert with_missing(before, used, "gpa") == {"treated": {"n": 5, "lost": 2, "with_set": 1},
+                                                 "comparison": {"n": 6, "lost": 1, "with_set": 3}}

@@ -137,11 +137,11 @@ def with_outcome(study: Any, comparison: Comparison, outcome: str) -> Comparison
     if len(earlier):
         students = students.merge(earlier, on=KEYS, how="left", validate="many_to_one")
     used = students[students["weight"] != 0]
-    counts = _with_missing(comparison.details["attrition"], used, outcome)
+    counts = with_missing(comparison.details["attrition"], used, outcome)
     return replace(comparison, students=students, details={**comparison.details, "attrition": counts})
 
 
-def _with_missing(counts: Mapping[str, Any], used: pd.DataFrame, outcome: str) -> dict[str, Any]:
+def with_missing(counts: Mapping[str, Any], used: pd.DataFrame, outcome: str) -> dict[str, Any]:
     """The count of who left, with those added whose outcome nobody measured and those who left with their set."""
     absent = used[outcome].isna()
     kept = drop_with_sets(used, absent.to_numpy())
