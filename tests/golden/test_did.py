@@ -196,3 +196,33 @@ def test_panel_poisson(name: str, by: str | None) -> None:
     found = run(monthly(), "panel_poisson", outcome="days_absent", exposure="days_enrolled", clustered_by=by)
     close([found.value, found.standard_error], [golden["b"], golden["se"]], ITERATED)
     assert found.details["n_rows"] == golden["n"]
+
+
+def small_cohort() -> pd.DataFrame:
+    """Eight months, starts in month 4, 5 and 6; three students start in month 5, with an effect nobody could miss."""
+    rng = np.random.default_rng(7)
+    first = np.repeat([0, 4, 5, 6], [60, 50, 3, 50])
+    n = len(first)
+    rows = pd.DataFrame({"student_id": np.repeat(np.arange(1, n + 1), 8), "month": np.tile(np.arange(1, 9), n),
+                         "first_treated": np.repeat(first, 8)})
+    on = (rows["first_treated"] > 0) & (rows["month"] >= rows["first_treated"])
+    shift = np.where(rows["first_treated"] == 5, -0.5, -0.03) * on
+    return rows.assign(absence_rate=0.3 + shift + 0.02 * rng.standard_normal(len(rows)))
+
+
+@pytest.mark.parametrize(("control", "theirs"), [("notyet", "notyettreated"), ("never", "nevertreated")])
+def test_a_cohort_too_small_for_a_number_is_a_comparison_only_until_its_own_start(control: str, theirs: str) -> None:
+    """R's did 2.3.0 on the same rows (small_cohort.R): every cell of the other cohorts is the same."""
+    wanted = pd.read_json(Path(__file__).with_name("small_cohort.json"))
+    wanted = wanted[(wanted["control"] == theirs) & (wanted["group"] != 5)]
+    rows = small_cohort()
+    found = estimate(rows, estimator="callaway_santanna", control_group=control)
+    table = pd.DataFrame(found.details["group_time"])
+    assert table.loc[table["group"] == 5, "att"].isna().all() and found.n_treated == 100
+    table = table[table["group"] != 5]
+    assert table["time"].tolist() == wanted["t"].tolist()
+    close(table["att"], wanted["att"], CLOSED)
+    close(table["standard_error"], wanted["se"], CLOSED)
+    gone = estimate(rows[rows["first_treated"] != 5], estimator="callaway_santanna", control_group=control)
+    after = (table["time"] >= 5).to_numpy()  # from its own start on it changes nothing
+    close(table["att"][after], pd.DataFrame(gone.details["group_time"])["att"][after], CLOSED)

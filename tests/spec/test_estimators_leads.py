@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from evalkit.checks import run_checks
+from evalkit.checks.power import multiplier
 from evalkit.estimators import estimate
+from evalkit.estimators.leads import smallest_seen
 
 
 def months(n: int = 400, *, effect: float = -0.03, grows: float = 0.0, drift: float = 0.0,
@@ -99,3 +101,112 @@ def test_whole_schools_taken_as_independent_students_fail() -> None:
     by_school = estimate(None, rows, estimator="difference", clustered_by="school_id")
     verdict = [run_checks(rows, None, found, which=["school_clusters"])[0].verdict for found in (by_student, by_school)]
     assert verdict == ["fail", "pass"]
+
+
+def test_what_a_test_sees_in_four_studies_of_five_is_its_closed_form() -> None:
+    """One parameter: z(0.975) + z(0.8) standard errors; with few degrees of freedom the noncentral t of `power`."""
+    from evalkit.checks.power import Design
+
+    # the far tail that the closed form leaves out is below 1e-6
+    assert smallest_seen(1 / 0.5**2, 1, None) == pytest.approx(0.5 * (1.959964 + 0.841621), rel=1e-4)
+    # the root is found to 1e-12
+    assert Design(0.5, 9).power(smallest_seen(1 / 0.5**2, 1, 9.0)) == pytest.approx(0.8, abs=1e-6)
+    assert smallest_seen(0.0, 1, 9.0) is None
+
+
+@pytest.mark.parametrize(("name", "options"), [("twfe", {}), ("callaway_santanna", {"base_period": "varying"}),
+                                               ("callaway_santanna", {"base_period": "universal"})])
+def test_a_dip_of_the_size_named_is_seen_in_four_studies_of_five(name: str, options: dict[str, str]) -> None:
+    """100 draws with a dip of the treated, in their last month before the start, of the size the estimate names."""
+    size = np.median([estimate(months(150, seed=seed), estimator=name, **options).details["pre_test"]["detectable"]
+                      for seed in range(5)])
+    seen = []
+    for seed in range(100):
+        rows = months(150, seed=1000 + seed)
+        last = rows["first_treated"] - rows["month"] == 1
+        found = estimate(rows.assign(absence_rate=rows["absence_rate"] + size * last), estimator=name, **options)
+        seen.append(found.details["pre_test"]["p_value"] < 0.05)
+    # 0.8 with two Monte Carlo errors of 100 draws, and what estimating the variance adds
+    assert 0.70 <= np.mean(seen) <= 0.92
+
+
+def counts(n: int, seed: int = 4) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    rows = months(n, seed=seed).assign(enrolled_days=18.0)
+    return rows.assign(absent_days=rng.binomial(18, rows["absence_rate"].clip(0.01, 0.9)).astype(float))
+
+
+@pytest.mark.parametrize("name", ["panel_poisson", "twfe", "callaway_santanna"])
+def test_a_panel_too_small_to_see_a_dip_as_large_as_the_effect_is_not_cleared(name: str) -> None:
+    outcome = "absent_days" if name == "panel_poisson" else "absence_rate"
+    for n, verdict in ((100, "caution"), (4000, "pass")):
+        rows = counts(n)
+        if name != "panel_poisson":
+            rows["absence_rate"] = rows["absent_days"] / 18
+        found = estimate(rows, estimator=name, outcome=outcome)
+        one = run_checks(rows, None, found, which=["pre_trend"])[0]
+        assert one.verdict == verdict, one.text
+        assert ("cannot clear it" in one.text) == (verdict == "caution")
+
+
+def test_the_effect_on_counts_is_set_beside_the_rate_its_leads_are_tested_on() -> None:
+    found = estimate(counts(4000), estimator="panel_poisson", outcome="absent_days")
+    # planted: -0.03 as a share of days; 4,000 students know it to 0.002
+    assert found.details["pre_test"]["effect"] == pytest.approx(-0.03, abs=0.004)
+
+
+def two_by_twos(rows: pd.DataFrame) -> tuple[float, float]:
+    """Every 2x2 comparison of a balanced panel with its variance weight (Goodman-Bacon 2021, theorem 1): their sum,
+    and the share of the weight in which already treated units stand in for untreated ones."""
+    table = rows.pivot(index="student_id", columns="month", values="absence_rate")
+    first = rows.drop_duplicates("student_id").set_index("student_id")["first_treated"]
+    starts, n_months = [*sorted(first[first > 0].unique()), 0], table.shape[1]
+
+    def change(members: int, after: list[int], before: list[int]) -> float:
+        mine = table[(first == members).to_numpy()]
+        return float(mine[after].to_numpy().mean() - mine[before].to_numpy().mean())
+
+    months_of, parts = list(table.columns), []
+    for one in starts[:-1]:
+        for other in starts:
+            if one == other:
+                continue
+            if other == 0 or other > one:  # `other` is not treated in these months
+                window = [m for m in months_of if other == 0 or m < other]
+            else:  # `other` was treated before: only months in which it is
+                window = [m for m in months_of if m >= other]
+            after, before = [m for m in window if m >= one], [m for m in window if m < one]
+            share = len(after) / len(window)
+            size = (first == one).mean(), (first == other).mean()
+            weight = size[0] * size[1] * (len(window) / n_months) ** 2 * share * (1 - share)
+            parts.append((weight, change(one, after, before) - change(other, after, before), 0 < other < one))
+    total = sum(weight for weight, _, _ in parts)
+    return (sum(weight * effect for weight, effect, _ in parts) / total,
+            sum(weight for weight, _, already in parts if already) / total)
+
+
+def test_the_share_on_already_treated_is_that_of_all_two_by_two_comparisons() -> None:
+    rows = months(200, effect=-0.02, grows=-0.01)
+    found = estimate(rows, estimator="twfe")
+    value, share = two_by_twos(rows)
+    assert value == pytest.approx(found.value, abs=1e-12)  # the theorem: an identity of the same sums
+    assert found.details["staggered_test"]["already_treated"] == pytest.approx(share, rel=1e-9)
+
+
+def test_staggered_two_way_effects_are_never_cleared_where_early_starters_stand_in_for_untreated() -> None:
+    one = run_checks(months(), None, estimate(months(), estimator="twfe"), which=["specification_curve"])[0]
+    assert one.verdict == "caution" and "already mentored" in one.text and "would hide" in one.text
+    rows = months(2000)
+    rows = rows[~rows["student_id"].isin(rows.loc[rows["first_treated"] == 6, "student_id"].unique()[20:])]
+    few = run_checks(rows, None, estimate(rows, estimator="twfe"), which=["specification_curve"])[0]
+    assert few.details["already_treated"] < 0.10 and few.verdict == "pass"
+
+
+def test_too_few_session_days_to_see_what_lasts_are_not_cleared() -> None:
+    rows = session_days()
+    small = rows[rows["student_id"] < 25]
+    one = run_checks(small, None, estimate(small, estimator="session_day"), which=["spillover"])[0]
+    assert one.verdict == "caution" and "cannot clear it" in one.text and one.details["p_value"] > 0.05
+    found = estimate(rows, estimator="session_day").details["day_after"]
+    whole = run_checks(rows, None, estimate(rows, estimator="session_day"), which=["spillover"])[0]
+    assert whole.details["detectable"] == pytest.approx(multiplier(found["df"]) * found["standard_error"])

@@ -143,6 +143,17 @@ def test_long_run_variance_of_a_carried_series() -> None:
     assert np.mean(found) == pytest.approx(1 / (1 - carry) ** 2, rel=0.1)
 
 
+@pytest.mark.parametrize("others", [6, 0])
+def test_a_series_is_never_cleared_for_its_months_may_have_been_chosen(others: int) -> None:
+    from evalkit.checks import run_checks
+
+    rows = series(others=others, changed=6)
+    found = run(rows, **({} if others else {"season": "month_of_year"}))
+    one = run_checks(rows, None, found, which=["pre_trend"])[0]
+    assert one.details["p_value"] > 0.05 and one.details["detectable"] < abs(found.value), "it could have seen a dip"
+    assert one.verdict == "caution" and "say who set the month of the change" in one.text
+
+
 def test_a_dip_before_the_break_is_seen_by_the_pre_test() -> None:
     rows = series(changed=6, others=6, carry=0.0)
     dip = (rows["month"] - rows["first_treated"]).isin([-1, -2, -3])

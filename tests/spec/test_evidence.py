@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 
 from evalkit import evidence
 from evalkit.errors import UserError
+from evalkit.estimators import estimate
 from evalkit.estimators.sequence import VERDICTS, monthly_verdict, verdict
 from evalkit.pooling import pool_effects, pool_rows, read_effects
 from evalkit.reports.impact_plan import better_sign
@@ -135,3 +140,40 @@ def test_monthly_words(frame: Any, word: str) -> None:
 def test_higher_can_be_better_and_few_clusters_count_less() -> None:
     assert verdict(looks([0.05]), better="higher") == "clearly_better"
     assert verdict(looks([-0.05], df=[2.0])) == "leans_better"
+
+
+def test_g_and_the_improvement_index_have_the_interval_of_the_estimate() -> None:
+    """Each end of the interval on g's scale: omega times the end over the pooled SD, by hand; Phi of it less a half."""
+    rng = np.random.default_rng(4)
+    rows = pd.DataFrame({"student_id": np.arange(60), "treated": np.arange(60) % 2, "weight": 1.0})
+    rows = rows.assign(absence_rate=0.1 - 0.02 * rows["treated"] + 0.04 * rng.standard_normal(60))
+    found = estimate(None, rows, estimator="difference", standard_errors="HC2")
+    sizes = evidence.effect_sizes(found)
+    arms = [rows.loc[rows["treated"] == arm, "absence_rate"] for arm in (1, 0)]
+    spread = np.sqrt((29 * arms[0].var() + 29 * arms[1].var()) / 58)
+    for end in ("ci_low", "ci_high"):
+        g = (1 - 3 / (4 * 60 - 9)) * getattr(found, end) / spread
+        # the same few operations in another order
+        assert sizes[f"hedges_g_{end}"] == pytest.approx(g, rel=1e-12)
+        assert sizes[f"improvement_index_{end}"] == pytest.approx(100 * (stats.norm.cdf(g) - 0.5), rel=1e-12)
+    assert sizes["hedges_g_ci_low"] < sizes["hedges_g"] < sizes["hedges_g_ci_high"]
+    share = sizes["hedges_g"] / found.value
+    assert sizes["hedges_g_ci_high"] / found.ci_high == pytest.approx(share, rel=1e-12)
+    nothing = evidence.effect_sizes(replace(found, ci_low=None, ci_high=None))
+    assert nothing["hedges_g_ci_low"] is None and nothing["improvement_index_ci_high"] is None
+
+
+@pytest.mark.parametrize(("design", "changes", "says", "never"), [
+    ("waitlist", {"baseline_g": {"prior_absence_rate": 0.4}}, "came onto the list at the same time", "caliper"),
+    ("waitlist", {"is_significant": False}, "a longer wait shows more", "Nothing mends"),
+    ("waitlist", {"n_students": 90}, "a longer list", "Nothing mends"),
+    ("prior_cohort", {"different_years": True}, 'comparison = "within_school"', "Use a comparison from the same"),
+    ("prior_cohort", {"baseline_g": {"prior_absence_rate": 0.4}}, "same days of both years", "caliper"),
+    ("randomized", {"is_randomized": True, "attrition": "high", "baseline_g": {"prior_absence_rate": 0.3},
+                    "n_students": 40}, "list of the draw", "Use a caliper"),
+    ("randomized", {"is_significant": False, "is_randomized": True, "attrition": "low"}, "Draw again", "Nothing mends"),
+    ("within_school", {"baseline_g": {"prior_absence_rate": 0.4}}, "Use a caliper", "the list"),
+])
+def test_the_remedy_of_a_failed_condition_fits_the_design(design: str, changes: dict, says: str, never: str) -> None:
+    reasons = " ".join(evidence.read_evidence(facts(design=design, **changes)).reasons)
+    assert says in reasons and never not in reasons, reasons

@@ -82,7 +82,7 @@ CASES = {
     "full matching over many dates": ({"method": "full"}, {}, 1, "one landmark"),
     "a baseline after the end": ({"baseline": "2027-01-04"}, {}, 1, "start"),
     "last year without a year before": ({"comparison": "prior_cohort"}, {}, 1, "prior_absence_rate"),
-    "a waitlist nobody is on": ({"comparison": "waitlist"}, {}, 1, "What to do"),
+    "a waitlist nobody is on": ({"comparison": "waitlist"}, {}, 1, "from its assigned_date"),
     "a logit for a rate": ({"estimator": "logistic"}, {}, 1, "yes/no"),
 }
 

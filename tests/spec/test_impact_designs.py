@@ -8,14 +8,14 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from impact_world import PLAN, district
+from impact_world import PLAN, district, study_with
 
 import evalkit as ek
 from evalkit.config import AnalysisPlan
 from evalkit.render.blocks import Row
 from evalkit.reports import impact_answer, impact_appendix, impact_groups, impact_method, impact_who
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_plan import planned_comparison, planned_estimate
+from evalkit.reports.impact_plan import planned_comparison, planned_estimate, with_missing
 from evalkit.reports.impact_run import corrected, run_analysis, study_facts
 from evalkit.wording import count_words
 
@@ -370,3 +370,86 @@ def test_whole_schools_below_four_a_side_have_no_number():
     enough = rows.assign(school_id=[f"t{i % 4}" for i in range(30)] + [f"c{i % 4}" for i in range(30)])
     found = ek.estimate(enough, None, estimator="difference", outcome="y", name="comparison_schools")
     assert found.clustered_by == "school_id"
+
+
+def without_last_year(folder, *, dated: bool):
+    """The made district without the table prior_year; dated: records of last year (this year's again) are there."""
+    (folder / "prior_year.csv").unlink()
+    for name, columns in (("enrollment", ("entry_date", "exit_date")), ("calendar", ("date",)),
+                          ("attendance_event", ("date",))):
+        rows = pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False)
+        this = rows[rows[columns[0]] >= "2025-07-01"]
+        earlier = this.copy()
+        for column in columns:
+            earlier[column] = earlier[column].str.replace(r"^2025", "2024", regex=True).str.replace(
+                r"^2026", "2025", regex=True)
+        if "school_year" in earlier:
+            earlier["school_year"] = "2025"
+        pd.concat([earlier, this] if dated else [this]).to_csv(folder / f"{name}.csv", index=False)
+    return ek.open_study(folder)
+
+
+def test_last_year_counted_from_own_records_is_used_and_nothing_says_off(tmp_path):
+    study = without_last_year(study_with(tmp_path / "study", {"caliper": None}), dated=True)
+    assert "prior_year" in study.can and not study.lacks("prior_year")
+    analysis = run_analysis(study, study.config.analyses[0])
+    assert analysis.comparison.used["prior_absence_rate"].notna().any() and len(analysis.change)
+    assert "counted from the study's own records" in analysis.comparison.remarks[0]
+    assert "Last year’s attendance is not in the study" not in str(
+        impact_who.limits(study, analysis, Gate(study.config.privacy, "team")))
+
+
+def test_a_study_without_last_year_says_what_stands_for_it(tmp_path):
+    plan = {"caliper": None, "covariates": ["pre_absence_rate", "econ_disadvantaged"]}
+    study = without_last_year(study_with(tmp_path / "study", plan), dated=False)
+    assert "prior_year" not in study.can
+    analysis = run_analysis(study, study.config.analyses[0])
+    shown = set(analysis.comparison.balance["covariate"])
+    assert not any(name.startswith("prior_absence") for name in shown) and analysis.change.empty
+    assert "prior_absence_rate" not in analysis.to_dict()["baseline"]
+    said = str(impact_who.limits(study, analysis, Gate(study.config.privacy, "team")))
+    assert "this year’s days before the start stand for it" in said
+    named = dc.replace(study.config.analyses[0], covariates=("prior_absence_rate", "pre_absence_rate"))
+    with pytest.raises(ek.UserError, match="holds no attendance of the school year before") as refused:
+        planned_comparison(study, named)
+    assert "leave prior_absence_rate out" in refused.value.remedy
+
+
+@pytest.fixture(scope="module")
+def plain_analysis(study):
+    return run_analysis(study, plan_of())
+
+
+def test_a_result_that_few_clusters_carry_says_so_beside_the_number(study, plain_analysis):
+    clear = dc.replace(plain_analysis.planned, p_value=0.01)
+    thin = dc.replace(plain_analysis, planned=dc.replace(clear, df=2.5))
+    for planned, counts in ((clear, True), (thin.planned, False)):  # nor does ESSA's "statistically significant" count
+        assert study_facts(study, thin.comparison, planned, thin.checks, thin.plan).is_significant == counts
+    assert not corrected((thin, thin))[0].facts.is_significant
+    for audience, told in (("team", "“As planned” (2.5 degrees of freedom)"), ("partner", "freedom): “As planned”.")):
+        gate = Gate(study.config.privacy, audience)
+        note = str(impact_appendix.estimates_table(thin, gate).note)
+        assert told in note and "Too few clusters to rely on" in note
+        assert "be relied on" not in str(impact_answer.banners(plain_analysis, gate))
+        assert "neither it nor its p can be relied on" in str(impact_answer.banners(thin, gate))
+        assert "Too few clusters" not in str(impact_appendix.estimates_table(plain_analysis, gate).note)
+
+
+def test_effect_sizes_stand_with_their_interval_for_every_audience(study, plain_analysis):
+    sizes = plain_analysis.effect_sizes
+    for audience in ("team", "partner"):
+        number = impact_answer.big_number(plain_analysis, Gate(study.config.privacy, audience))
+        shown = {str(label): str(value) for label, value in number.also}
+        g = next(text for label, text in shown.items() if "Hedges" in label)
+        wanted = [f"{-sizes[f'hedges_g_ci_{end}']:.2f}".replace("-", "−") for end in ("high", "low")]
+        assert g.endswith(f"({wanted[0]} to {wanted[1]})")
+        assert " to " in shown["Improvement index"]
+
+
+def test_a_student_without_a_measured_outcome_takes_its_set_out_of_the_count_too():
+    """Set 1 loses its mentored student, set 2 one of two partners, set 3 nobody: one and one lost, one with its set."""
+    used = pd.DataFrame({"student_id": list("abcdefg"), "treated": [1, 0, 1, 0, 0, 1, 0], "weight": 1.0,
+                         "subclass": [1, 1, 2, 2, 2, 3, 3], "gpa": [np.nan, 3.0, 2.0, np.nan, 3.0, 2.5, 3.5]})
+    before = {"treated": {"n": 5, "lost": 1, "with_set": 1}, "comparison": {"n": 6, "lost": 0, "with_set": 2}}
+    assert with_missing(before, used, "gpa") == {"treated": {"n": 5, "lost": 2, "with_set": 1},
+                                                 "comparison": {"n": 6, "lost": 1, "with_set": 3}}

@@ -121,11 +121,13 @@ def prose(results: dict[str, Any]) -> list[float]:
     ends = [first[key] for key in ("value", "ci_low", "ci_high")]
     account = results["row_account"]["files"]
     told = [-180 * x for x in ends] + [-100 * x for x in ends] + [first["n_treated"], first["n_comparison"]]
-    told += [-main["effect_sizes"][key] for key in ("hedges_g", "improvement_index")]
+    told += [-main["effect_sizes"][key + end] for key in ("hedges_g", "improvement_index")
+             for end in ("", "_ci_low", "_ci_high")]
     told += [x for row in results["mentors"] for x in (100 * row["share"], row["n"], row["of"])]
     told += [main["plan"][key] for key in ("ratio", "caliper", "seed")] + [main["enrolled_days_treated"]]
     told += [sum(f["rows_read"] for f in account), sum(f["quarantined"] for f in account), len(account)]
     told += [x for remark in main["remarks"] for x in in_text(remark)]
+    told += [row["df"] for row in main["estimates"] if row["df"] is not None and row["df"] < 4]
     return [*told, sum(c["verdict"] == "fail" for c in main["checks"]), len(main["schools"])]
 
 
@@ -155,11 +157,14 @@ def test_every_number_on_the_pages_traces_to_results_json(run):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("printed", "changed"), [
-    ("interval: {low}", "interval: 8.4"), ("+{value}</td>", "+7.7</td>"), ("{n} students", "1{n} students")])
+    ("interval: {low}", "interval: 8.4"), ("{g_low} to {g_high})", "{g_low} to 0.99)"), ("+{value}</td>", "+7.7</td>"),
+    ("{n} students", "1{n} students")])
 def test_a_number_changed_by_hand_is_found(run, printed, changed):
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     first = results["analyses"][0]["estimates"][0]
-    fill = {"low": f"{-180 * first['ci_high']:.1f}", "value": f"{-180 * first['value']:.1f}", "n": first["n_treated"]}
+    sizes = results["analyses"][0]["effect_sizes"]
+    fill = {"g_low": f"{-sizes['hedges_g_ci_high']:.2f}", "g_high": f"{-sizes['hedges_g_ci_low']:.2f}",
+            "low": f"{-180 * first['ci_high']:.1f}", "value": f"{-180 * first['value']:.1f}", "n": first["n_treated"]}
     text = (run / "report.html").read_text(encoding="utf-8")
     assert printed.format(**fill) in text
     page = lxml.html.fromstring(text.replace(printed.format(**fill), changed.format(**fill), 1))
@@ -211,3 +216,12 @@ def test_every_table_is_there_for_a_paper(run):
     names = {path.stem for path in (run / "tables").glob("*.tex")}
     assert {"estimates_main", "balance_main", "checks_main", "dose_main", "strategies", "session_days"} <= names
     assert {path.stem for path in (run / "tables").glob("*.csv")} >= {"cost", "groups", "flow", "benchmarks"}
+
+
+@pytest.mark.slow
+def test_page_1_of_the_paper_holds_the_answer_and_what_mentors_did(run):
+    from pypdf import PdfReader
+
+    pages = [page.extract_text() for page in PdfReader(run / "report.pdf").pages]
+    assert "What mentors did" in pages[0] and "2,488 of 5,140" in pages[0]
+    assert pages[1].lstrip().startswith("Who took part") and len(pages) == 5

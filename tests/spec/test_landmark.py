@@ -148,12 +148,13 @@ def test_sets_censoring_attrition_and_weights(seed, changes):
     made = landmark_comparison(study, plan)
     diary, clock, _ = expected_rows(study, plan)
     planned = pd.Timestamp(plan.follow_up_end) if plan.follow_up_end else DAYS[-1]
-    expected, lost = set(), {1: 0, 0: 0}
+    expected, members, short = set(), {1: set(), 0: set()}, {1: set(), 0: set()}
     for row, partners in greedy(made.students, plan, study).items():
         end = min([planned] + [clock[p.student_id] - pd.Timedelta(days=1) for p in partners if p.student_id in clock])
         seen = {m.student_id: diary.window(m.student_id, m.landmark, end) for m in [row, *partners]}
         for member, arm in [(row, 1)] + [(p, 0) for p in partners]:
-            lost[arm] += seen[member.student_id][0] < 20
+            members[arm].add(member.student_id)
+            short[arm] |= {member.student_id} if seen[member.student_id][0] < 20 else set()
         kept = [p for p in partners if seen[p.student_id][0] >= 20]
         if seen[row.student_id][0] < 20 or not kept:
             continue
@@ -167,7 +168,12 @@ def test_sets_censoring_attrition_and_weights(seed, changes):
                     used["n_days"], used["absent_units"], used["follow_up_end"], strict=True))
     assert found == expected
     assert len(expected) > 8
-    assert {arm: made.details["attrition"][name]["lost"] for arm, name in ((1, "treated"), (0, "comparison"))} == lost
+    for arm, name in ((1, "treated"), (0, "comparison")):
+        gone = members[arm] - set(used.loc[used["treated"] == arm, "student_id"])
+        counts = made.details["attrition"][name]
+        assert counts == {"n": len(members[arm]), "lost": len(gone & short[arm]), "with_set": len(gone - short[arm])}
+        steps = made.flow.set_index("step")[name]
+        assert counts["lost"] + counts["with_set"] == steps["matched"] - steps["with 20 enrolled days of follow-up"]
     if not plan.replace:
         assert not used.loc[used["treated"] == 0, "student_id"].duplicated().any()
 

@@ -59,21 +59,47 @@ def boundary_by_formula(overall: float, assumption: str = "cautious", *, most: f
 
 
 def run(context: Context) -> CheckResult:
-    """Overall and differential loss of matched (or randomised) students: low by the cautious column passes."""
+    """Who was chosen (or drawn) and is not in the result: low by the cautious column passes.
+
+    The boundary is the WWC's rule for lotteries. Without one the WWC asks how alike the students in the result were at
+    the start, so there it is only a yardstick, and the sentence says so.
+    """
     counts = context.given.get("attrition") or getattr(context.comparison, "details", {}).get("attrition")
-    if not counts or min(counts[arm]["n"] for arm in ("treated", "comparison")) == 0:
+    if not counts or min(counts[arm]["n"] for arm in ARMS) == 0:
         return not_run("attrition", "nobody counted who was left out for lack of an outcome.")
-    lost, overall, gap = _loss(counts)
+    left = {arm: _left(counts[arm]) / counts[arm]["n"] for arm in ARMS}
+    overall = sum(_left(counts[arm]) for arm in ARMS) / sum(counts[arm]["n"] for arm in ARMS)
+    gap = abs(left["treated"] - left["comparison"])
     cautious, optimistic = (attrition_rating(overall, gap, column) for column in ("cautious", "optimistic"))
     verdict = "pass" if cautious == "low" else "caution" if optimistic == "low" else "fail"
-    text = (f"{overall:.1%} of students have no usable outcome ({lost['treated']:.1%} of the treated, "
-            f"{lost['comparison']:.1%} of the comparison, {gap * 100:.1f} points apart). Attrition is {cautious} by "
-            f"the WWC's cautious boundary and {optimistic} by its optimistic one.")
+    drawn = "randomized" in (context.setting("comparison"), context.estimate.estimator)
+    text = f"{_counted(counts, drawn)} {_rated(overall, gap, cautious, optimistic, drawn)}"
     return CheckResult("attrition", verdict, overall, text, {"differential": gap, "cautious": cautious,
                                                             "optimistic": optimistic})
 
 
-def _loss(counts: Mapping[str, Any]) -> tuple[dict[str, float], float, float]:
-    lost = {arm: counts[arm]["lost"] / counts[arm]["n"] for arm in ("treated", "comparison")}
-    overall = sum(counts[arm]["lost"] for arm in lost) / sum(counts[arm]["n"] for arm in lost)
-    return lost, overall, abs(lost["treated"] - lost["comparison"])
+ARMS = ("treated", "comparison")
+
+
+def _left(arm: Mapping[str, Any]) -> int:
+    """Students of one arm who are not in the result: lost themselves, or gone with their matched set."""
+    return int(arm["lost"]) + int(arm.get("with_set", 0))
+
+
+def _counted(counts: Mapping[str, Any], drawn: bool) -> str:
+    n, gone = sum(counts[arm]["n"] for arm in ARMS), sum(_left(counts[arm]) for arm in ARMS)
+    lost, sets = (sum(int(counts[arm].get(key, 0)) for arm in ARMS) for key in ("lost", "with_set"))
+    by_arm = ", ".join(f"{_left(counts[arm])} of {counts[arm]['n']} {word}"
+                       for arm, word in zip(ARMS, ("treated students", "comparison students"), strict=True))
+    why = f"; {lost} had no usable outcome, and {sets} left with their matched set" if sets else ""
+    return (f"{gone} of {n} students {'drawn' if drawn else 'chosen'} ({gone / n:.1%}) are not in the result: "
+            f"{by_arm}{why}.")
+
+
+def _rated(overall: float, gap: float, cautious: str, optimistic: str, drawn: bool) -> str:
+    line = (f"{gap * 100:.1f} points between the groups: {cautious} by the cautious column, {optimistic} by the "
+            "optimistic.")
+    if drawn:
+        return f"By the WWC's attrition standard for lotteries, {line}"
+    return ("The WWC rates attrition of lotteries only; without one it asks how alike the students in the result were "
+            f"at the start. Its boundary as a yardstick, {line}")

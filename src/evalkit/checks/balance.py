@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evalkit.checks.context import Context
 from evalkit.checks.result import CheckResult, not_run
+from evalkit.comparison.remedies import apart
 
 _ALIKE, _ADJUSTABLE = 0.05, 0.25
 _PRE_MEASURES = ("prior_absence_rate", "pre_absence_rate", "prior_rate", "pre_rate")
@@ -26,7 +27,7 @@ def run(context: Context) -> CheckResult:
                else "The groups started alike.",
                "caution": "Differences from 0.05 to 0.25 count only when adjusted for; read the adjusted estimate.",
                "fail": "Earlier absence differs by more than 0.25: adjusting does not mend that. "
-                       "Use a caliper or exact strata."}[verdict])
+                       + apart(str(context.setting("comparison", "")))}[verdict])
     return CheckResult("balance", verdict, largest, text)
 
 

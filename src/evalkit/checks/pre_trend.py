@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -16,7 +19,7 @@ def run(context: Context) -> CheckResult:
     """Difference in slope per earlier window of four weeks; passes when none is seen that would matter."""
     pre_test = context.estimate.details.get("pre_test")
     if pre_test is not None:
-        return _from_staggered(pre_test)
+        return _from_panel(context, pre_test)
     effect = context.as_rate
     if effect is None:
         return not_run("pre_trend", OTHER_SCALE)
@@ -50,9 +53,32 @@ def _slopes(earlier: pd.DataFrame) -> pd.Series:
     return (parts["_xy"] / parts["_xx"].where(parts["_xx"] > 0)).dropna()
 
 
-def _from_staggered(pre_test: dict) -> CheckResult:
-    p_value = pre_test.get("p_value")
+CHOSEN_MONTH = ("A month that was chosen because it followed bad ones is followed by better ones anyway, and no "
+                "series can show that it was not: say who set the month of the change and when (a date fixed long "
+                "before, such as the start of a term, is safe), and look at schools with months as bad that did not "
+                "change.")
+
+
+def _from_panel(context: Context, pre_test: Mapping[str, Any]) -> CheckResult:
+    """The estimator's own joint test, and the dip just before the start that it could not have seen.
+
+    A series of schools is never cleared: what chose the month of the change is not in it.
+    """
+    p_value, smallest = pre_test.get("p_value"), pre_test.get("detectable")
     if p_value is None:
         return not_run("pre_trend", "there are no earlier periods to test.")
-    return CheckResult("pre_trend", "fail" if p_value < 0.05 else "pass", p_value,
-                       f"The joint test that all effects before the start are zero has {p_words(p_value)}.")
+    effect, of_series = abs(pre_test.get("effect", context.value)), context.estimate.estimator == "interrupted_series"
+    seen, blind = p_value < 0.05, smallest is None or smallest > effect
+    text = f"The joint test that all effects before the start are zero has {p_words(p_value)}."
+    if smallest is not None:
+        beyond = ", which is larger than the effect itself" + ("" if seen else ", so this cannot clear it")
+        text += (f" A dip of {_size(context, smallest, pre_test)} just before the start would be seen in four studies "
+                 f"of five{beyond if blind else ''}.")
+    verdict = "fail" if seen else "caution" if blind or of_series else "pass"
+    return CheckResult("pre_trend", verdict, p_value, f"{text} {CHOSEN_MONTH}" if of_series else text,
+                       {"detectable": smallest, "p_value": p_value})
+
+
+def _size(context: Context, value: float, pre_test: Mapping[str, Any]) -> str:
+    words = context.rate_words(value) if pre_test.get("unit") == "share" else context.in_words(value)
+    return words.removeprefix("+")

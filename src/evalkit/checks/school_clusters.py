@@ -7,6 +7,7 @@ from typing import Any
 
 from evalkit.checks.context import Context, Known, known
 from evalkit.checks.result import CheckResult, not_run
+from evalkit.estimators.result import LEAST_DF
 
 _LEVEL = 0.05
 
@@ -32,8 +33,9 @@ def run(context: Context) -> CheckResult:
             f"{context.in_words(cr2.ci_high)} ({cr2.df:.1f} degrees of freedom)"
             + (f"; the enumerated wild bootstrap gives p = {p_value:.3f}" if p_value is not None else "")
             + _least(wild.details.get("wild", {}), unsure)
-            + (". The reading stays the same." if same else ". The reading changes: say \"for these schools\"."))
-    return CheckResult("school_clusters", "pass" if same else "caution", p_value, text,
+            + (". The reading stays the same." if same else ". The reading changes: say \"for these schools\".")
+            + _thin(cr2))
+    return CheckResult("school_clusters", "pass" if same and not _thin(cr2) else "caution", p_value, text,
                        {"ci_low": cr2.ci_low, "ci_high": cr2.ci_high, "df": cr2.df})
 
 
@@ -55,8 +57,9 @@ def _by_school(context: Context) -> CheckResult:
     same = _side(cr2) == _side(ours)
     text = (f"With {context.rows['school_id'].nunique()} schools as the unit the interval is "
             f"{context.in_words(cr2.ci_low)} to {context.in_words(cr2.ci_high)} ({cr2.df:.1f} degrees of freedom). "
-            + ("The reading stays the same." if same else "The reading changes: say \"for these schools\"."))
-    return CheckResult("school_clusters", "pass" if same else "caution", counted.value, text,
+            + ("The reading stays the same." if same else "The reading changes: say \"for these schools\".")
+            + _thin(cr2))
+    return CheckResult("school_clusters", "pass" if same and not _thin(cr2) else "caution", counted.value, text,
                        {"ci_low": cr2.ci_low, "ci_high": cr2.ci_high, "df": cr2.df})
 
 
@@ -66,17 +69,27 @@ def _counted(context: Context) -> CheckResult:
     whole, by_school = _whole_schools(context), "school_id" in context.estimate.clustered_by
     least = int(min((arms["max"] == 1).sum(), (arms["min"] == 0).sum()))
     text = f"{len(arms)} schools, {least} on the smaller side. "
+    planned = known(context.estimate)
     if whole and not by_school:
         return CheckResult("school_clusters", "fail", float(least), text + "Whole schools were chosen, but the "
                            "interval takes students as independent: cluster by school.")
     if whole and least < _TOO_FEW:
         return CheckResult("school_clusters", "fail", float(least), text + "That is too few to tell the programme from "
                            "what these schools did anyway.")
+    if by_school and planned is not None and _thin(planned):
+        return CheckResult("school_clusters", "caution", float(least), text + f"The interval has {planned.df:.1f} "
+                           f"degrees of freedom.{_thin(planned)}", {"df": planned.df})
     if by_school and len(arms) < _FEW:
         return CheckResult("school_clusters", "caution", float(least), text + "With so few an interval by school is "
                            "only about right: say \"for these schools\".")
     return CheckResult("school_clusters", "pass", float(least), text + ("The interval is by school." if by_school else
                        "Schools hold both groups, so students carry the comparison."))
+
+
+def _thin(estimate: Known) -> str:
+    """Below four degrees of freedom the approximation behind a CR2 p-value and interval breaks down."""
+    return "" if estimate.df >= LEAST_DF else (f" Under {LEAST_DF:g} degrees of freedom that interval and its p "
+                                              "cannot be relied on: it takes more schools.")
 
 
 def _least(wild: Mapping[str, Any], unsure: bool) -> str:

@@ -12,6 +12,8 @@ from evalkit.checks.context import Context, p_words
 from evalkit.checks.result import CheckResult, not_run
 
 _PASS = 0.9
+_ALREADY = 0.10
+"""Share of the weight on comparisons with already treated units from which a two-way estimate is never cleared."""
 
 
 def run(context: Context) -> CheckResult:
@@ -66,9 +68,13 @@ def _two_way(context: Context, test: Mapping[str, Any]) -> CheckResult:
     """Two-way fixed effects beside the two-stage effect of the same rows, which never compares with late starters."""
     gap, seen = float(test["difference"]), test["p_value"] < 0.05
     large = abs(gap) > abs(float(test["two_stage"])) / 4
-    verdict = "pass" if not (seen or large) else "fail" if seen and large else "caution"
-    text = (f"Two-way fixed effects differ by {gap:+.3g} from an estimate that never takes mentored students as the "
+    share = float(test["already_treated"])
+    verdict = ("fail" if seen and large else "caution" if seen or large or share >= _ALREADY else "pass")
+    text = (f"{share:.0%} of the weight lies on comparisons with students already mentored. Two-way fixed effects "
+            f"differ by {gap:+.3g} from an estimate that never takes mentored students as the "
             f"comparison ({test['two_stage']:+.3g}; difference {p_words(test['p_value'])})"
             + (": staggered starts make little difference here." if verdict == "pass" else
-               ": effects differ by cohort or grow, so read callaway_santanna instead."))
+               ": effects differ by cohort or grow, so read callaway_santanna instead." if seen or large else
+               ": no difference is seen, but effects that differ by cohort would hide in such comparisons, so read "
+               "callaway_santanna beside it."))
     return CheckResult("specification_curve", verdict, gap, text, dict(test))

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from evalkit.checks.context import Context, p_words
+from evalkit.checks.power import multiplier
 from evalkit.checks.result import CheckResult, not_run
 from evalkit.estimators.sample import drop_with_sets
 
@@ -38,11 +39,16 @@ def _day_after(context: Context) -> CheckResult:
     if found["p_value"] is None:
         return not_run("spillover", "no student has days after a session to look at.")
     seen, large = found["p_value"] < 0.05, abs(found["value"]) >= abs(context.value) / 4
-    return CheckResult(
-        "spillover", "fail" if seen and large else "caution" if seen or large else "pass", found["value"],
-        f"On the school day after a session absence differs by {context.in_words(found['value'])} "
-        f"({p_words(found['p_value'])}); what lasts there makes the effect of the session day look smaller.",
-        {"p_value": found["p_value"]})
+    smallest = multiplier(found["df"]) * found["standard_error"]
+    blind = smallest > abs(context.value) / 2
+    verdict = "fail" if seen and large else "caution" if seen or large or blind else "pass"
+    text = (f"On the school day after a session absence differs by {context.in_words(found['value'])} "
+            f"({p_words(found['p_value'])}); what lasts there makes the effect of the session day look smaller. "
+            f"A difference of {context.in_words(smallest).removeprefix('+')} or more would be seen in four studies of "
+            "five"
+            + (", which is more than half the effect, so this cannot clear it." if blind and not seen else "."))
+    return CheckResult("spillover", verdict, found["value"], text,
+                       {"p_value": found["p_value"], "detectable": smallest})
 
 
 def _household(context: Context, rows: pd.DataFrame) -> pd.Series | None:

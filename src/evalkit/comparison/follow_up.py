@@ -92,8 +92,16 @@ def drop_short(members: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     return kept.assign(weight=np.where(kept["treated"] == 1, 1.0, 1.0 / count)), reason
 
 
-def attrition(members: pd.DataFrame) -> Mapping[str, Any]:
-    """Matched students and those lost for too short a follow-up, by arm (for the WWC boundary)."""
-    short = members["n_days"] < LEAST_AFTER
-    arms = {"treated": members["treated"] == 1, "comparison": members["treated"] == 0}
-    return {name: {"n": int(arm.sum()), "lost": int((short & arm).sum())} for name, arm in arms.items()}
+def attrition(members: pd.DataFrame, kept: pd.DataFrame) -> Mapping[str, Any]:
+    """Who was chosen and is not in the result, by arm, in students, so that it adds up with the flow.
+
+    n: chosen. lost: too few days of follow-up of their own. with_set: enough days, but their set fell apart.
+    """
+    found = {}
+    for name, arm in (("treated", 1), ("comparison", 0)):
+        mine = members[members["treated"] == arm]
+        gone = mine[~mine["student_id"].isin(kept.loc[kept["treated"] == arm, "student_id"])]
+        lost = gone.loc[gone["n_days"] < LEAST_AFTER, "student_id"].nunique()
+        found[name] = {"n": mine["student_id"].nunique(), "lost": int(lost),
+                       "with_set": int(gone["student_id"].nunique() - lost)}
+    return found

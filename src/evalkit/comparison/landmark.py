@@ -23,6 +23,7 @@ from evalkit.comparison.matched import MetricFinder, assert_calipers, choosing_o
 from evalkit.comparison.methods import METHODS
 from evalkit.comparison.nearest import Pairs, ScoreFinder, Search, match_rounds, start_search
 from evalkit.comparison.problem import Problem, Result, weights_of_subclasses
+from evalkit.comparison.remedies import remedy_of_design
 from evalkit.comparison.result import Comparison
 from evalkit.comparison.risk_sets import GROUP_ABOVE, Risk, World, build_risk, open_world
 from evalkit.comparison.starts import as_dates
@@ -49,18 +50,19 @@ def landmark_comparison(study: Any, plan: Any, *, group_above: int = GROUP_ABOVE
     options = plan_options(plan)
     world = open_world(study, plan)
     risk = build_risk(world, group_above=group_above)
-    problem = _problem(risk.rows, options, world.strata, plan)
-    result = _match(problem, risk.rows)
-    def reasons() -> np.ndarray:
-        return account.reasons_unused(problem, result, METHODS[plan.method])
+    with remedy_of_design(plan):
+        problem = _problem(risk.rows, options, world.strata, plan)
+        result = _match(problem, risk.rows)
+        def reasons() -> np.ndarray:
+            return account.reasons_unused(problem, result, METHODS[plan.method])
 
-    members = measure_follow_up(world, _members(problem, result, risk.rows), together=result.pairs is not None)
-    if members.empty:
-        raise account.nobody_left(problem, reasons())
-    kept, lost = _keep(members, result, problem)
-    if not (kept["treated"] == 1).any():
-        raise UserError("No set is left with 20 enrolled school days of follow-up on both sides.",
-                        remedy="Wait for more data, move follow_up_end, or widen the caliper.")
+        members = measure_follow_up(world, _members(problem, result, risk.rows), together=result.pairs is not None)
+        if members.empty:
+            raise account.nobody_left(problem, reasons())
+        kept, lost = _keep(members, result, problem)
+        if not (kept["treated"] == 1).any():
+            raise UserError("No set is left with 20 enrolled school days of follow-up on both sides.",
+                            remedy="Wait for more data, move follow_up_end, or widen the caliper.")
     return _build(world, risk, problem, result, members, kept, lost, reasons)
 
 
@@ -199,7 +201,7 @@ def _build(world: World, risk: Risk, problem: Problem, result: Result, members: 
     columns, treated, weights = _balance_input(problem, kept)
     denominator = DENOMINATOR_OF["ATT"]
     details = {"sentence": _sentence(world), "fit": None, "id": "student_id", "denominator": denominator,
-               "design": world.plan.comparison, "attrition": attrition(members), "strata": tuple(world.strata),
+               "design": world.plan.comparison, "attrition": attrition(members, kept), "strata": tuple(world.strata),
                "by_week": risk.by_week, "n_rows_at_risk": len(risk.rows), "caliper_width": problem.width,
                "n_schools_both_arms": _schools_with_both(kept), "columns": columns,
                "score": shown, "treated": treated, "weights": weights,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from evalkit import measures
 from evalkit.comparison.covariates import require_columns
+from evalkit.comparison.remedies import NOBODY
 from evalkit.comparison.starts import (
     NEVER,
     Calendars,
@@ -99,7 +100,16 @@ def open_world(study: Any, plan: Any) -> World:
     pool_book = open_days(study, school_year=study.school_year - 1) if plan.comparison == "prior_cohort" else book
     world = World(study, plan, book, pool_book, Calendars.of(book), Calendars.of(pool_book), starts, pd.DataFrame(),
                   starts.remarks)
-    return replace(world, pool=_describe_pool(world, stays(pool_book), study.school_year - world.is_prior_cohort))
+    world = replace(world, pool=_describe_pool(world, stays(pool_book), study.school_year - world.is_prior_cohort))
+    return replace(world, remarks=(*_counted_last_year(world), *world.remarks))
+
+
+def _counted_last_year(world: World) -> tuple[str, ...]:
+    """Where last year's rate comes from, when no table states it."""
+    named = "prior_absence_rate" in (*world.plan.covariates, *world.plan.exact)
+    if not named or len(world.study.tables.get("prior_year", ())) or world.pool["prior_absence_rate"].isna().all():
+        return ()
+    return ("Days missed last year are counted from the study's own records of that year; it has no table prior_year.",)
 
 
 def _describe_pool(world: World, pool: pd.DataFrame, year: int) -> pd.DataFrame:
@@ -159,6 +169,11 @@ def _check_columns(world: World) -> None:
     have = world.pool.head(0).assign(pre_absence_rate=0.0).drop(columns=inner)
     require_columns(have, list(plan.covariates), role="covariate")
     require_columns(have.drop(columns=list(FROM_DATA)), list(plan.exact), role="exact")
+    if "prior_absence_rate" in plan.covariates and world.pool["prior_absence_rate"].isna().all():
+        raise UserError('The plan compares students on "prior_absence_rate", and the study holds no attendance of the '
+                        f"school year before{' that of the students of last year' if world.is_prior_cohort else ''}.",
+                        remedy="Add the table prior_year, or write an [[analysis]] whose covariates leave "
+                               "prior_absence_rate out: the days of the same year before the start then stand for it.")
     if plan.comparison == "comparison_schools" and "school_id" in plan.exact:
         raise UserError("Students of comparison schools cannot be equal on school_id.",
                         remedy='Take school_id out of exact, or use comparison = "within_school".')
@@ -257,8 +272,8 @@ def _allowed(world: World, treated: pd.DataFrame) -> pd.DataFrame:
         pool = pool[pool["prior_chronic"].fillna(False).astype(bool)]
     if pool.empty:
         raise UserError("There is nobody to compare with under this plan.",
-                        remedy="Students without a mentor must be in the data: of the same schools (within_school), or "
-                               "of schools with programme_school = false (comparison_schools).")
+                        remedy=NOBODY.get(plan.comparison, "Students of the same schools without a mentor must be in "
+                                          "the data."))
     return pool
 
 

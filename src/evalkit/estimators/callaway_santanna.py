@@ -12,6 +12,7 @@ from evalkit.errors import UserError, must_be_one_of
 from evalkit.estimators.aggregate import AGGREGATES, Aggregate, aggregate, covariance, multiplier_bands
 from evalkit.estimators.design import encode
 from evalkit.estimators.group_time import GroupTime, group_time_effects
+from evalkit.estimators.leads import smallest_seen
 from evalkit.estimators.linear import Array
 from evalkit.estimators.linear_estimate import unit_of
 from evalkit.estimators.panel_data import NEVER, PanelData, make_panel
@@ -135,13 +136,19 @@ def _steps(data: PanelData, kind: str, one: Aggregate, effects: GroupTime, ask: 
 
 
 def pre_test(effects: GroupTime) -> dict[str, float | None]:
-    """Wald test that every effect before the start is zero (unit-level influence, as did prints it)."""
+    """Wald test that every effect before the start is zero (unit-level influence, as did prints it).
+
+    detectable: the dip in the last period before the start that it sees in four studies of five.
+    """
     units = np.arange(effects.n)
     before = (effects.time < effects.group) & ~np.isnan(effects.att) & (np.abs(effects.influence).sum(axis=0) > 0)
     if not before.any():
-        return {"wald": None, "df": None, "p_value": None}
+        return {"wald": None, "df": None, "p_value": None, "detectable": None}
     spread = covariance(effects.influence[:, before], units)
     if np.linalg.cond(spread) > 1e13:
-        return {"wald": None, "df": None, "p_value": None}
+        return {"wald": None, "df": None, "p_value": None, "detectable": None}
     wald = float(effects.att[before] @ np.linalg.solve(spread, effects.att[before]))
-    return {"wald": wald, "df": int(before.sum()), "p_value": float(stats.chi2.sf(wald, int(before.sum())))}
+    dip = ((effects.time == effects.last_before).astype(float) - (effects.base == effects.last_before))[before]
+    information = float(dip @ np.linalg.solve(spread, dip))
+    return {"wald": wald, "df": int(before.sum()), "p_value": float(stats.chi2.sf(wald, int(before.sum()))),
+            "detectable": smallest_seen(information, int(before.sum()), None)}

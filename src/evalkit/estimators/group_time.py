@@ -23,7 +23,10 @@ _TRIM = 0.995
 
 @dataclass(frozen=True)
 class GroupTime:
-    """One column of influence per (group, time); codes index `PanelData.times`. NaN where a cell has no answer."""
+    """One column of influence per (group, time); codes index `PanelData.times`. NaN where a cell has no answer.
+
+    base: the period each cell is held against; last_before: the last one before its group's start (or anticipation).
+    """
 
     group: NDArray[np.int64]
     time: NDArray[np.int64]
@@ -33,6 +36,8 @@ class GroupTime:
     weight: Array
     clusters: NDArray[np.int64]
     reasons: tuple[str, ...]
+    base: NDArray[np.int64]
+    last_before: NDArray[np.int64]
 
     @property
     def n(self) -> int:
@@ -66,8 +71,9 @@ def group_time_effects(data: PanelData, covariates: Array, *, control_group: str
         att[columns], influence[:, columns] = found
     fixed = np.array([cell.time == cell.base for cell in cells])
     att[fixed & ~np.isin([cell.group for cell in cells], list(small))] = 0.0
-    return GroupTime(np.array([c.group for c in cells]), np.array([c.time for c in cells]), att, influence, data.first,
-                     _unit_weights(data), data.clusters, tuple(dict.fromkeys(reasons)))
+    group_of, time_of, base_of = (np.array([getattr(c, name) for c in cells]) for name in ("group", "time", "base"))
+    return GroupTime(group_of, time_of, att, influence, data.first, _unit_weights(data), data.clusters,
+                     tuple(dict.fromkeys(reasons)), base_of, group_of - 1 - anticipation)
 
 
 def _unit_weights(data: PanelData) -> Array:

@@ -12,6 +12,7 @@ from scipy import special
 
 from evalkit.errors import UserError, must_be_one_of
 from evalkit.estimators.linear import Array, Fit
+from evalkit.estimators.result import LEAST_DF
 from evalkit.estimators.sample import Request, Sample, need_columns
 from evalkit.estimators.variance import HC_KINDS, cluster_error, robust_error, two_way_error
 from evalkit.estimators.wild import wild_cluster_test
@@ -121,8 +122,8 @@ def _t_interval(value: float, pair: tuple[float, float], ask: Request, by: str, 
                            reason=_no_interval(kind, by, df), caveats=caveats)
     reach = special.stdtrit(df, (1 + ask.level) / 2) * error
     p_value = float(2 * special.stdtr(df, -abs(value) / error))
-    few = ((f"Only {df:.1f} degrees of freedom: the interval is wide because few clusters carry the comparison.",)
-           if df < 4 else ())
+    few = ((f"Only {df:.1f} degrees of freedom, under {LEAST_DF:g}: few clusters carry the comparison, and the "
+            "interval and the p-value cannot be relied on.",) if df < LEAST_DF else ())
     return Uncertainty(error, df, value - reach, value + reach, p_value, by, kind, caveats=caveats + few)
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from evalkit.errors import UserError
+from evalkit.estimators.leads import smallest_seen
 from evalkit.estimators.linear import Array
 from evalkit.estimators.panel_data import PanelData, make_panel
 from evalkit.estimators.panel_estimate import panel_estimate
@@ -110,8 +111,9 @@ def _pre_test(data: PanelData, breaks: list[Break], columns: Array, names: tuple
     found = fit_series(data, np.column_stack([just, columns]), ("just before", *names), seasons, alone=alone,
                        kind=ask.standard_errors, lags=ask.option("lags"))
     if "just before" not in found.fit.names:
-        return {"wald": None, "df": None, "p_value": None}
+        return {"wald": None, "df": None, "p_value": None, "detectable": None}
     value, error, df = found.say(found.contrast({"just before": 1.0}))
     if not error > 0:
-        return {"wald": None, "df": None, "p_value": None}
-    return {"wald": (value / error) ** 2, "df": 1, "p_value": float(2 * stats.t.sf(abs(value) / error, df))}
+        return {"wald": None, "df": None, "p_value": None, "detectable": None}
+    return {"wald": (value / error) ** 2, "df": 1, "detectable": smallest_seen(1 / error**2, 1, df),
+            "p_value": float(2 * stats.t.sf(abs(value) / error, df))}

@@ -43,8 +43,10 @@ def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
     edges = {name: None if edge is None else float(np.exp(edge))
              for name, edge in (("ratio_low", made.ci_low), ("ratio_high", made.ci_high))}
     rate = data.y / days
+    seen = float(np.average(rate[data.is_on], weights=data.weight[data.is_on]))
+    tested = {**lead_test(data, rate), "effect": seen * (1 - float(np.exp(-value))), "unit": "share"}
     return replace(made, details={**made.details, "ratio": float(np.exp(value)), **edges,
-                                  "pre_test": lead_test(data, rate), "staggered_test": _on_the_rate(data, rate)})
+                                  "pre_test": tested, "staggered_test": _on_the_rate(data, rate)})
 
 
 def _on_the_rate(data: PanelData, rate: Array) -> dict[str, Any] | None:

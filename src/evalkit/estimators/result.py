@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+LEAST_DF = 4.0
+"""Satterthwaite degrees of freedom below which a CR2 p-value and interval cannot be relied on (Pustejovsky & Tipton
+2018, doi:10.1080/07350015.2016.1247004; Imbens & Kolesar 2016, doi:10.1162/REST_a_00552)."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -42,6 +46,11 @@ class Estimate:
         for name in ("value", "standard_error", "ci_low", "ci_high", "p_value", "df"):
             found = getattr(self, name)
             object.__setattr__(self, name, None if found is None else float(found))
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether so few clusters carry the interval that its p-value cannot be relied on."""
+        return self.df is not None and self.ci_low is not None and self.df < LEAST_DF
 
     def to_dict(self) -> dict[str, Any]:
         """The fields of results.json; `exploratory` only where it is true, `reason` only where a number is missing."""

@@ -54,7 +54,7 @@ def _around(rows: pd.DataFrame, students: NDArray[np.int64], days: NDArray[np.in
     """The school day before and after a session, beside the session day: the first is a placebo, the second lasts."""
     from scipy import stats
 
-    nothing: dict[str, float | None] = {"value": None, "standard_error": None, "p_value": None}
+    nothing: dict[str, float | None] = {"value": None, "standard_error": None, "p_value": None, "df": None}
     order = np.lexsort((rows[date].to_numpy(), students))
     ordered = pd.Series(on[order]).groupby(students[order])
     lags = np.column_stack([ordered.shift(1).to_numpy(), ordered.shift(-1).to_numpy()])
@@ -74,7 +74,7 @@ def _around(rows: pd.DataFrame, students: NDArray[np.int64], days: NDArray[np.in
     bread = np.linalg.inv(gram)
     error = np.sqrt(np.diag(factor * bread @ (sums.T @ sums) @ bread))
     return {name: {"value": float(coef[place]), "standard_error": float(error[place]),
-                   "p_value": float(2 * stats.t.sf(abs(coef[place]) / error[place], df))}
+                   "df": df, "p_value": float(2 * stats.t.sf(abs(coef[place]) / error[place], df))}
             for name, place in (("day_after", 1), ("day_before", 2))}
 
 

@@ -132,23 +132,44 @@ def intraclass_correlation(values: Any, clusters: Any) -> float:
     return float(found.x) if found.fun < criterion(0.0) else 0.0
 
 
+SIZES = ("hedges_g", "cox_index", "improvement_index", "days_per_180")
+ENDS = ("ci_low", "ci_high")
+
+
 def effect_sizes(estimate: Any) -> dict[str, float | None]:
-    """The effect sizes of results.json for one Estimate; None for each that does not apply."""
+    """The effect sizes of results.json for one Estimate; None for each that does not apply.
+
+    hedges_g and the improvement index made from it have the ends of the estimate's own interval on their scale
+    (`hedges_g_ci_low` ...): the small-sample factor is in both, the outcome's SD is taken as known. A Cox index comes
+    from the shares of the arms, not from the estimate, and has none.
+    """
     arms = estimate.details.get("arms", {})
-    found: dict[str, float | None] = dict.fromkeys(("hedges_g", "cox_index", "improvement_index", "days_per_180"))
+    found: dict[str, float | None] = dict.fromkeys(
+        (*SIZES, *(f"{size}_{end}" for size in ("hedges_g", "improvement_index") for end in ENDS)))
     if estimate.value is None:
         return found
     if arms and arms.get("is_binary"):
         found["cox_index"] = cox_index(arms["mean_treated"], arms["mean_comparison"],
                                        estimate.n_treated + estimate.n_comparison)
     elif arms and _same_unit(estimate):
-        found["hedges_g"] = hedges_g(estimate.value, arms["sd_treated"], arms["sd_comparison"], estimate.n_treated,
-                                     estimate.n_comparison)
+        found |= _g_with_interval(estimate, arms)
     size = found["hedges_g"] if found["hedges_g"] is not None else found["cox_index"]
     if size is not None and isfinite(size):
         found["improvement_index"] = improvement_index(size)
     if estimate.unit == "share" and ("rate" in estimate.outcome or estimate.outcome.endswith("_days")):
         found["days_per_180"] = days_per_180(estimate.value)
+    return found
+
+
+def _g_with_interval(estimate: Any, arms: Any) -> dict[str, float | None]:
+    """g of the estimate and of the ends of its interval, and the improvement index of those ends."""
+    found: dict[str, float | None] = {}
+    for name, value in (("hedges_g", estimate.value), *((f"hedges_g_{end}", getattr(estimate, end)) for end in ENDS)):
+        found[name] = None if value is None else hedges_g(value, arms["sd_treated"], arms["sd_comparison"],
+                                                          estimate.n_treated, estimate.n_comparison)
+    for end in ENDS:
+        g = found[f"hedges_g_{end}"]
+        found[f"improvement_index_{end}"] = None if g is None else improvement_index(g)
     return found
 
 

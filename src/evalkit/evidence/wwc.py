@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import Any
 
+from evalkit.comparison.remedies import apart
+
 NEGLIGIBLE, ADJUSTABLE = 0.05, 0.25
 NEVER_BY_CHANCE = 4.0
 """Standard errors: a lottery brings a gap this wide in one draw of 16,000."""
@@ -37,6 +39,7 @@ class StudyFacts:
     n_comparison_schools: int | None = None
     n_treated: int = 0
     n_comparison: int = 0
+    design: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def baseline_category(g: float | None) -> str:
     return "ok" if size <= NEGLIGIBLE else "adjust" if size <= ADJUSTABLE else "fail"
 
 
-def baseline_conditions(baseline_g: dict[str, float | None], adjusted_for: Sequence[str]) -> list[Condition]:
+def baseline_conditions(baseline_g: dict[str, float | None], adjusted_for: Sequence[str],
+                        design: str = "") -> list[Condition]:
     """Baseline equivalence of each pre-measure of the outcome; one above 0.25 fails the domain."""
     if not baseline_g:
         return [Condition("baseline", False, "No earlier measure of the outcome was compared.",
@@ -79,8 +83,7 @@ def baseline_conditions(baseline_g: dict[str, float | None], adjusted_for: Seque
     for name, g in baseline_g.items():
         kind, shown = baseline_category(g), "not known" if g is None else f"{g:+.2f}"
         holds = kind == "ok" or (kind == "adjust" and name in adjusted_for)
-        remedy = (f"Adjust for {name} in the regression." if kind == "adjust"
-                  else "Use a caliper, exact strata or more comparison students, so that groups start alike.")
+        remedy = f"Adjust for {name} in the regression." if kind == "adjust" else apart(design)
         found.append(Condition(f"baseline {name}", holds,
                                "" if holds else f"Groups differ at the start on {name} (effect size {shown}).", remedy))
     return found
@@ -88,7 +91,8 @@ def baseline_conditions(baseline_g: dict[str, float | None], adjusted_for: Seque
 
 def read_evidence(facts: StudyFacts) -> EvidenceReading:
     """The two readings and every failed condition with its remedy."""
-    base, shared = baseline_conditions(facts.baseline_g, facts.adjusted_for), _confounds(facts)
+    base = baseline_conditions(facts.baseline_g, facts.adjusted_for, facts.design)
+    shared = _confounds(facts)
     if facts.is_randomized:
         draw = _draw(facts)
         shared, facts = [*shared, draw], replace(facts, is_randomized=draw.holds)
@@ -99,9 +103,30 @@ def read_evidence(facts: StudyFacts) -> EvidenceReading:
            else "could meet standards with reservations, if reviewed" if meets
            else "would not meet standards as it stands")
     size = _essa_conditions(facts)
-    everything = (*needed, *size)
+    everything = tuple(_of_design(condition, facts.design) for condition in (*needed, *size))
     reasons = tuple(f"{c.why} {c.remedy}".strip() for c in everything if not c.holds)
     return EvidenceReading(wwc, _essa(meets, low, size, facts), reasons, everything)
+
+
+LONGER = "Waiting students serve only until their own mentor begins: a longer list or a longer wait shows more."
+OF_DESIGN = {
+    ("waitlist", "favorable"): f"{LONGER} Else only a stronger program mends this.",
+    ("waitlist", "350 students"): f"{LONGER} Or pool sites (evalkit pool).",
+    ("waitlist", "one school a side"): "Keep a list in every school, so that students of one school are compared.",
+    ("prior_cohort", "same school year"): 'Compare within this year: comparison = "within_school", or a waiting list '
+                                          '("waitlist") for the next mentors.',
+    ("prior_cohort", "350 students"): "Pool sites (evalkit pool): the year before has no more students than it had.",
+    ("randomized", "favorable"): "Draw again next year and pool the years; else only a stronger program mends this.",
+    ("randomized", "350 students"): "Draw from a longer list, or pool sites that draw too (evalkit pool).",
+    ("randomized", "one school a side"): "Draw students inside each school, not whole schools.",
+    ("comparison_schools", "one school a side"): "Add a second school on each side, better four: with so few the "
+                                                 "schools and the program cannot be told apart.",
+}
+"""(design, condition) -> its remedy, where the general one does not fit the design."""
+
+
+def _of_design(condition: Condition, design: str) -> Condition:
+    return replace(condition, remedy=OF_DESIGN.get((design, condition.name), condition.remedy))
 
 
 def _draw(facts: StudyFacts) -> Condition:

@@ -10,9 +10,10 @@ import pandas as pd
 from evalkit import panel
 from evalkit.measures.bands import is_chronic, school_measures
 from evalkit.panel import DayBook
-from evalkit.panel.calendar import units_of, year_bounds
-from evalkit.panel.spans import stated_year, year_of_span
+from evalkit.panel.calendar import units_of
 from evalkit.panel.totals import student_totals
+from evalkit.sources.bears import holds_daily, holds_totals
+from evalkit.sources.codes import stated_year
 
 
 def prior_rates(study: Any, *, school_year: int | None = None) -> pd.DataFrame:
@@ -44,29 +45,13 @@ def _stated_year(study: Any, year: int) -> pd.DataFrame:
 def _counted_year(study: Any, year: int) -> pd.DataFrame:
     """The year counted from dated rows or totals, where the study holds them."""
     columns = ["student_id", "enrolled_units", "absent_units"]
-    if has_daily_history(study, year):
+    if holds_daily(study.tables, year):
         counted = panel.student_panel(study, book=panel.open_days(study, school_year=year))[columns]
-    elif _has_totals(study, year):
+    elif holds_totals(study.tables, year):
         counted = student_totals(study, school_year=year)[columns]
     else:
         return _stated_year(study, -1)
     return counted.dropna().astype({"enrolled_units": "int64", "absent_units": "int64"})
-
-
-def has_daily_history(study: Any, year: int) -> bool:
-    """True where the study has spans, a calendar and dated rows of that year."""
-    start, end = year_bounds(year)
-    spans, calendar, events = (study.tables.get(n) for n in ("enrollment", "calendar", "attendance_event"))
-    if spans is None or calendar is None or not isinstance(events, pd.DataFrame):
-        return False
-    return bool((year_of_span(spans) == year).any() and calendar["date"].between(start, end).any()
-                and events["date"].between(start, end).any())
-
-
-def _has_totals(study: Any, year: int) -> bool:
-    start, end = year_bounds(year)
-    table = study.tables.get("attendance_total")
-    return table is not None and bool((table["period_start"].ge(start) & table["period_end"].le(end)).any())
 
 
 def persistence(study: Any) -> pd.DataFrame:
@@ -120,7 +105,7 @@ def same_day_last_year(study: Any, *, book: DayBook | None = None) -> pd.DataFra
     The same number of school days is compared, not the same date. A school that was not there last year has no row.
     """
     year = study.school_year - 1
-    if not panel.has_days(study) or not has_daily_history(study, year):
+    if not panel.has_days(study) or not holds_daily(study.tables, year):
         return None
     book = book or panel.open_days(study)
     reached = book.days[book.days["counted"]].groupby("school_id")["day_number"].max()

@@ -23,6 +23,7 @@ from evalkit.panel.codes import read_codes
 from evalkit.panel.periods import add_periods
 from evalkit.panel.readers import TAKEN_AT_MOST, InEngine, Taken, take_rows
 from evalkit.rules import UNITS_PER_DAY, Rules
+from evalkit.sources.codes import year_of_span
 
 Reader: TypeAlias = InEngine | Taken
 DATED = ("attendance_event", "attendance_period")
@@ -161,7 +162,7 @@ def _table(study: Any, name: str) -> pd.DataFrame:
 
 def _has_year(study: Any, year: int) -> bool:
     spans = _table(study, "enrollment")
-    return len(spans) > 0 and bool((sp.year_of_span(spans) == year).any())
+    return len(spans) > 0 and bool((year_of_span(spans) == year).any())
 
 
 def _has_rates(study: Any, forms: Mapping[str, str], year: int) -> bool:

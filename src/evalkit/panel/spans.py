@@ -9,22 +9,10 @@ import pandas as pd
 
 from evalkit.panel.calendar import as_ordinal, column_of, year_bounds
 from evalkit.rules import Rules
+from evalkit.sources.codes import year_of_span
 
 NEVER_CAME = {"noshow", "invalidenrollment"}
 OUT_OF_SCHOOL = ("homebound", "hospital")
-
-
-def year_of_span(enrollment: pd.DataFrame) -> pd.Series:
-    """The end year of the school year a span belongs to: its school_year, else read from its entry date."""
-    by_date = enrollment["entry_date"].dt.year + (enrollment["entry_date"].dt.month >= 7)
-    return stated_year(column_of(enrollment, "school_year")).fillna(by_date).astype("int64")
-
-
-def stated_year(column: pd.Series) -> pd.Series:
-    """Years written as text, as numbers; missing where there is none. Each spelling is read once."""
-    place, spelled = pd.factorize(column)
-    years = np.append(pd.to_numeric(pd.Series(spelled), errors="coerce").to_numpy(float), np.nan)
-    return pd.Series(years[place], index=column.index)
 
 
 def usable_spans(enrollment: pd.DataFrame, *, school_year: int, as_of: pd.Timestamp) -> pd.DataFrame:

@@ -13,10 +13,9 @@ from evalkit.evidence import benchmarks as published
 from evalkit.programme import fidelity
 from evalkit.render.blocks import BigNumber, Callout, Column, Figure, Heading, Paragraph, Table, Tile, Tiles
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_balance import released_rows
 from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import Analysis
-from evalkit.reports.impact_words import check_title
+from evalkit.reports.impact_words import THIN, check_title
 from evalkit.tables import long_date
 from evalkit.wording import between, count_words, listed, number, percent, plural
 from evalkit.wording.verdicts import Gain, gain_title
@@ -178,12 +177,18 @@ def _other_number(main: Analysis, gate: Gate) -> BigNumber | Callout:
 
 
 def _sizes(main: Analysis, gate: Gate, *, sign: int) -> tuple[tuple[str, str], ...]:
-    """Effect sizes as (label, value): for absences turned so that more is better."""
+    """Effect sizes as (label, value with its interval): for absences turned so that more is better."""
     sizes, about = main.effect_sizes, arms(main)
     labels = (("hedges_g", "Effect size (Hedges’ g)", 2, ""), ("cox_index", "Effect size (Cox index)", 2, ""),
               ("improvement_index", "Improvement index", 0, " points"))
-    return tuple((gate.fixed(label), gate.text("{v}" + unit, v=(_signed(sign * float(sizes[key]), digits), about)))
-                 for key, label, digits, unit in labels if sizes.get(key) is not None)
+    found = []
+    for key, label, digits, unit in (row for row in labels if sizes.get(row[0]) is not None):
+        ends = sorted(sign * float(end) for end in (sizes.get(f"{key}_ci_{side}") for side in ("low", "high"))
+                      if end is not None)
+        band: dict[str, Any] = {name: (number(end, digits), about) for name, end in zip("ab", ends, strict=False)}
+        text = "{v}" + unit + (" ({a} to {b})" if len(band) == 2 else "")
+        found.append((gate.fixed(label), gate.text(text, v=(_signed(sign * float(sizes[key]), digits), about), **band)))
+    return tuple(found)
 
 
 def _signed(value: float, digits: int = 1) -> str:
@@ -254,13 +259,13 @@ def benchmarks(main: Analysis, gate: Gate) -> Figure | Table:
     )
     alt = " ".join(f"{row.label}: {number(row.value, 1)} days." for row in shown.itertuples())
     note = (
-        "Diamond: by lottery. Square: not by lottery. Other studies are single points here because their intervals "
-        "were not at hand. They served other students in other years."
+        "Diamond: by lottery. Square: not. The others’ intervals were not at hand; they served other students in "
+        "other years."
     )
     title = "This program beside what other studies found"
     return Figure(
         gate.fixed(title),
-        gate.fixed("More days in school per 180-day year: this program with its 95% interval, and published studies"),
+        gate.fixed("More days in school per 180-day year, and this program’s 95% interval"),
         figures.benchmark_forest(shown),
         gate.fixed(alt),
         table,
@@ -340,7 +345,8 @@ def banners(main: Analysis, gate: Gate) -> list[Callout]:
             gate.fixed(f"{plural(failed, 'check')} of the method did not hold: {names}. {where}")
         )
     more = (*main.comparison.details.get("banners", ()), banner(dict(main.effect_sizes)),
-            NO_PLAN if main.is_default else "", TOO_FEW if min(arms(main)) < LEAST_PER_ARM else "")
+            NO_PLAN if main.is_default else "", THIN if main.planned.is_thin else "",
+            TOO_FEW if min(arms(main)) < LEAST_PER_ARM else "")
     lines += [gate.fixed(line) for line in more if line]
     return [Callout(gate.fixed("Read this before you quote the number"), tuple(lines), tone="caution")] if lines else []
 
@@ -358,41 +364,3 @@ def what_mentors_did(study, gate: Gate) -> tuple[list[Any], list[Any]]:
 
 def _share(element: Any) -> float:
     return float(element.n / element.of)
-
-
-def released_analysis(main: Analysis, gate: Gate) -> dict[str, Any]:
-    """results.json for partners and the public: the planned number and its reading, hidden where arms are small.
-
-    The keys are those of the team's entry; sentences of checks hold counts and stay out. Runs beyond the plan are often
-    about nearly the same students, so their numbers of students are to the nearest ten.
-    """
-    about = arms(main)
-    n_matched, n_dropped = main.comparison.n_treated_matched, main.comparison.n_treated_dropped
-    entry = gate.numbers("counts", n_treated_matched=(n_matched, about),
-                         n_treated_dropped=(n_dropped, (n_dropped, n_matched + n_dropped)))
-    sizes = gate.numbers("effect_sizes", **{key: (value, about) for key, value in main.effect_sizes.items()})
-    beyond = [_released_row(_about(found.to_dict(), gate), [found.n_treated, found.n_comparison], gate)
-              for _, found in main.beyond]
-    for row, (name, _) in zip(beyond, main.beyond, strict=True):
-        row["name"] = name
-    entry.update(
-        id=main.plan.id,
-        plan_sha256=main.plan.sha256,
-        plan_is_default=main.is_default,
-        estimates=[_released_row(main.planned.to_dict(), about, gate), *beyond],
-        balance=released_rows(main, gate, about),
-        checks=[{"name": check.name, "verdict": check.verdict, "value": None, "text": ""} for check in main.checks],
-        effect_sizes=sizes,
-        evidence={"wwc": main.evidence["wwc"], "essa": main.evidence["essa"], "reasons": []},
-    )
-    return entry
-
-
-def _about(row: dict[str, Any], gate: Gate) -> dict[str, Any]:
-    return {**row, **{name: gate.about(row[name]) for name in ("n_treated", "n_comparison")}}
-
-
-def _released_row(row: dict[str, Any], about: list[int], gate: Gate) -> Any:
-    """One row of results.json: text as it is, every number only where both arms are large enough."""
-    return gate.numbers("row", **{key: (value, None if isinstance(value, str | bool) else about)
-                                  for key, value in row.items()})

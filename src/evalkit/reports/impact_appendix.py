@@ -59,15 +59,15 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
     )
     note = (
         "Only the first line was planned; the others are exploratory. Days: more days in school per 180-day year; "
-        "points: share of students; own scale: the measure’s own unit. From and to: 95% interval. A line without a "
-        "number could not be had; results.json says why."
+        "points: share of students; own scale: the measure’s own unit. From and to: 95% interval. Why a number is "
+        "missing is in results.json."
     )
     return Table(
         gate.fixed(f"The answer to plan “{analysis.plan.id}”, and the same question asked in other ways"),
         gate.fixed("Mentored minus similar students"),
         released,
         columns,
-        note=gate.fixed(note + _several(analysis)),
+        note=gate.fixed(note + _several(analysis) + _thin(rows, gate)),
         key=f"estimates_{analysis.plan.id}",
     )
 
@@ -78,6 +78,14 @@ def _several(analysis: Analysis) -> str:
         return ""
     return (f" The planned p is {tables.cell(analysis.q_value, 'p_value')} once corrected for the number of planned "
             "analyses of attendance (Benjamini-Hochberg).")
+
+
+def _thin(rows: Sequence[tuple[str, Any]], gate: Gate) -> str:
+    """Lines whose interval so few clusters carry that it cannot be relied on; how few is for the team."""
+    thin = [(f"“{name}” ({found.df:.1f} degrees of freedom)" if gate.is_team else f"“{name}”")
+            for name, found in rows if found.is_thin]
+    return "" if not thin else (" Too few clusters to rely on the interval and p (under four degrees of freedom): "
+                                f"{'; '.join(thin)}.")
 
 
 def _estimate_row(analysis: Analysis, name: str, found) -> dict[str, Any]:

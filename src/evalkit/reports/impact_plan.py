@@ -7,7 +7,7 @@ and a plan cannot say is refused with where it can be said instead.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from evalkit.comparison.landmark import plan_options
 from evalkit.config import FILE, AnalysisPlan
 from evalkit.errors import UsageError, UserError, must_be_one_of
 from evalkit.estimators import ESTIMATORS, Estimate, estimate
+from evalkit.estimators.sample import drop_with_sets
 
 PLANNED = ("regression_adjusted", "difference", "poisson", "logistic", "randomized")
 """Estimators a plan can name: a row per student, and nothing asked that study.toml has no key for."""
@@ -136,11 +137,23 @@ def with_outcome(study: Any, comparison: Comparison, outcome: str) -> Comparison
     if len(earlier):
         students = students.merge(earlier, on=KEYS, how="left", validate="many_to_one")
     used = students[students["weight"] != 0]
-    gone = used[used[outcome].isna()].groupby("treated").size()
-    counts = comparison.details["attrition"]
-    lost = {name: {"n": counts[name]["n"], "lost": counts[name]["lost"] + int(gone.get(arm, 0))}
-            for name, arm in (("treated", 1), ("comparison", 0))}
-    return replace(comparison, students=students, details={**comparison.details, "attrition": lost})
+    counts = with_missing(comparison.details["attrition"], used, outcome)
+    return replace(comparison, students=students, details={**comparison.details, "attrition": counts})
+
+
+def with_missing(counts: Mapping[str, Any], used: pd.DataFrame, outcome: str) -> dict[str, Any]:
+    """The count of who left, with those added whose outcome nobody measured and those who left with their set."""
+    absent = used[outcome].isna()
+    kept = drop_with_sets(used, absent.to_numpy())
+    found = {}
+    for name, arm in (("treated", 1), ("comparison", 0)):
+        there = set(kept.loc[kept["treated"] == arm, "student_id"])
+        gone = used[(used["treated"] == arm) & ~used["student_id"].isin(there)]
+        unseen = gone.loc[absent, "student_id"].nunique()
+        old = counts[name]
+        found[name] = {"n": old["n"], "lost": old["lost"] + unseen,
+                       "with_set": old["with_set"] + gone["student_id"].nunique() - unseen}
+    return found
 
 
 def _last(rows: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -145,7 +145,7 @@ def _with_q(one: Analysis, q_value: float | None) -> Analysis:
     """With several planned estimates of a domain, the WWC counts as significant what stays so once corrected."""
     if q_value is None or one.facts is None:
         return replace(one, q_value=q_value)
-    facts = replace(one.facts, is_significant=q_value < 0.05)
+    facts = replace(one.facts, is_significant=q_value < 0.05 and not one.planned.is_thin)
     return replace(one, q_value=q_value, facts=facts, evidence=read_evidence(facts).to_dict())
 
 
@@ -244,13 +244,14 @@ def study_facts(
         n_mentors=int(mentors) or None,
         is_favorable=planned.value is not None and planned.value * better_sign(plan.outcome) > 0,
         direction_known=better_sign(plan.outcome) != 0,
-        is_significant=planned.p_value is not None and planned.p_value < 0.05,
+        is_significant=planned.p_value is not None and planned.p_value < 0.05 and not planned.is_thin,
         arms_share_schools=bool(schools[0] & schools[1]),
         different_years=plan.comparison == "prior_cohort",
         n_treated_schools=len(schools[1]),
         n_comparison_schools=len(schools[0]),
         n_treated=planned.n_treated,
         n_comparison=planned.n_comparison,
+        design=plan.comparison,
     )
 
 

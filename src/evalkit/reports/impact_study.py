@@ -13,6 +13,7 @@ from evalkit.reports import (
     impact_appendix,
     impact_connected,
     impact_files,
+    impact_released,
     impact_services,
     impact_who,
 )
@@ -80,7 +81,7 @@ def _numbers(found: Sequence[Analysis], gate) -> dict[str, Any]:
     """results.json: the analyses; for partners and the public only what rests on enough students."""
     if gate.is_team:
         return {"analyses": [analysis.to_dict() for analysis in found]}
-    return {"analyses": [impact_answer.released_analysis(analysis, gate) for analysis in found]}
+    return {"analyses": [impact_released.released_analysis(analysis, gate) for analysis in found]}
 
 
 def who_took_part(study, params: Params, found: Sequence[Analysis]) -> Section:

@@ -322,6 +322,11 @@ def limits(study, main: Analysis, gate: Gate) -> BulletList:
             "The comparison students are of another year. Whatever else changed between the years is part of the "
             "difference."
         )
+    if "prior_year" not in study.can:
+        instead = "pre_absence_rate" in main.plan.covariates
+        lines.append("Last year’s attendance is not in the study, so it was not compared" + (
+            "; this year’s days before the start stand for it." if instead else
+            ", and nor was this year’s before the start."))
     n_schools = main.comparison.used["school_id"].nunique()
     lines.append(f"It covers one year and {plural(int(n_schools), 'school')}.")
     if main.comparison.n_treated_dropped:

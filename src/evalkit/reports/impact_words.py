@@ -19,21 +19,24 @@ COVARIATES = {
     "is_chronic": "Missing 10% or more",
 }
 
+THIN = ("So few clusters carry the interval (fewer than four degrees of freedom) that neither it nor its p can be "
+        "relied on.")
+
 TITLES = {
     "pre_trend": "Moving alike before the start",
     "placebo_date": "A gap before anyone had a mentor",
-    "placebo_outcome": "A gap on something mentors cannot change",
+    "placebo_outcome": "A gap mentors cannot have made",
     "estimand_shift": "Who the result is about",
     "attrition": "Students lost on the way",
     "regression_to_the_mean": "Change that comes anyway",
     "school_clusters": "Whole schools as the unit",
     "leave_one_school_out": "Without one school at a time",
     "specification_curve": "Other reasonable analyses",
-    "spillover": "Comparison students at home with a mentored one",
+    "spillover": "Living with a mentored student",
     "dosage": "More contacts, better attendance",
     "rosenbaum": "A hidden difference within pairs",
     "e_value": "A hidden common cause (E-value)",
-    "sensemakr": "A hidden cause against what we know",
+    "sensemakr": "A hidden cause, by what we know",
     "power": "How small an effect could be seen",
     "overlap": "Somebody comparable for everyone",
     "balance": "Alike at the start",

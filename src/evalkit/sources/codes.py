@@ -54,6 +54,21 @@ def end_year_of(dates: pd.Series) -> np.ndarray:
     return (index.year + (index.month >= 7)).to_numpy()
 
 
+def year_of_span(enrollment: pd.DataFrame) -> pd.Series:
+    """The end year of the school year a span belongs to: its school_year, else read from its entry date."""
+    by_date = pd.Series(end_year_of(enrollment["entry_date"]), index=enrollment.index)
+    if "school_year" not in enrollment:
+        return by_date.astype("int64")
+    return stated_year(enrollment["school_year"]).fillna(by_date).astype("int64")
+
+
+def stated_year(column: pd.Series) -> pd.Series:
+    """Years written as text, as numbers; missing where there is none. Each spelling is read once."""
+    place, spelled = pd.factorize(column)
+    years = np.append(pd.to_numeric(pd.Series(spelled), errors="coerce").to_numpy(float), np.nan)
+    return pd.Series(years[place], index=column.index)
+
+
 def declared_codes(codes: Mapping[str, Any]) -> pd.DataFrame:
     """The attendance codes of `[codes]` as rows of a code table that serves every district and year."""
     coded_columns = {field.name for table in tables().values() for field in table.fields if field.choices}
