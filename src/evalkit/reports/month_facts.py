@@ -10,12 +10,12 @@ import pandas as pd
 
 from evalkit.measures import BANDS, add_rates, band, prior_rates, same_day_last_year, school_measures
 from evalkit.panel import has_days, student_panel
-from evalkit.sources.codes import year_of_span
 from evalkit.programme import Element, book_of, fidelity
 from evalkit.reports.impact_line import Impact, Look, district_look, impact_to_date
 from evalkit.reports.month_lists import LISTS, review_lists
 from evalkit.reports.month_windows import Window, review_window
 from evalkit.rules import Rules
+from evalkit.sources.codes import year_of_span
 from evalkit.study import open_study
 
 NO_DENOMINATOR = (
