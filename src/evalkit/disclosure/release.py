@@ -18,6 +18,7 @@ from evalkit.errors import DisclosureStop, must_be_one_of
 
 AUDIENCES = ("team", "partner", "public")
 TEAM_RULE = "Team copy: nothing is hidden."
+NEAREST_TEN = "Group sizes here are to the nearest ten."
 _Label = Any
 """A column's name as the key of a mapping: any hashable. Mapping is invariant in its key, so Hashable refuses str."""
 
@@ -258,7 +259,7 @@ def _rule(hidden: pd.DataFrame, request: TableRequest, settings: Settings) -> st
         "work one of them out.")
     if settings.base > 1:
         text += f" Numbers of students are rounded to {settings.base}, each by itself; parts may not add up to a total."
-    return text + (" Group sizes are to the nearest ten." if request.about else "")
+    return text + (f" {NEAREST_TEN}" if request.about else "")
 
 
 def _records(frame: pd.DataFrame) -> ReleasedRows:

@@ -18,6 +18,7 @@ from evalkit.reports import month_more, month_patterns
 from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.month_facts import Facts
 from evalkit.reports.month_glance import window_words
+from evalkit.reports.month_release import hidden_elements, released_elements
 from evalkit.wording import (
     listed,
     number,
@@ -27,44 +28,10 @@ from evalkit.wording import (
 
 def fidelity_table(facts: Facts, gate: Gate) -> Table | Callout:
     """The seven elements of the mentor's work: done in the window and in the one before."""
-    rows = []
-    for element in facts.elements:
-        before = facts.element_before(element.code)
-        rows.append(
-            {
-                "what": say(f"element.{element.code}"),
-                "n": element.n,
-                "of": element.of,
-                "share": element.share,
-                "n_before": before.n,
-                "of_before": before.of,
-                "before": before.share,
-                "counted": say(f"element_counted.{element.code}"),
-            }
-        )
-    frame = pd.DataFrame(rows).astype(
-        {
-            "n": "Int64",
-            "of": "Int64",
-            "n_before": "Int64",
-            "of_before": "Int64",
-            "share": "float64",
-            "before": "float64",
-        }
-    )
-    is_known = frame["of"].notna() & (frame["of"] > 0)
-    known = frame[is_known].reset_index(drop=True)
+    table = released_elements(facts, gate)
     title = gate.fixed("What mentors did")
-    if known.empty:
+    if table is None:
         return Callout(title, (gate.fixed(facts.elements[0].off or "No student is matched yet."),), tone="caution")
-    table = gate.table(
-        "fidelity",
-        known,
-        keys=("what", "counted"),
-        counts=("n", "of", "n_before", "of_before"),
-        shares={"share": ("n", "of"), "before": ("n_before", "of_before")},
-        also=_of_few(facts, gate, is_known),
-    )
     off = sorted({element.off for element in facts.elements if element.off})
     columns = (
         Column("what", "What mentors do"),
@@ -82,21 +49,6 @@ def fidelity_table(facts: Facts, gate: Gate) -> Table | Callout:
         note=gate.fixed(" ".join([*off, "" if gate.is_team and is_whole(table) else table.rule]).strip()),
         key="fidelity",
     )
-
-
-def rests_on_few(element, gate: Gate) -> bool:
-    """Whether days, weeks or pairings that are many are those of few students."""
-    return not gate.is_team and element.students is not None and min(element.students) < gate.rules.min_cell
-
-
-def _of_few(facts: Facts, gate: Gate, is_known: pd.Series) -> dict[int, tuple[str, ...]]:
-    """Row of the table -> columns to hide, because what is counted is about few students."""
-    found = {}
-    for row, place in enumerate(is_known[is_known].index):
-        now, before = facts.elements[place], facts.element_before(facts.elements[place].code)
-        found[row] = (*(("n", "of", "share") if rests_on_few(now, gate) else ()),
-                      *(("n_before", "of_before", "before") if rests_on_few(before, gate) else ()))
-    return found
 
 
 def help_table(study, gate: Gate) -> Table | None:
@@ -181,13 +133,13 @@ def programme_numbers(study, facts: Facts, gate: Gate) -> dict[str, Any]:
     elements = [element.to_dict() for element in facts.elements]
     if not gate.is_team:
         kept = [{key: row[key] for key in ("element", "n", "of", "share")} for row in elements if row["of"]]
-        few = {element.code: rests_on_few(element, gate) for element in facts.elements}
+        gone = hidden_elements(facts, gate)
         shares = [
             gate.numbers(
                 "element",
-                n=(row["n"], 0 if few[row["element"]] else (row["n"], row["of"])),
-                of=(row["of"], 0 if few[row["element"]] else row["of"]),
-                share=(row["share"], 0 if few[row["element"]] else (row["n"], row["of"])),
+                n=(row["n"], 0 if "n" in gone[row["element"]] else (row["n"], row["of"])),
+                of=(row["of"], 0 if "of" in gone[row["element"]] else row["of"]),
+                share=(row["share"], 0 if "share" in gone[row["element"]] else (row["n"], row["of"])),
             )
             for row in kept
         ]

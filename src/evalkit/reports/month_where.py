@@ -169,8 +169,8 @@ def reasons_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Callout:
         Column("share", "Share of known", "percent"),
     )
     shown = table.frame[table.frame["share"].notna()]
-    known = gate.text("{share:.0%} of all", share=(n / of, (n, of)))
-    measure = gate.fixed(f"Known reasons, share of absences with a reason ({known}), {window_words(facts)}")
+    known = gate.text(" ({share:.0%} of all)", share=(n / of, (n, of)), otherwise=" ")
+    measure = gate.fixed(f"Known reasons, share of absences with a reason{known.rstrip()}, {window_words(facts)}")
     if shown.empty:
         return Table(gate.fixed("Known reasons"), measure, table, columns, note=gate.fixed(table.rule), key="reasons")
     alt = listed(f"{row.label} {percent(row.share)}" for row in shown.itertuples()) + "."
