@@ -13,7 +13,7 @@ from evalkit import open_study
 from evalkit.config import Privacy
 from evalkit.disclosure.audit import Copy, audit
 from evalkit.programme import fidelity
-from evalkit.reports.gate import Gate
+from evalkit.reports.gate import NOT_RECORDED, Gate
 from evalkit.reports.month_release import released_flows
 from evalkit.reports.month_where import shown_before
 from evalkit.run import read_copy
@@ -152,10 +152,37 @@ def test_a_hidden_tile_says_why_in_words(hidden_month):
     """It read "hidden of hidden students. Last year 19.8%"."""
     tiles = hidden_month.text[:hidden_month.text.index("Students by share of days missed")]
     assert "hidden of" not in tiles
-    assert tiles.count("Not shown here, to protect students in small groups.") == tiles.count("hidden") - 1  # the masthead
+    shown_hidden = tiles.count("hidden") - tiles.count("small groups hidden")  # the masthead
+    assert tiles.count("Not shown here, to protect students in small groups.") == shown_hidden > 0
 
 
 def test_words_do_not_say_what_the_table_hides(hidden_month):
     """ "Keep notes" was hidden, and the page said that every mentor with a student wrote in the log."""
     row = next(row for row in hidden_month.tables["fidelity"] if row["what"] == "Keep notes")
     assert row["share"] == "hidden" and "wrote in the log" not in hidden_month.text
+
+
+@pytest.mark.parametrize("size, month", [(D60, "2026-02"), (D1, "2025-12")])
+def test_the_data_check_counts_no_few_mentors_or_students_without_a_log(size, month):
+    """It said "Every one of 27 mentors with students wrote a contact down" where the review hid the same."""
+    copy = told("data_check", district(size), month)
+    assert copy.results["logs"]["n_silent"] is copy.results["logs"]["n_untold"] is None
+    assert "Every one of" not in copy.text and "four add up" not in copy.text
+
+
+@pytest.mark.parametrize("said, told_others", [
+    ("No student is matched; the table assignment would switch this on.", "No student is matched."),
+    ("Not compared. The tables enrollment and calendar would switch this on.", "Not compared."),
+    ("Zip codes are not in the data; student.zip5 would switch this on. The rest is.",
+     "Zip codes are not in the data. The rest is."),
+    ("The table contact would switch this on.", NOT_RECORDED),
+    ("Referrals to resources are off: the study has no usable data for it. To switch it on: referral.",
+     "Referrals to resources are off."),
+    ("Barriers are off: the table barrier has no row yet on 2025-09-30; its rows begin later.",
+     "Barriers are off: it begins later."),
+    ("We looked at 1,565 combinations; none stands out.", "We looked at 1,565 combinations; none stands out."),
+])
+def test_others_do_not_read_which_table_to_add(said, told_others):
+    """Only the team can add a table; a partner reads what is off, and no name of a file."""
+    assert Gate(Privacy(), "partner").fixed(said) == told_others
+    assert Gate(Privacy(), "team").fixed(said) == said

@@ -218,25 +218,23 @@ def help_for_barriers(study: Any, params: Params) -> Section:
 
 
 def belonging(study: Any, params: Params) -> Section:
-    """Page 5: who has someone at school, what goes along with it, and what families thought."""
+    """Who has someone at school, what goes along with it, and what families thought."""
     gate, context = gate_of(study, params), make_context(study, params, TITLE)
     return Section(
         context,
         "belonging",
         gate.fixed("Belonging: who has someone at school"),
         tuple(belonging_blocks(study, gate)),
-        starts_page=True,
     )
 
 
 def what_exists(study: Any, params: Params) -> Section:
-    """Page 6: supports by approach, tier and domain, where they overlap, and the inventory."""
+    """Supports by approach, tier and domain, where they overlap, and the inventory."""
     gate, context = gate_of(study, params), make_context(study, params, TITLE)
     return Section(
         context,
         "what_exists",
         gate.fixed("What already exists: supports, and who has which"),
         tuple(support_blocks(study, gate)),
-        starts_page=True,
         tables=support_tables(study, gate),
     )

@@ -51,10 +51,12 @@ def opening(study, impact: Impact, counts: dict[str, Any], gate: Gate) -> tuple[
         return title, gate.fixed(f"{who} {impact.off}".strip())
     arms = [look.n_treated, look.n_comparison]
     lead = gate.text(
-        "They were in school {gain} {way} days each than {m:,} similar students without one, in a year of 180 days. "
+        "The {t:,} who could be compared were in school {gain} {way} days each than {m:,} similar students without "
+        "one, in a year of 180 days. "
         "The true figure may lie anywhere from **{low} to {high}**.",
         words={"way": "more" if found.value >= 0 else "fewer"},
         gain=(f"about {number(abs(found.value), 1)}", arms),
+        t=(look.n_treated, look.n_treated),
         m=(look.n_comparison, look.n_comparison),
         low=(_days(found.low), arms),
         high=(_days(found.high), arms),

@@ -99,22 +99,15 @@ def help_table(study, gate: Gate) -> Table | None:
 
 
 def mentor_note(study, facts: Facts, gate: Gate) -> Paragraph | None:
-    """Caseloads, closures and mentors on the way, in a few sentences."""
-    if not {"mentor", "assignment"} <= study.can:
-        return None
+    """Caseloads, closures and mentors on the way, in a few sentences; for the team only."""
+    if not gate.is_team or not {"mentor", "assignment"} <= study.can:
+        return None  # others read how many places are filled on page 1
     loads, ended, stages = caseloads(study, facts.window.start, facts.window.end), closures(study), mentor_funnel(study)
     steps = listed(f"{number(row.n)} {say(f'stage.{row.stage}')}" for row in stages.itertuples() if pd.notna(row.n))
-    parts: list[str] = [gate.fixed(f"Mentors: {steps}.")] if gate.is_team else []
-    students = int(loads["n_students"].sum())
-    parts.append(
-        gate.text(
-            "{n:,} students have a mentor today; the plan has room for {cap:,}.",
-            n=(students, students),
-            cap=(int(loads["cap"].sum()), None),
-        )
-    )
+    students, room = number(int(loads["n_students"].sum())), number(int(loads["cap"].sum()))
+    parts = [f"Mentors: {steps}.", f"{students} students have a mentor today; the plan has room for {room}."]
     early = ended[ended["is_early"]]
-    if len(early) and gate.is_team:
+    if len(early):
         reasons = (
             early["reason"]
             .value_counts()

@@ -61,7 +61,8 @@ def told_on(study, found: dict[str, int], gate: Gate) -> dict[str, int | None]:
 def opening(study, found: dict[str, int], gate: Gate) -> tuple[str, str]:
     """Title and lead: who we are, in two sentences."""
     term, n, told = study.config.mentor_term, found["n_students"], told_on(study, found, gate)["n_students"]
-    title = gate.text("{n:,} students have a {term} today", words={"term": term}, n=(n, told),
+    about = "" if gate.is_team else "About "
+    title = gate.text("{about}{n:,} students have a {term} today", words={"term": term, "about": about}, n=(n, told),
                       otherwise=f"Our {term}s: someone is glad you came")
     where = f" at {plural(found['n_schools'], 'school')}" if found["n_schools"] else ""
     lead = gate.fixed(f"A {term} greets a student at the door, calls when the student is out, and helps the family "

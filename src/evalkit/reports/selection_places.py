@@ -179,7 +179,8 @@ def years_table(study, gate: Gate) -> Table | Callout:
     table = share_table("years", frame, gate, keys=("year",), n="n_chronic", of="n_students")
     columns = shown_columns(table, Column("year", "School year"), Column("n_chronic", "Missed 10% or more", "integer"),
                             Column("n_students", "Students", "integer"), Column("share", "Share", "percent"))
-    note = ("Years before are whole, of students this study holds, so the students differ. Add years to prior_year to "
-            "see more of them.")
+    note = ("Years before are whole, of students this study holds, so the students differ. This year counts those who "
+            "left, too.")
+    note += " Add years to prior_year to see more of them." if gate.is_team else ""
     return Table(title, gate.fixed("Students who missed 10% or more of days"), table, columns, key="years",
                  note=gate.fixed(note if gate.is_team else f"{note} {table.rule}"))
