@@ -167,7 +167,7 @@ def test_the_data_check_counts_no_few_mentors_or_students_without_a_log(size, mo
     """It said "Every one of 27 mentors with students wrote a contact down" where the review hid the same."""
     copy = told("data_check", district(size), month)
     assert copy.results["logs"]["n_silent"] is copy.results["logs"]["n_untold"] is None
-    assert "Every one of" not in copy.text and "four add up" not in copy.text
+    assert "All mentors" not in copy.text and "All students with" not in copy.text and "four add up" not in copy.text
 
 
 @pytest.mark.parametrize("said, told_others", [
@@ -186,3 +186,11 @@ def test_others_do_not_read_which_table_to_add(said, told_others):
     """Only the team can add a table; a partner reads what is off, and no name of a file."""
     assert Gate(Privacy(), "partner").fixed(said) == told_others
     assert Gate(Privacy(), "team").fixed(said) == said
+
+
+def test_a_table_withheld_whole_is_one_sentence(hidden_month):
+    """Rows of labels without a number, and under them a list of the columns hidden in every row."""
+    copy = told("monthly_review", district(D60), "2026-02")
+    assert copy.tables["help"] and all(row["n"] == "hidden" for row in copy.tables["help"])
+    after = copy.text[copy.text.index("Referrals, by need"):]
+    assert "Not shown here, to protect students in small groups." in after[:200] and "Need, as referred" not in after

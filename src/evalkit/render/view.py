@@ -10,7 +10,7 @@ import pandas as pd
 
 from evalkit import tables
 from evalkit.disclosure.release import NEAREST_TEN
-from evalkit.disclosure.types import Released
+from evalkit.disclosure.types import Released, is_withheld
 from evalkit.figures.canvas import covers, text_width
 from evalkit.render import blocks as b
 from evalkit.render.theme import page_footer, words
@@ -192,6 +192,8 @@ def _tiles(block: b.Tiles, setting: Setting) -> View:
 
 
 def _figure(block: b.Figure, setting: Setting) -> View:
+    if is_withheld(block.data):
+        return _in_place(block, setting)
     view = _title(block.title, setting)
     name = setting.name(f"{said_as(block.title)} ({setting.words['data_of']})")
     behind = table_view(block.data, block.columns, setting) | {"title": runs(block.title), "measure": [], "name": name}
@@ -204,7 +206,15 @@ def _figure(block: b.Figure, setting: Setting) -> View:
                    "set": "third" if max(widths) <= 330 else "full"}
 
 
+def _in_place(block: b.Table | b.Figure, setting: Setting) -> View:
+    """One sentence in place of a table or figure that shows no number: its labels alone could point to a student."""
+    return _title(block.title, setting) | {"kind": "callout", "headline": "", "tone": "caution",
+                                           "text": [runs(setting.words["withheld"])]}
+
+
 def _table(block: b.Table, setting: Setting) -> View:
+    if is_withheld(block.data):
+        return _in_place(block, setting)
     view = table_view(block.data, block.columns, setting, total_row=block.total_row, most_rows=block.most_rows)
     view, folded = _without_hidden_columns(view, setting)
     shown = setting.words["shown"].format(n=view["n_shown"], all=view["n_rows"]) if view["cut"] else ""

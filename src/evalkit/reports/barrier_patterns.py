@@ -35,6 +35,16 @@ def _begin(study: Any, params: Params) -> tuple[BarrierFacts, Gate, Any]:
     return barrier_facts(study, params.audience), gate_of(study, params), make_context(study, params, TITLE)
 
 
+def _why_none(study: Any) -> str:
+    """Why no group is compared with another."""
+    if "rates" not in study.can:
+        return ("Days enrolled are not known here, so no group can be compared with another. "
+                "Counts of days missed are shown as they stand.")
+    if "daily" not in study.can:
+        return "Days missed are known as totals only, so no weekday, period or month can be compared with another."
+    return "The groups here are too small to compare one with another. Counts of days missed are shown as they stand."
+
+
 def what_stands_out(study: Any, params: Params) -> Section:
     """Page 1: at most three findings in plain words, each with its picture, its sureness and a next step."""
     facts, gate, context = _begin(study, params)
@@ -48,10 +58,7 @@ def what_stands_out(study: Any, params: Params) -> Section:
             gate.fixed("What these data can and cannot show"),
             counts + known,
             is_opening=True,
-            lead=gate.fixed(
-                "Days enrolled are not known here, so no group can be compared with another. "
-                "Counts of days missed are shown as they stand."
-            ),
+            lead=gate.fixed(_why_none(study)),
             off=off,
             numbers={"patterns": [], **barrier_counts.count_numbers(counts)},
         )

@@ -258,7 +258,7 @@ def _log_lines(study, gate: Gate) -> tuple[tuple[str, ...], Mapping[str, Any]]:
     shown = gate.numbers("logs", **numbers)
     lines = (
         gate.text(
-            "Every one of {n_mentors} mentors with students wrote a contact down in the last 30 days."
+            "All mentors with students ({n_mentors}) wrote a contact down in the last 30 days."
             if not silent and shown["n_silent"] is not None
             else "{n_silent} of {n_mentors} mentors with students have no contact written down in the last 30 days.",
             otherwise="The number of mentors without a recent contact is withheld.",
@@ -266,7 +266,7 @@ def _log_lines(study, gate: Gate) -> tuple[tuple[str, ...], Mapping[str, Any]]:
             n_mentors=numbers["n_mentors"],
         ),
         gate.text(
-            "Every one of {n_students} students with a mentor has a contact written down."
+            "All students with a mentor ({n_students}) have a contact written down."
             if not untold and shown["n_untold"] is not None
             else "{n_untold} of {n_students} students with a mentor have no contact written down at all.",
             otherwise="The number of students without a contact is withheld.",

@@ -102,7 +102,7 @@ def _moved(facts: Facts, moved: dict[str, int | None], gate: Gate) -> str:
         words={"since": since, "verb": verb},
         back=(back, back or 0),
         over=(over, over or 0),
-        otherwise="A few students moved over the 10% line.",
+        otherwise="How many moved over the 10% line is not shown here, to protect students in small groups.",
     )
 
 
@@ -157,7 +157,15 @@ def _ada(facts: Facts, gate: Gate) -> Tile:
         if last.get("ada") is not None
         else ""
     )
-    return Tile(gate.fixed("Average daily attendance"), value, note or gate.fixed("No figure for last year"))
+    if HIDDEN in note:
+        note = ""
+    elif value == HIDDEN:
+        note = gate.fixed(f"{NOT_SHOWN} Before: {note}" if note else NOT_SHOWN)
+    return Tile(gate.fixed("Average daily attendance"), value, note or _no_last_year(value, gate))
+
+
+def _no_last_year(value: str, gate: Gate) -> str:
+    return gate.fixed(NOT_SHOWN if value == HIDDEN else "No figure for last year")
 
 
 def _chronic(facts: Facts, gate: Gate) -> Tile:
@@ -342,7 +350,7 @@ def _reasons(study, facts: Facts, gate: Gate) -> str:
         if of0:
             earlier = gate.text("{share:.0%}", share=(n0 / of0, (n0, of0)))
             text += f" (before: {earlier})" if earlier != HIDDEN else ""
-    return gate.fixed(f"{text}. The aim is {percent(0.8)}.")
+    return gate.fixed(f"{text}. The aim is {percent(0.8)}." if "not shown" not in text else f"{text}.")
 
 
 def _logs(study, facts: Facts, gate: Gate) -> str:
@@ -368,9 +376,9 @@ def _places(study, gate: Gate) -> str:
         int(table["n_open"].sum()),
         int(table["is_over_cap"].sum()),
     )
-    text = gate.text(
-        "{open:,} mentor places are open; {filled:,} are filled.", open=(open_places, None), filled=(filled, filled)
-    )
+    opened = f"{plural(open_places, 'mentor place is', 'mentor places are')} open"
+    text = gate.text("{opened}; {filled:,} {verb} filled.", filled=(filled, filled), otherwise=f"{opened}.",
+                     words={"opened": opened, "verb": "is" if filled == 1 else "are"})
     return gate.fixed(
         text
         + (

@@ -22,6 +22,7 @@ from evalkit.reports.month_release import hidden_elements, released_elements
 from evalkit.wording import (
     listed,
     number,
+    plural,
     say,
 )
 
@@ -80,7 +81,7 @@ def help_table(study, gate: Gate) -> Table | None:
     waiting = int(states["waiting"].sum())
     n = gate.text("{n:,} {verb} for an answer", n=(waiting, waiting),
                   words={"verb": "referral waits" if waiting == 1 else "referrals wait"},
-                  otherwise="A few referrals wait for an answer")
+                  otherwise="Referrals, by need")
     columns = (
         Column("need", "Need, as referred"),
         Column("n", "Referrals", "integer"),
@@ -104,8 +105,9 @@ def mentor_note(study, facts: Facts, gate: Gate) -> Paragraph | None:
         return None  # others read how many places are filled on page 1
     loads, ended, stages = caseloads(study, facts.window.start, facts.window.end), closures(study), mentor_funnel(study)
     steps = listed(f"{number(row.n)} {say(f'stage.{row.stage}')}" for row in stages.itertuples() if pd.notna(row.n))
-    students, room = number(int(loads["n_students"].sum())), number(int(loads["cap"].sum()))
-    parts = [f"Mentors: {steps}.", f"{students} students have a mentor today; the plan has room for {room}."]
+    students, room = int(loads["n_students"].sum()), number(int(loads["cap"].sum()))
+    have = plural(students, "student has", "students have")
+    parts = [f"Mentors: {steps}.", f"{have} a mentor today; the plan has room for {room}."]
     early = ended[ended["is_early"]]
     if len(early):
         reasons = (
