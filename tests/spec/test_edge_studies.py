@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "attack"))
-from told import district, told  # noqa: E402
+from told import district, told
 
-from evalkit.errors import UserError  # noqa: E402
+from evalkit.errors import UserError
 
 REPORTS = ("monthly_review", "data_check", "student_selection", "celebration", "program_profile",
            "barrier_patterns")
-ODD = r"\b1 (students|mentors) (have|had|stood|greeted)\b|\bEvery one of 1\b|\b0 (students|mentors) (had|greeted|stood)\b"
+ODD = r"\b1 (students|mentors) (have|had|stood|greeted)\b|\b0 (students|mentors) (had|greeted|stood)\b"
 HIDDEN_IN_WORDS = r"hidden of|hidden students|hidden are filled|for hidden|hidden on the same|This year hidden"
 
 

@@ -12,7 +12,7 @@ from evalkit.reports.gate import Gate
 from evalkit.reports.month_facts import NO_DENOMINATOR, Facts
 from evalkit.reports.month_patterns import reasons_known
 from evalkit.reports.month_release import hidden_bands, hidden_elements, released_flows
-from evalkit.reports.month_windows import days_behind, stale_schools
+from evalkit.reports.month_windows import days_behind, has_no_day, stale_schools
 from evalkit.sources.silent import silent_days
 from evalkit.wording import (
     IN_A_SENTENCE,
@@ -62,10 +62,9 @@ def opening(study, facts: Facts, gate: Gate) -> tuple[str, str]:
         )
     else:
         title = gate.fixed(f"{window_words(facts).capitalize()}: where the year begins")
-    return title, gate.fixed(
-        " ".join(filter(None, [stale_words(study), _moved(facts, moved, gate), _mentored(facts, gate),
-                               _check_ins(study, facts, gate)]))
-    )
+    sound = stale_words(study) or _silent_words(study)
+    told = [sound, _moved(facts, moved, gate), _mentored(facts, gate), _check_ins(study, facts, gate)]
+    return title, gate.fixed(" ".join(filter(None, told)))
 
 
 def _opening_without_days(study, facts: Facts, gate: Gate) -> tuple[str, str]:
@@ -265,7 +264,7 @@ def _mentored_of(facts: Facts, name: str) -> str:
 def soundness(study, facts: Facts, gate: Gate, month: str = "") -> BulletList:
     """Last day sent, reasons known, mentors without a log, open places, and what the reader was not shown. month: the
     one asked for, which the data may not have reached."""
-    lines = [_other_month(study, gate, month), _sent(study, gate), _reasons(study, facts, gate),
+    lines = [_other_month(study, gate, month), _sent(study, gate, facts.window), _reasons(study, facts, gate),
              _logs(study, facts, gate), _places(study, gate)]
     return BulletList(gate.fixed("How sound is this month's data?"), tuple(line for line in lines if line))
 
@@ -279,7 +278,7 @@ def _other_month(study, gate: Gate, month: str) -> str:
                       "Ask for a new export.")
 
 
-def _sent(study, gate: Gate) -> str:
+def _sent(study, gate: Gate, window=None) -> str:
     through = {school: day for school, day in study.complete_through.items() if pd.notna(day)}
     if stale := stale_words(study):
         return gate.fixed(stale)
@@ -287,6 +286,8 @@ def _sent(study, gate: Gate) -> str:
         return gate.fixed(silent)
     if not through:
         return gate.fixed("The last day sent is not known.")
+    if window is not None and has_no_day(study, window):
+        return gate.fixed(f"The calendar holds no school day in {month_words(window.end)}.")
     last = max(through.values())
     late = {school: day for school, day in through.items() if day < last}
     if not late:

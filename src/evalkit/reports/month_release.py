@@ -124,7 +124,7 @@ def released_bands(facts: Facts, gate: Gate, day_of: dict[str, str]) -> Released
                       parts={"n": BANDS, "n_chronic": CHRONIC}, also={len(rows) - 1: gone} if len(facts.now) else None)
 
 
-def hidden_bands(facts: Facts, gate: Gate) -> dict[str, Collection[str]]:
+def hidden_bands(facts: Facts, gate: Gate) -> dict[str, frozenset[str]]:
     """last_year, before, now -> the columns of the bands table hidden in its row: words and tiles obey them."""
     names = ("last_year", "before", "now")
     if gate.is_team:
@@ -151,7 +151,7 @@ def released_elements(facts: Facts, gate: Gate) -> Released | None:
     )
 
 
-def hidden_elements(facts: Facts, gate: Gate) -> dict[str, Collection[str]]:
+def hidden_elements(facts: Facts, gate: Gate) -> dict[str, frozenset[str]]:
     """Code of an element -> the columns hidden in its row, for those that can be counted."""
     if (table := released_elements(facts, gate)) is None:
         return {}
