@@ -43,13 +43,16 @@ def opening(study, impact: Impact, counts: dict[str, Any], gate: Gate) -> tuple[
     if not counts["n_students"]:
         return (gate.fixed("A year of being there"),
                 gate.fixed(f"No student has a {term} yet. Thank you to everyone who was glad to see a child today."))
+    word = "student" if counts["n_students"] == 1 else "students"
     who = gate.text(
-        "This year {n:,} students had a {term}.", words={"term": term}, n=(counts["n_students"], counts["n_students"]),
+        "This year {n:,} {word} had a {term}.", words={"term": term, "word": word},
+        n=(counts["n_students"], counts["n_students"]),
         otherwise=f"This year students had a {term}.",
     )
     if look is None or found is None:
         title = gate.text(
-            "{n:,} students had someone in their corner this year",
+            "{n:,} {word} had someone in their corner this year",
+            words={"word": word},
             n=(counts["n_students"], counts["n_students"]),
             otherwise="Students had someone in their corner this year",
         )
@@ -74,7 +77,8 @@ def _headline(found: Gain, arms: list[int], counts: dict[str, Any], gate: Gate) 
     otherwise = "A year of being there"
     if found.low > 0:
         return gate.text("{title}", title=(gain_title(found), arms), otherwise=otherwise)
-    return gate.text("{m:,} mentors stood by {n:,} students this year", m=(counts["n_mentors"], None),
+    mentors, word = plural(counts["n_mentors"], "mentor"), "student" if counts["n_students"] == 1 else "students"
+    return gate.text("{mentors} stood by {n:,} {word} this year", words={"mentors": mentors, "word": word},
                      n=(counts["n_students"], counts["n_students"]), otherwise=otherwise)
 
 
@@ -94,10 +98,10 @@ def answers(study, impact: Impact, counts: dict[str, Any], gate: Gate) -> Row:
         done = gate.fixed("No mentor has started yet.")
     where = f" in {plural(n_schools, 'school')}" if n_schools else ""
     whom = gate.text(
-        "{n:,} students{where} who were matched because they had missed many days.",
-        words={"where": where},
+        "{n:,} {word}{where}, matched because of many days missed.",
+        words={"where": where, "word": "student" if counts["n_students"] == 1 else "students"},
         n=(counts["n_students"], counts["n_students"]),
-        otherwise=f"Students{where} who were matched because they had missed many days.",
+        otherwise=f"Students{where}, matched because of many days missed.",
     )
     if not counts["n_students"]:
         whom = gate.fixed("No student is matched yet.")

@@ -91,7 +91,8 @@ def help_table(study, gate: Gate) -> Table | None:
     )
     return Table(
         n,
-        gate.fixed("Referrals made this year, by need; the four with most waiting. A student can have several."),
+        gate.fixed("Referrals made this year, by need; the four with most waiting (on a list, or no answer yet). A "
+                   "student can have several."),
         released,
         columns,
         key="help",

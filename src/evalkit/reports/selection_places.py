@@ -154,10 +154,11 @@ def signs_table(study, found: Selection, gate: Gate) -> Table | Callout:
 def sign_list(study, found: Selection) -> pd.DataFrame:
     """For the team's workbook: students with any sign, and what the record holds. Grain: student_id."""
     flags = outcome_flags(study)
-    rows = found.scored[["student_id", "school_id", "grade_level", "route"]].merge(flags, on="student_id", how="left")
-    first = found.warned.set_index("student_id")
-    rows = rows.assign(attendance_sign=rows["student_id"].map(first["flag"]), since=rows["student_id"].map(
-        first["flagged_on"]))
+    rows = found.scored[["student_id", "school_id", "grade_level", "route"]]
+    ids = rows["student_id"]  # a table without a row has ids of no kind, and an empty column cannot be mapped
+    rows = rows.merge(flags.astype({"student_id": ids.dtype}), on="student_id", how="left")
+    first = found.warned.set_index("student_id").reindex(ids)
+    rows = rows.assign(attendance_sign=first["flag"].to_numpy(), since=first["flagged_on"].to_numpy())
     counts = rows[list(flags.columns.drop("student_id"))].fillna(0)
     rows[counts.columns] = counts
     any_sign = rows["attendance_sign"].notna() | counts.ge(1).any(axis=1)
