@@ -175,15 +175,21 @@ def mentor_tables(study, facts: Facts, gate: Gate) -> dict[str, Any]:
     return {name: table for name, table in tables.items() if len(table)} | month_more.tables(study)
 
 
+BANDS_FOR_TEAM = "**Bands** include their lower edge; exactly 10% is in the third. "
+VERDICTS_FOR_TEAM = ("**Probably better:** today's chance of a true gain is 80% or more. **Clearly better:** the "
+                     "monthly-safe interval excludes zero. ")
+"""Others read these over the table of bands and under the verdict; their copy has two pages to fill, not four."""
+
+
 def definitions(study, audience: str) -> str:
     """What the words on these pages mean: lines for the footer."""
     share = f"{100 * study.rules.threshold:g}%"
     lines = [
-        "**Bands** include their lower edge; exactly 10% is in the third. Half days count as half. "
+        f"{BANDS_FOR_TEAM if audience == 'team' else ''}Half days count as half. "
         "**Same school day last year:** the same day number, not the same date.",
         f"**Can still miss:** days that keep the whole year under {share}. After that a monthly goal is shown."
         if audience == "team" else "",
-        "**Probably better:** today's chance of a true gain is 80% or more. **Clearly better:** the monthly-safe "
-        "interval excludes zero. **Similar students:** same school, like absence before the match, no mentor then.",
+        f"{VERDICTS_FOR_TEAM if audience == 'team' else ''}**Similar students:** same school, like absence before the "
+        "match, no mentor then.",
     ]
     return "\n".join(line for line in lines if line)
