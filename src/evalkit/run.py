@@ -37,7 +37,7 @@ def run_report(report: str, study: str | Path, *, params: Mapping[str, Any] | No
     asked = check_parameters(report, notebook, {**(params or {}), "study": str(study)})
     source, base = files.locate(study), files.locate(out).absolute()
     if not source.exists():
-        raise UserError("The study folder was not found.", file=source.name,
+        raise UserError("The study folder was not found.", file=f"{source.name}/",
                         remedy="Give the path of a study's folder.")
     home = base / files.safe_name(source.resolve().name)
     files.must_lie_outside(home, source)
@@ -322,7 +322,7 @@ def _inputs_of(run: Any, study: str | Path | None) -> Path | None:
     """The folder of the study that a run was made from."""
     if study is not None:
         if not (found := files.locate(study)).exists():
-            raise UserError("The study folder was not found.", file=found.name,
+            raise UserError("The study folder was not found.", file=f"{found.name}/",
                             remedy="Give the path of a study's folder.")
         return found
     name = str(run.manifest.get("parameters", {}).get("study", ""))

@@ -6,13 +6,14 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from small_districts import D1, district, number, partner_copy
+from small_districts import D1, D60, S13, district, number, partner_copy
+from told import told
 
 from evalkit import open_study
 from evalkit.config import Privacy
 from evalkit.disclosure.audit import Copy, audit
 from evalkit.programme import fidelity
-from evalkit.reports.gate import Gate
+from evalkit.reports.gate import NOT_RECORDED, Gate
 from evalkit.reports.month_release import released_flows
 from evalkit.reports.month_where import shown_before
 from evalkit.run import read_copy
@@ -89,7 +90,10 @@ def test_chronic_students_who_joined_do_not_follow_from_the_moves(joined):
     before = pd.DataFrame({"student_id": ids, "is_chronic": [i < 541 for i in range(700)]})
     now = pd.DataFrame({"student_id": [*ids, *(f"j{i}" for i in range(joined))],
                         "is_chronic": [12 <= i < 647 for i in range(700)] + [True] * joined})
-    facts = SimpleNamespace(before=before, now=now, window=SimpleNamespace(before=pd.Timestamp("2026-01-01")))
+    before, now = (frame.assign(band=frame["is_chronic"].map({True: "moderate", False: "at_risk"}))
+                   for frame in (before, now))
+    facts = SimpleNamespace(before=before, now=now, window=SimpleNamespace(before=pd.Timestamp("2026-01-01")),
+                            last_year={}, whole=(), measures=({"school_id": None, "n_chronic": None},))
     told = released_flows(facts, Gate(Privacy(), "partner"))
     assert (told["n_crossed"], told["n_back_under"], told["n_chronic_now"]) == (106, 12, 635 + joined)
     assert (told["n_stayed_over"] is None) == (0 < joined < 10) and "n_over_joined" not in told
@@ -119,3 +123,74 @@ def test_monthly_looks_are_told_to_the_nearest_ten(partner_folders):
     said = [row[name] for row in copy.tables["looks"] for name in ("n_treated", "n_comparison")]
     said += [copy.results["impact_to_date"][name] for name in ("n_treated", "n_comparison")]
     assert any(number(text) for text in said) and all((number(text) or 0) % 10 == 0 for text in said)
+
+
+@pytest.fixture(scope="module")
+def hidden_month():
+    """October of a district of 148 students: today's chronic count is hidden."""
+    copy = told("monthly_review", district(D1), "2025-10")
+    assert copy.results["measures"][-1]["n_chronic"] is None
+    return copy
+
+
+def test_what_the_bands_hide_the_moves_hide_too(hidden_month):
+    """The table said hidden, and results.json, flows, n_chronic_now printed the count."""
+    assert hidden_month.tables["bands"][-1]["n_chronic"] == "hidden"
+    assert hidden_month.results["flows"]["n_chronic_now"] is None
+
+
+@pytest.mark.parametrize("size, month", [(D60, "2025-12"), (D60, "2026-02"), (D1, "2025-10"), (S13, "2025-12")])
+def test_moves_and_tiles_print_no_count_that_the_bands_hide(size, month):
+    """Over small districts: chronic then and now are one number in every place of a copy."""
+    copy = told("monthly_review", district(size), month)
+    for when, row in zip(("now", "before"), copy.tables["bands"][::-1], strict=False):
+        assert copy.results["flows"][f"n_chronic_{when}"] == number(row["n_chronic"])
+    assert "hidden of" not in copy.text
+
+
+def test_a_hidden_tile_says_why_in_words(hidden_month):
+    """It read "hidden of hidden students. Last year 19.8%"."""
+    tiles = hidden_month.text[:hidden_month.text.index("Students by share of days missed")]
+    assert "hidden of" not in tiles
+    shown_hidden = tiles.count("hidden") - tiles.count("small groups hidden")  # the masthead
+    assert tiles.count("Not shown here, to protect students in small groups.") == shown_hidden > 0
+
+
+def test_words_do_not_say_what_the_table_hides(hidden_month):
+    """ "Keep notes" was hidden, and the page said that every mentor with a student wrote in the log."""
+    row = next(row for row in hidden_month.tables["fidelity"] if row["what"] == "Keep notes")
+    assert row["share"] == "hidden" and "wrote in the log" not in hidden_month.text
+
+
+@pytest.mark.parametrize("size, month", [(D60, "2026-02"), (D1, "2025-12")])
+def test_the_data_check_counts_no_few_mentors_or_students_without_a_log(size, month):
+    """It said "Every one of 27 mentors with students wrote a contact down" where the review hid the same."""
+    copy = told("data_check", district(size), month)
+    assert copy.results["logs"]["n_silent"] is copy.results["logs"]["n_untold"] is None
+    assert "All mentors" not in copy.text and "All students with" not in copy.text and "four add up" not in copy.text
+
+
+@pytest.mark.parametrize("said, told_others", [
+    ("No student is matched; the table assignment would switch this on.", "No student is matched."),
+    ("Not compared. The tables enrollment and calendar would switch this on.", "Not compared."),
+    ("Zip codes are not in the data; student.zip5 would switch this on. The rest is.",
+     "Zip codes are not in the data. The rest is."),
+    ("The table contact would switch this on.", NOT_RECORDED),
+    ("Referrals to resources are off: the study has no usable data for it. To switch it on: referral.",
+     "Referrals to resources are off."),
+    ("Barriers are off: the table barrier has no row yet on 2025-09-30; its rows begin later.",
+     "Barriers are off: it begins later."),
+    ("We looked at 1,565 combinations; none stands out.", "We looked at 1,565 combinations; none stands out."),
+])
+def test_others_do_not_read_which_table_to_add(said, told_others):
+    """Only the team can add a table; a partner reads what is off, and no name of a file."""
+    assert Gate(Privacy(), "partner").fixed(said) == told_others
+    assert Gate(Privacy(), "team").fixed(said) == said
+
+
+def test_a_table_withheld_whole_is_one_sentence():
+    """Rows of labels without a number, and under them a list of the columns hidden in every row."""
+    copy = told("monthly_review", district(D60), "2026-02")
+    assert "help" not in copy.tables and "bands" in copy.tables
+    after = copy.text[copy.text.index("Referrals, by need"):]
+    assert "Not shown here, to protect students in small groups." in after[:200] and "Need, as referred" not in after

@@ -39,6 +39,7 @@ def test_set_gives_any_other_parameter(place, capsys):
 @pytest.mark.parametrize(("words", "code", "says"), [
     (["run", "tinny", "data"], 2, 'Did you mean "tiny"'),
     (["run", "tiny", "nowhere"], 1, "not found"),
+    (["run", "tiny", "nowhere"], 1, "Where: folder nowhere"),
     (["run", "tiny", "data", "--month", "January"], 2, "YYYY-MM"),
     (["run", "tiny", "data", "--audience", "partners"], 2, "partner"),
     (["run", "tiny", "data", "--set", "n_rows"], 2, "NAME=VALUE"),

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pages_gallery as gallery
@@ -13,9 +14,13 @@ import pandas as pd
 import pytest
 
 from evalkit import figures
+from evalkit.disclosure import plain_text
+from evalkit.disclosure.release import NEAREST_TEN
+from evalkit.disclosure.types import Released
 from evalkit.render import blocks as b
 from evalkit.render import theme
 from evalkit.render.html import fragment_html, index_html, page_html, section_html
+from evalkit.render.view import page_view
 
 AUDIENCES = ("team", "partner", "public")
 VOID = {"meta", "link", "br", "img", "rect", "path", "circle", "input", "hr"}
@@ -156,6 +161,25 @@ def test_hidden_cells_say_so_and_the_foot_says_why() -> None:
     assert "<b>hidden</b>: fewer than 10 students" in shown
     assert "Shown: 3 of 4." in shown and "workbook" not in shown
     assert "The rest are in the workbook" in page_html(gallery.sections("team"))
+
+
+def test_the_foot_says_a_rule_once_though_tables_add_to_it() -> None:
+    """Three tables: the rule, the rule with rounding, the rule with sizes to the nearest ten."""
+    rule = '"hidden" stands for groups under 10 students, and for numbers that would let a reader work one of them out.'
+    rounded = "Numbers of students are rounded to 5, each by itself; parts may not add up to a total."
+    opening, *_ = gallery.sections("partner")
+    table = next(block for section in gallery.sections("partner") for block in section.walk()
+                 if isinstance(block, b.Table) and isinstance(block.data, Released) and not block.most_rows)
+    hidden = table.data.hidden.copy()
+    hidden.iloc[0, -1] = True
+    tables = [replace(table, data=replace(table.data, rule=text, hidden=hidden), note=plain_text(text), key=f"t{i}")
+              for i, text in enumerate((rule, f"{rule} {rounded}", f"{rule} {NEAREST_TEN}"))]
+    view = page_view([replace(opening, blocks=tuple(tables))])
+    foot = " ".join(run["t"] for column in view["foot"] for line in column for run in line)
+    assert foot.count("stands for groups") == foot.count("rounded to 5") == 1 and NEAREST_TEN not in foot
+    notes = ["".join(run["t"] for run in block["note"]) for block in view["sections"][0]["blocks"]]
+    assert "stands for groups" in notes[0] and "rounded to 5" in notes[1] and notes[2].endswith(NEAREST_TEN)
+    assert "stands for groups" not in notes[1] + notes[2]
 
 
 @pytest.mark.parametrize("audience", AUDIENCES)

@@ -29,7 +29,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(
            "its file axe.min.js.",
 )]
 WIDTHS = (1280, 390, 320)
-REPORTS = ("data_check", "monthly_review", "impact_study", "barrier_patterns", "celebration", "student_selection")
+REPORTS = ("data_check", "monthly_review", "impact_study", "barrier_patterns", "celebration", "program_profile",
+           "student_selection")
 PAGES = {"monthly_review": 4, "celebration": 2}
 """Page limits of the house style, by report, for the official pdf and for the page printed from a browser."""
 JUDGE = """axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','best-practice']}).then(r =>

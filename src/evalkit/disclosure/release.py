@@ -13,11 +13,12 @@ import pandas as pd
 from evalkit.disclosure.cells import Cells, Layout, lay_out, to_base, total_rows
 from evalkit.disclosure.hide import choose_hidden, hide_what_undoes_rounding
 from evalkit.disclosure.ladder import LadderShare
-from evalkit.disclosure.types import HIDDEN, Released, ReleasedNumbers, ReleasedRows, ReleasedText
+from evalkit.disclosure.types import HIDDEN, WITHHELD, Released, ReleasedNumbers, ReleasedRows, ReleasedText
 from evalkit.errors import DisclosureStop, must_be_one_of
 
 AUDIENCES = ("team", "partner", "public")
 TEAM_RULE = "Team copy: nothing is hidden."
+NEAREST_TEN = "Group sizes here are to the nearest ten."
 _Label = Any
 """A column's name as the key of a mapping: any hashable. Mapping is invariant in its key, so Hashable refuses str."""
 
@@ -252,13 +253,13 @@ def _rule(hidden: pd.DataFrame, request: TableRequest, settings: Settings) -> st
     body = hidden[[column for column in hidden.columns if column not in request.keys]].to_numpy()
     least = settings.min_cell
     if body.size and body.all():
-        return f"Withheld: the groups are so small (under {least}) that showing any could point to a student."
+        return f"{WITHHELD}the groups are so small (under {least}) that showing any could point to a student."
     text = f"No group here is smaller than {least} students." if not body.any() else (
         f'"{HIDDEN}" stands for groups under {least} students, and for numbers that would let a reader '
         "work one of them out.")
     if settings.base > 1:
         text += f" Numbers of students are rounded to {settings.base}, each by itself; parts may not add up to a total."
-    return text + (" Group sizes are to the nearest ten." if request.about else "")
+    return text + (f" {NEAREST_TEN}" if request.about else "")
 
 
 def _records(frame: pd.DataFrame) -> ReleasedRows:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 HIDDEN = "hidden"
+WITHHELD = "Withheld: "
 
 
 class ReleasedText(str):
@@ -64,3 +65,8 @@ class Released:
 
     def __repr__(self) -> str:
         return f"Released {self.name}: {len(self.frame)} rows, {int(self.hidden.to_numpy().sum())} cells hidden"
+
+
+def is_withheld(data: Any) -> bool:
+    """Whether a released table shows no number at all: then its labels stay inside too, on the page and in files."""
+    return isinstance(data, Released) and bool(len(data.frame)) and data.rule.startswith(WITHHELD)

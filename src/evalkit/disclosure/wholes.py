@@ -26,10 +26,10 @@ NAMED: Mapping[tuple[str, str, str], str] = {
     ("program_profile", "profile", "n_waiting"): "waiting",
 }
 """(report, part of results.json, key) -> the count it is: the same name in two reports is one count."""
-WITHIN = {"families met": "ever", "today": "ever", "mentored, returning": "today",
-          "may need support": "returning", "returning": "measures n_students", "waiting": "measures chronic",
-          "may need support ": "measures chronic"}
-"""Part -> the whole it is in (a trailing blank: a second whole of the same part). measures: those of the review."""
+WITHIN = (("families met", "ever"), ("today", "ever"), ("mentored, returning", "today"),
+          ("may need support", "returning"), ("may need support", "measures chronic"),
+          ("returning", "measures n_students"), ("waiting", "measures chronic"))
+"""(part, the whole it is in); a part may have two wholes. measures: those of the review."""
 _TOTAL = "All schools"
 
 
@@ -41,8 +41,8 @@ def tie_wholes(bounds: Bounds, homes: dict[int, str], copies: Sequence[Any], *, 
             if report == copy.report and isinstance(told, Mapping) and name in told:
                 _know(bounds, homes, copy, _key(copy, count), told[name], f"results.json, {place}, {name}", least)
     for copy in copies:
-        for part, whole in WITHIN.items():
-            _leave_over(bounds, homes, copy, _key(copy, part.strip()), _whole_key(copy, whole), part.strip(), whole)
+        for part, whole in WITHIN:
+            _leave_over(bounds, homes, copy, _key(copy, part), _whole_key(copy, whole), part, whole)
         _tie_recognised(bounds, homes, copy)
         _tie_kinds(bounds, homes, copy)
         _tie_groups(bounds, homes, copy)

@@ -41,7 +41,7 @@ def new_study(folder: str | Path, exports: str | Path, *, school_year: str = "")
     _must_be_new(folder, place)
     guesses = [guess_of(_read(path)) for path in export_files(place)]
     if not any(guess.table for guess in guesses):
-        raise UserError("None of the files looks like an export of attendance, enrolment or students.",
+        raise UserError("None of the files looks like an export of attendance, enrollment or students.",
                         culprits=[f"{g.export.file}: columns {_heads(g.export)}" for g in guesses], file=place.name,
                         remedy="A file needs a line of column names such as student_id, date, code.")
     facts, codes = facts_of(guesses, school_year), codes_of(guesses)

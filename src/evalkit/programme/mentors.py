@@ -37,7 +37,8 @@ def _caseloads(study, start, end, caps: dict[str, int] | None) -> pd.DataFrame:
     table["n_contacts"] = table["mentor_id"].map(held.groupby("mentor_id").size()).fillna(0).astype("int64")
     minutes = held.groupby("mentor_id")["minutes"].sum()
     table["minutes"] = table["mentor_id"].map(minutes).astype("float64").fillna(0.0)
-    table["last_contact_on"] = table["mentor_id"].map(held_contacts(study).groupby("mentor_id")["date"].max())
+    last = held_contacts(study).groupby("mentor_id")["date"].max()
+    table["last_contact_on"] = last.reindex(table["mentor_id"]).to_numpy()  # an empty one cannot be mapped
     return _with_answers(study, table, start, end).sort_values(["school_id", "mentor_id"]).reset_index(drop=True)
 
 

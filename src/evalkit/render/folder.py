@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from evalkit import files
-from evalkit.disclosure.types import Released
+from evalkit.disclosure.types import Released, is_withheld
 from evalkit.errors import UserError
 from evalkit.render import sheets
 from evalkit.render.blocks import TEAM, Context, Figure, Section, Table
@@ -81,7 +81,7 @@ def shown_tables(sections: Sequence[Section]) -> dict[str, Released | pd.DataFra
         for block in section.walk():
             if isinstance(block, Table | Figure) and block.key:
                 named.setdefault(files.safe_name(block.key), block.data)
-    return named
+    return {name: data for name, data in named.items() if not is_withheld(data)}
 
 
 def shown_figures(sections: Sequence[Section]) -> dict[str, str]:
@@ -89,6 +89,8 @@ def shown_figures(sections: Sequence[Section]) -> dict[str, str]:
     found: dict[str, str] = {}
     for section in sections:
         for i, block in enumerate(block for block in section.walk() if isinstance(block, Figure)):
+            if is_withheld(block.data):
+                continue
             stem = files.safe_name(block.key or f"{section.key}-{i + 1}")
             stem = stem if stem not in found else files.safe_name(f"{section.key}-{stem}")
             found[stem] = block.drawing.svgs[max(block.drawing.svgs)]

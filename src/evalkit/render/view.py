@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from evalkit import tables
-from evalkit.disclosure.types import Released
+from evalkit.disclosure.release import NEAREST_TEN
+from evalkit.disclosure.types import Released, is_withheld
 from evalkit.figures.canvas import covers, text_width
 from evalkit.render import blocks as b
 from evalkit.render.theme import page_footer, words
@@ -77,12 +78,18 @@ class Setting:
         return text if self.names[text] == 1 else f"{text} ({self.names[text]})"
 
     def told_once(self, note: str, data: Any) -> str:
-        """`note` without the rule of hidden cells where a table above has told it; the footer tells it too."""
+        """`note` without what a table above has told of hidden cells, sentence by sentence; the footer tells it too."""
         rule = data.rule if isinstance(data, Released) else ""
         if not rule or rule not in note:
             return note
-        self.names[rule] = self.names.get(rule, 0) + 1
-        return note if self.names[rule] == 1 else note.replace(rule, "").strip()
+        fresh = [sentence for sentence in rule_sentences(rule) if sentence == NEAREST_TEN or sentence not in self.names]
+        self.names |= dict.fromkeys(rule_sentences(rule), 1)
+        return " ".join(note.replace(rule, " ".join(fresh)).split())
+
+
+def rule_sentences(rule: str) -> list[str]:
+    """The sentences of a table's rule of hidden cells."""
+    return re.split(r"(?<=\.)\s+", rule)
 
 
 def section_view(section: b.Section, names: dict[str, int] | None = None, *, top: bool = False) -> View:
@@ -141,10 +148,7 @@ def _foot(context: b.Context, sections: list[b.Section], said: dict[str, str]) -
         first += f" {said['last_day']}: {tables.long_date(context.last_day, language)}."
     first += f" **{said['audience']}:** {said[context.audience + '_name']}."
     lines = [first, *(line for line in context.definitions.split("\n") if line.strip())]
-    hidden = {data.rule for section in sections for data in _shown_data(section)
-              if isinstance(data, Released) and bool(data.hidden.to_numpy().any())}
-    word = f"**{said['hidden']}**"
-    lines += [rule.replace('"hidden"', word) if '"hidden"' in rule else f"{word}: {rule}" for rule in sorted(hidden)]
+    lines += _rules(sections, said["hidden"])
     whole, cut, so_far = sum(map(len, lines)), len(lines), 0
     for i, line in enumerate(lines):
         so_far += len(line)
@@ -152,6 +156,17 @@ def _foot(context: b.Context, sections: list[b.Section], said: dict[str, str]) -
             cut = i + 1
             break
     return [[runs(line) for line in part] for part in (lines[:cut], lines[cut:])]
+
+
+def _rules(sections: list[b.Section], word: str) -> list[str]:
+    """What is hidden and rounded on the page, in one line: each sentence once, what is true of one table left to it."""
+    told = dict.fromkeys(sentence for section in sections for data in _shown_data(section)
+                         if isinstance(data, Released) and bool(data.hidden.to_numpy().any())
+                         for sentence in rule_sentences(data.rule) if sentence != NEAREST_TEN)
+    stands = [sentence for sentence in told if '"hidden"' in sentence]
+    others = [sentence for sentence in told if sentence not in stands and not (stands and sentence[:8] == "Withheld")]
+    text = " ".join([*stands[:1], *others]).replace('"hidden"', f"**{word}**")
+    return [text if stands else f"**{word}**: {text.removeprefix('Withheld: ')}"] if text else []
 
 
 def _shown_data(section: b.Section) -> Iterable[Any]:
@@ -177,17 +192,29 @@ def _tiles(block: b.Tiles, setting: Setting) -> View:
 
 
 def _figure(block: b.Figure, setting: Setting) -> View:
+    if is_withheld(block.data):
+        return _in_place(block, setting)
     view = _title(block.title, setting)
     name = setting.name(f"{said_as(block.title)} ({setting.words['data_of']})")
     behind = table_view(block.data, block.columns, setting) | {"title": runs(block.title), "measure": [], "name": name}
     widths = sorted(block.drawing.svgs)
     note = runs(setting.told_once(block.note, block.data))
+    if isinstance(block.data, Released) and NEAREST_TEN in block.data.rule and NEAREST_TEN not in block.note:
+        behind["note"] = runs(NEAREST_TEN)
     return view | {"measure": runs(block.measure), "alt": said_as(block.alt), "note": note,
                    "svgs": [{"width": w, "svg": block.drawing.svgs[w]} for w in widths], "table": behind,
                    "set": "third" if max(widths) <= 330 else "full"}
 
 
+def _in_place(block: b.Table | b.Figure, setting: Setting) -> View:
+    """One sentence in place of a table or figure that shows no number: its labels alone could point to a student."""
+    return _title(block.title, setting) | {"kind": "callout", "headline": "", "tone": "caution",
+                                           "text": [runs(setting.words["withheld"])]}
+
+
 def _table(block: b.Table, setting: Setting) -> View:
+    if is_withheld(block.data):
+        return _in_place(block, setting)
     view = table_view(block.data, block.columns, setting, total_row=block.total_row, most_rows=block.most_rows)
     view, folded = _without_hidden_columns(view, setting)
     shown = setting.words["shown"].format(n=view["n_shown"], all=view["n_rows"]) if view["cut"] else ""

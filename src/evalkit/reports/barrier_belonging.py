@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from evalkit.disclosure.types import HIDDEN
 from evalkit.measures import is_chronic, recent_window
 from evalkit.panel import has_days, student_panel
 from evalkit.programme import active_assignments, book_of, wilson
@@ -107,8 +108,8 @@ def _adult_table(study: Any, gate: Gate) -> Table | Callout:
         shown, Column("group", "Students"), Column("share", "Share", "percent"), Column("n", "Have one", "integer"),
         Column("of", "All", "integer"), Column("has_mentor", "Mentor", "integer"),
         Column("is_nominated", "Named tie", "integer"), Column("says_so", "Say so", "integer"))
-    note = ("A mentor today who is an adult, a tie named in nomination, or the student's own newest yes. A student not "
-            "asked may well have one: the share is the least there are.")
+    note = ("A mentor today who is an adult, an adult who named the student, or the student's own newest yes. A "
+            "student not asked may well have one: the share is the least there are.")
     return Table(title, gate.fixed("Students with an adult on record"), shown, columns, key="named_adult",
                  note=gate.fixed(note if gate.is_team else f"{note} {shown.rule}"))
 
@@ -154,7 +155,7 @@ def _families(study: Any, gate: Gate) -> list[Any]:
         (gate.text("{share}", share=(percent(lower / n), [lower, n - lower])),
          gate.fixed("thought it was fewer; days are hard to keep count of, so letters show them side by side")),
     )
-    return [CountList(title, items)]
+    return [CountList(title, tuple(item for item in items if item[0] != HIDDEN))]
 
 
 def _friend_list(study: Any) -> list[Any]:

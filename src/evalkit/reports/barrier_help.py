@@ -114,7 +114,7 @@ def _funnel_table(funnel: pd.DataFrame, gate: Gate, gone: dict[str, set[str]]) -
         Column("n_barriers", "Students", "integer"),
         Column("n_referred", "Referred", "integer"),
         Column("n_connected", "Connected", "integer"),
-        Column("n_waiting", "Waiting", "integer"),
+        Column("n_waiting", "On a waiting list", "integer"),
         Column("days_to_connect", "Days to connect", "integer", "median"),
     )
     return Table(

@@ -35,6 +35,16 @@ def _begin(study: Any, params: Params) -> tuple[BarrierFacts, Gate, Any]:
     return barrier_facts(study, params.audience), gate_of(study, params), make_context(study, params, TITLE)
 
 
+def _why_none(study: Any) -> str:
+    """Why no group is compared with another."""
+    if "rates" not in study.can:
+        return ("Days enrolled are not known here, so no group can be compared with another. "
+                "Counts of days missed are shown as they stand.")
+    if "daily" not in study.can:
+        return "Days missed are known as totals only, so no weekday, period or month can be compared with another."
+    return "The groups here are too small to compare one with another. Counts of days missed are shown as they stand."
+
+
 def what_stands_out(study: Any, params: Params) -> Section:
     """Page 1: at most three findings in plain words, each with its picture, its sureness and a next step."""
     facts, gate, context = _begin(study, params)
@@ -48,10 +58,7 @@ def what_stands_out(study: Any, params: Params) -> Section:
             gate.fixed("What these data can and cannot show"),
             counts + known,
             is_opening=True,
-            lead=gate.fixed(
-                "Days enrolled are not known here, so no group can be compared with another. "
-                "Counts of days missed are shown as they stand."
-            ),
+            lead=gate.fixed(_why_none(study)),
             off=off,
             numbers={"patterns": [], **barrier_counts.count_numbers(counts)},
         )
@@ -218,25 +225,23 @@ def help_for_barriers(study: Any, params: Params) -> Section:
 
 
 def belonging(study: Any, params: Params) -> Section:
-    """Page 5: who has someone at school, what goes along with it, and what families thought."""
+    """Who has someone at school, what goes along with it, and what families thought."""
     gate, context = gate_of(study, params), make_context(study, params, TITLE)
     return Section(
         context,
         "belonging",
         gate.fixed("Belonging: who has someone at school"),
         tuple(belonging_blocks(study, gate)),
-        starts_page=True,
     )
 
 
 def what_exists(study: Any, params: Params) -> Section:
-    """Page 6: supports by approach, tier and domain, where they overlap, and the inventory."""
+    """Supports by approach, tier and domain, where they overlap, and the inventory."""
     gate, context = gate_of(study, params), make_context(study, params, TITLE)
     return Section(
         context,
         "what_exists",
         gate.fixed("What already exists: supports, and who has which"),
         tuple(support_blocks(study, gate)),
-        starts_page=True,
         tables=support_tables(study, gate),
     )

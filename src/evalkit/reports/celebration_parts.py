@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from evalkit import figures
+from evalkit.disclosure.types import HIDDEN
 from evalkit.render.blocks import (
     Callout,
     Column,
@@ -39,22 +40,31 @@ def event(study) -> EventBox:
 def opening(study, impact: Impact, counts: dict[str, Any], gate: Gate) -> tuple[str, str]:
     """Headline: the mentored students' change with similar students' beside it, or what was done."""
     look, found, term = impact.now, gain(impact), study.config.mentor_term
+    if not counts["n_students"]:
+        return (gate.fixed("A year of being there"),
+                gate.fixed(f"No student has a {term} yet. Thank you to everyone who was glad to see a child today."))
+    word = "student" if counts["n_students"] == 1 else "students"
     who = gate.text(
-        "This year {n:,} students had a {term}.", words={"term": term}, n=(counts["n_students"], counts["n_students"])
+        "This year {n:,} {word} had a {term}.", words={"term": term, "word": word},
+        n=(counts["n_students"], counts["n_students"]),
+        otherwise=f"This year students had a {term}.",
     )
     if look is None or found is None:
         title = gate.text(
-            "{n:,} students had someone in their corner this year",
+            "{n:,} {word} had someone in their corner this year",
+            words={"word": word},
             n=(counts["n_students"], counts["n_students"]),
             otherwise="Students had someone in their corner this year",
         )
         return title, gate.fixed(f"{who} {impact.off}".strip())
     arms = [look.n_treated, look.n_comparison]
     lead = gate.text(
-        "They were in school {gain} {way} days each than {m:,} similar students without one, in a year of 180 days. "
+        "The {t:,} who could be compared were in school {gain} {way} days each than {m:,} similar students without "
+        "one, in a year of 180 days. "
         "The true figure may lie anywhere from **{low} to {high}**.",
         words={"way": "more" if found.value >= 0 else "fewer"},
         gain=(f"about {number(abs(found.value), 1)}", arms),
+        t=(look.n_treated, look.n_treated),
         m=(look.n_comparison, look.n_comparison),
         low=(_days(found.low), arms),
         high=(_days(found.high), arms),
@@ -67,7 +77,8 @@ def _headline(found: Gain, arms: list[int], counts: dict[str, Any], gate: Gate) 
     otherwise = "A year of being there"
     if found.low > 0:
         return gate.text("{title}", title=(gain_title(found), arms), otherwise=otherwise)
-    return gate.text("{m:,} mentors stood by {n:,} students this year", m=(counts["n_mentors"], None),
+    mentors, word = plural(counts["n_mentors"], "mentor"), "student" if counts["n_students"] == 1 else "students"
+    return gate.text("{mentors} stood by {n:,} {word} this year", words={"mentors": mentors, "word": word},
                      n=(counts["n_students"], counts["n_students"]), otherwise=otherwise)
 
 
@@ -78,16 +89,22 @@ def _days(value: float) -> str:
 def answers(study, impact: Impact, counts: dict[str, Any], gate: Gate) -> Row:
     """What was done, for whom, did it help, how sure are we."""
     done = gate.text(
-        "{n:,} mentors greeted students, called when they were out, and helped families find support.",
-        n=(counts["n_mentors"], None),
+        "{who} greeted students, called when they were out, and helped families find support.",
+        words={"who": plural(counts["n_mentors"], "mentor")},
     )
     schools = study.table("school")
     n_schools = int(schools["programme_school"].eq(True).sum()) or len(schools)
+    if not counts["n_mentors"]:
+        done = gate.fixed("No mentor has started yet.")
+    where = f" in {plural(n_schools, 'school')}" if n_schools else ""
     whom = gate.text(
-        "{n:,} students{where} who were matched because they had missed many days.",
-        words={"where": f" in {plural(n_schools, 'school')}" if n_schools else ""},
+        "{n:,} {word}{where}, matched because of many days missed.",
+        words={"where": where, "word": "student" if counts["n_students"] == 1 else "students"},
         n=(counts["n_students"], counts["n_students"]),
+        otherwise=f"Students{where}, matched because of many days missed.",
     )
+    if not counts["n_students"]:
+        whom = gate.fixed("No student is matched yet.")
     return Row(
         tuple(
             (Callout(gate.fixed(title), (text,), tone="answer"),)
@@ -126,7 +143,7 @@ def _helped(impact: Impact, gate: Gate) -> str:
 def _sure(impact: Impact, gate: Gate) -> str:
     look, found = impact.now, gain(impact)
     if look is None or found is None:
-        return gate.fixed("Not sure at all. The number of contacts is certain; what they changed is not known.")
+        return gate.fixed("Not sure at all. What was done can be counted; what it changed is not known.")
     arms = [look.n_treated, look.n_comparison]
     start = (
         "Quite sure it is more than zero."
@@ -228,9 +245,8 @@ def what_mentors_did(study, counts: dict[str, Any], gate: Gate) -> CountList | C
         )
     if counts.get("n_hours") is not None:
         lines.append((gate.text("{v:,}", v=(counts["n_hours"], told["n_hours"])), gate.fixed("hours given")))
-    title = gate.fixed("What our mentors did")
-    return (
-        CountList(title, tuple(lines))
-        if lines
-        else Callout(title, (gate.fixed("The table contact would switch this on."),), tone="caution")
-    )
+    title, told_of = gate.fixed("What our mentors did"), tuple(one for one in lines if HIDDEN not in " ".join(one))
+    if told_of:
+        return CountList(title, told_of)
+    why = "Not shown here, to protect students in small groups." if lines else "The table contact would switch this on."
+    return Callout(title, (gate.fixed(why),), tone="caution")

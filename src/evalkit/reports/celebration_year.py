@@ -11,7 +11,7 @@ import pandas as pd
 from evalkit import figures
 from evalkit.disclosure.free_text import People
 from evalkit.disclosure.ladder import LadderShare
-from evalkit.disclosure.types import Released, ReleasedNumbers
+from evalkit.disclosure.types import HIDDEN, Released, ReleasedNumbers
 from evalkit.render.blocks import (
     BulletList,
     Callout,
@@ -130,6 +130,8 @@ def good_news(study, gate: Gate) -> Callout | None:
         now=(n / of, (n, of)),
         before=(n0 / of0, (n0, of0)),
     )
+    if HIDDEN in text:
+        return None
     return Callout(
         gate.fixed("Good news for all students" if better else "All students together"), (text,), tone="thanks"
     )
@@ -141,7 +143,7 @@ def learned(study, gate: Gate) -> Row:
     table = table[table["date"].notna() & (table["date"] <= study.as_of)]
     if not gate.is_team:
         people = People(study)
-        table = table[[not people.in_code(str(theme)) for theme in table["theme"]]]
+        table = table[[not people.in_code(str(theme)) for theme in table["theme"]] or slice(0)]
     worked = _top(table[table["works"] == "works_well"], "What works well, we were told: ") + _top(
         table[table["works"] == "works_less"], "What works less well: "
     )

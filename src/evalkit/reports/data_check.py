@@ -54,9 +54,8 @@ def what_was_read(study, params: Params) -> Section:
         used=n["used"],
         rows_read=n["rows_read"],
     )
-    lead = gate.fixed(
-        "Every row is used, mended, set aside with its reason, or an exact repeat. The four add up, file by file."
-    )
+    lead = gate.fixed("Every row is used, mended, set aside with its reason, or an exact repeat. "
+                      + ("The four add up, file by file." if gate.is_team else "Numbers here are to the nearest ten."))
     shown = {"Rows read": "rows_read", "Rows in use": "used"}
     if gate.is_team:  # apart, mended and set-aside rows are few; partners have them per file, protected
         shown |= {"Used after mending": "repaired", "Set aside": "quarantined"}
@@ -252,29 +251,30 @@ def _log_lines(study, gate: Gate) -> tuple[tuple[str, ...], Mapping[str, Any]]:
     untold = int((~open_now["student_id"].drop_duplicates().isin(contacts["student_id"])).sum())
     numbers = {
         "n_mentors": (len(mentors), n_students),
-        "n_silent": (len(silent), n_students),
-        "n_untold": (untold, untold),
+        "n_silent": (len(silent), (len(silent), len(mentors))),
+        "n_untold": (untold, (untold, n_students)),
         "n_students": (n_students, n_students),
     }
+    shown = gate.numbers("logs", **numbers)
     lines = (
         gate.text(
-            "Every one of {n_mentors} mentors with students wrote a contact down in the last 30 days."
-            if not silent
+            "All mentors with students ({n_mentors}) wrote a contact down in the last 30 days."
+            if not silent and shown["n_silent"] is not None
             else "{n_silent} of {n_mentors} mentors with students have no contact written down in the last 30 days.",
             otherwise="The number of mentors without a recent contact is withheld.",
             n_silent=numbers["n_silent"],
             n_mentors=numbers["n_mentors"],
         ),
         gate.text(
-            "Every one of {n_students} students with a mentor has a contact written down."
-            if not untold
+            "All students with a mentor ({n_students}) have a contact written down."
+            if not untold and shown["n_untold"] is not None
             else "{n_untold} of {n_students} students with a mentor have no contact written down at all.",
             otherwise="The number of students without a contact is withheld.",
             n_untold=numbers["n_untold"],
             n_students=numbers["n_students"],
         ),
     )
-    return lines, gate.numbers("logs", **numbers)
+    return lines, shown
 
 
 def what_it_shows(study, params: Params) -> Section:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,23 @@ from evalkit.sources.account import SET_ASIDE
 TEAM = "team"
 ALL = "all students"
 SCHOOL_BASE = 10
+
+
+NOT_RECORDED = "This is not recorded yet."
+_HOW = (
+    (re.compile(r": the study has no usable data for it\. To switch it on: [^.]*\."), "."),
+    (re.compile(r": the table \w+ has no row yet on [\d-]+; its rows begin later\."), ": it begins later."),
+    (re.compile(r"(?:^|(?<=[;.]) )(?:[^.;]|\.(?=\w))*would switch(?:[^.;]|\.(?=\w))*\."), ""),
+)
+
+
+def without_how(text: str) -> str:
+    """A sentence for others than the team: without the tables that would switch something on, which only it can add."""
+    if not any(pattern.search(text) for pattern, _ in _HOW):
+        return text
+    for pattern, instead in _HOW:
+        text = pattern.sub(instead, text)
+    return re.sub(r";(?= [A-Z]|$)", ".", text.strip()) or NOT_RECORDED
 
 
 @dataclass(frozen=True)
@@ -94,6 +112,7 @@ class Gate:
         self, template: str, *, otherwise: str = "", words: Mapping[str, str] | None = None, **numbers: tuple[Any, Any]
     ) -> ReleasedText:
         """A sentence. numbers: key=(value, students it rests on), as for `release_numbers`. words: fixed fillings."""
+        template = template if self.is_team else without_how(template)
         for key, value in (words or {}).items():
             template = template.replace("{" + key + "}", str(value).replace("{", "{{").replace("}", "}}"))
         released = release_numbers("sentence", numbers, privacy=self.rules, audience=self.audience)
@@ -101,7 +120,7 @@ class Gate:
 
     def fixed(self, text: str) -> ReleasedText:
         """A sentence that holds nothing taken from students' records."""
-        return plain_text(text)
+        return plain_text(text if self.is_team else without_how(text))
 
     def numbers(self, name: str, **numbers: tuple[Any, Any]) -> ReleasedNumbers:
         """Figures for results.json, None where hidden."""

@@ -8,14 +8,12 @@ import pandas as pd
 
 from evalkit import figures
 from evalkit.measures import BANDS
-from evalkit.measures import CHRONIC_BANDS as CHRONIC
 from evalkit.panel import student_panel
 from evalkit.programme import book_of, year_days
 from evalkit.render.blocks import Callout, Column, Figure, Table
 from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.month_facts import NO_DENOMINATOR, Facts
-from evalkit.reports.month_glance import band_rows
-from evalkit.reports.month_release import hidden_overall
+from evalkit.reports.month_release import band_rows, released_bands
 from evalkit.wording import (
     date_words,
     listed,
@@ -98,15 +96,7 @@ def bands_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Callout:
         "now": f"Now, {date_words(facts.window.end, year=False)}{day_label(study, facts.window.end)}",
     }
     rows = band_rows(facts, labels)
-    gone = {name.removeprefix("n_") if name != "n_chronic" else name for name in hidden_overall(facts, gate)}
-    table = gate.table(
-        "bands",
-        rows,
-        keys=("when",),
-        counts=("n", "n_chronic", *BANDS),
-        parts={"n": BANDS, "n_chronic": CHRONIC},
-        also={len(rows) - 1: gone},
-    )
+    table = released_bands(facts, gate, labels)
     columns = (
         Column("when", "When"),
         *(Column(name, say(f"band.{name}"), "integer", "students") for name in BANDS),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 
-from evalkit.measures import BANDS
+from evalkit.disclosure.types import HIDDEN
 from evalkit.measures import CHRONIC_BANDS as CHRONIC
 from evalkit.programme import caseloads, mentors_without_logs
 from evalkit.render.blocks import BulletList, Callout, CountList, Tile, Tiles
 from evalkit.reports.gate import Gate
 from evalkit.reports.month_facts import NO_DENOMINATOR, Facts
 from evalkit.reports.month_patterns import reasons_known
-from evalkit.reports.month_release import released_flows
-from evalkit.reports.month_windows import days_behind, stale_schools
+from evalkit.reports.month_release import hidden_bands, hidden_elements, released_flows
+from evalkit.reports.month_windows import days_behind, has_no_day, stale_schools
 from evalkit.sources.silent import silent_days
 from evalkit.wording import (
     IN_A_SENTENCE,
@@ -28,6 +28,7 @@ from evalkit.wording import (
 )
 from evalkit.wording.verdicts import TOO_EARLY, TOO_FEW
 
+NOT_SHOWN = "Not shown here, to protect students in small groups."
 LIST_WORDS = {
     "celebrate": "Celebrate: a personal gain in 20 days",
     "watch": "Watch: 3 or more of the last 10 days, or 3 in a row",
@@ -61,10 +62,9 @@ def opening(study, facts: Facts, gate: Gate) -> tuple[str, str]:
         )
     else:
         title = gate.fixed(f"{window_words(facts).capitalize()}: where the year begins")
-    return title, gate.fixed(
-        " ".join(filter(None, [stale_words(study), _moved(facts, moved, gate), _mentored(facts, gate),
-                               _check_ins(study, facts, gate)]))
-    )
+    sound = stale_words(study) or _silent_words(study)
+    told = [sound, _moved(facts, moved, gate), _mentored(facts, gate), _check_ins(study, facts, gate)]
+    return title, gate.fixed(" ".join(filter(None, told)))
 
 
 def _opening_without_days(study, facts: Facts, gate: Gate) -> tuple[str, str]:
@@ -82,6 +82,8 @@ def _opening_without_days(study, facts: Facts, gate: Gate) -> tuple[str, str]:
 def _moved(facts: Facts, moved: dict[str, int | None], gate: Gate) -> str:
     if facts.window.before is None:
         row = facts.overall
+        if {"n_chronic", "n"} & hidden_bands(facts, gate)["now"]:
+            return ""
         return gate.text(
             "{n:,} of {of:,} students have missed 10% or more of their days so far.",
             n=(row["n_chronic"], (row["n_chronic"], row["n_students"])),
@@ -99,7 +101,7 @@ def _moved(facts: Facts, moved: dict[str, int | None], gate: Gate) -> str:
         words={"since": since, "verb": verb},
         back=(back, back or 0),
         over=(over, over or 0),
-        otherwise="A few students moved over the 10% line.",
+        otherwise="How many moved over the 10% line is not shown here, to protect students in small groups.",
     )
 
 
@@ -126,8 +128,8 @@ def tiles(facts: Facts, gate: Gate) -> Tiles:
     """Average daily attendance, missed 10 % or more, absences followed up, three contacts a week."""
     return Tiles(
         (
-            _ada(facts, gate.exact),
-            _chronic(facts, gate.exact),
+            _ada(facts, gate),
+            _chronic(facts, gate),
             _element(facts, gate, "b_call_absent", "Absences followed up", "{n:,} of {of:,} within one school day."),
             _element(
                 facts, gate, "three_contacts", "Three contacts a week", "{n:,} of {of:,} student weeks reached 3."
@@ -138,12 +140,13 @@ def tiles(facts: Facts, gate: Gate) -> Tiles:
 
 def _ada(facts: Facts, gate: Gate) -> Tile:
     row, last = facts.overall, facts.last_year
+    gone, gate = "n" in hidden_bands(facts, gate)["now"], gate.exact
 
     def ada_words(of) -> str:
         return "{ada:.0%}" if not gate.is_team and gate.share_digits(of) < 3 else "{ada:.1%}"
 
     value = (
-        gate.text(ada_words(row["n_enrolled_days"]), ada=(row["ada"], row["n_students"]))
+        gate.text(ada_words(row["n_enrolled_days"]), ada=(row["ada"], 0 if gone else row["n_students"]))
         if row["ada"] is not None
         else gate.fixed("Not known")
     )
@@ -153,25 +156,32 @@ def _ada(facts: Facts, gate: Gate) -> Tile:
         if last.get("ada") is not None
         else ""
     )
-    return Tile(gate.fixed("Average daily attendance"), value, note or gate.fixed("No figure for last year"))
+    if HIDDEN in note:
+        note = ""
+    elif value == HIDDEN:
+        note = gate.fixed(f"{NOT_SHOWN} Before: {note}" if note else NOT_SHOWN)
+    return Tile(gate.fixed("Average daily attendance"), value, note or _no_last_year(value, gate))
+
+
+def _no_last_year(value: str, gate: Gate) -> str:
+    return gate.fixed(NOT_SHOWN if value == HIDDEN else "No figure for last year")
 
 
 def _chronic(facts: Facts, gate: Gate) -> Tile:
-    row, last = facts.overall, facts.last_year
-    n, of = row["n_chronic"], row["n_students"]
+    label, last = gate.fixed("Missed 10% or more"), facts.last_year
+    n, of = facts.overall["n_chronic"], facts.overall["n_students"]
     if n is None or not of:
-        return Tile(
-            gate.fixed("Missed 10% or more"), gate.fixed("Not known"), gate.fixed("Days enrolled are not known")
-        )
-    from evalkit.reports.month_release import hidden_overall
-
-    pair = (0, 0) if {"n_chronic", "n_students"} & set(hidden_overall(facts, gate)) else (n, of)
-    share = gate.text("{share:.1%}", share=(n / of, pair))
-    note = gate.text("{n:,} of {of:,} students.", n=(n, pair), of=(of, pair[1]))
-    if last.get("n"):
+        return Tile(label, gate.fixed("Not known"), gate.fixed("Days enrolled are not known"))
+    gone, gate = hidden_bands(facts, gate), gate.exact
+    shown = not {"n_chronic", "n"} & gone["now"]
+    share = gate.text("{share:.1%}", share=(n / of, (n, of) if shown else 0))
+    note = gate.text("{n:,} of {of:,} students.", n=(n, (n, of)), of=(of, of))
+    note = note if shown and share != HIDDEN else gate.fixed(NOT_SHOWN)
+    if last.get("n") and not {"n_chronic", "n"} & gone["last_year"]:
         over = sum(last["bands"].get(name, 0) for name in CHRONIC)
-        note = gate.fixed(f"{note} " + gate.text("Last year {share:.1%}", share=(over / last["n"], (over, last["n"]))))
-    return Tile(gate.fixed("Missed 10% or more"), share, note)
+        before = gate.text("Last year {share:.1%}", share=(over / last["n"], (over, last["n"])))
+        note = gate.fixed(f"{note} {before}" if HIDDEN not in before else note)
+    return Tile(label, share, note)
 
 
 def _element(facts: Facts, gate: Gate, code: str, label: str, template: str) -> Tile:
@@ -180,30 +190,14 @@ def _element(facts: Facts, gate: Gate, code: str, label: str, template: str) -> 
         return Tile(
             gate.fixed(label), gate.fixed("Not known"), gate.fixed(now.off or "Nothing to count in this window")
         )
-    from evalkit.reports.month_mentors import rests_on_few
-
-    pair, pair_before = ((0, 0) if rests_on_few(it, gate) else (it.n, it.of) for it in (now, before))
-    note = gate.text(template, n=(now.n, pair), of=(now.of, pair[1]))
-    if before.of:
+    gone = hidden_elements(facts, gate)[code]
+    share = gate.text("{share:.0%}", share=(now.share, 0 if "share" in gone else (now.n, now.of)))
+    note = gate.text(template, n=(now.n, now.n), of=(now.of, now.of)) if share != HIDDEN else gate.fixed(NOT_SHOWN)
+    if before.of and "before" not in gone:
         when = month_words(facts.window.before) if facts.window.period == "month" else "The week before"
-        note = gate.fixed(
-            f"{note} "
-            + gate.text("{when} {share:.0%}", words={"when": when}, share=(before.share, pair_before))
-        )
-    return Tile(gate.fixed(label), gate.text("{share:.0%}", share=(now.share, pair)), note)
-
-
-def band_rows(facts: Facts, day_of: dict[str, str]) -> pd.DataFrame:
-    """Students by band: last year, at the last review, now. Grain: when. Columns: the bands, n, n_chronic."""
-    rows = []
-    if facts.last_year.get("n"):
-        rows.append({"when": day_of["last_year"], **{name: facts.last_year["bands"].get(name, 0) for name in BANDS}})
-    for label, frame in ((day_of["before"], facts.before), (day_of["now"], facts.now)):
-        if len(frame):
-            counts = frame["band"].value_counts()
-            rows.append({"when": label, **{name: int(counts.get(name, 0)) for name in BANDS}})
-    table = pd.DataFrame(rows, columns=["when", *BANDS])
-    return table.assign(n=table[list(BANDS)].sum(axis=1), n_chronic=table[list(CHRONIC)].sum(axis=1))
+        earlier = gate.text("{when} {share:.0%}", words={"when": when}, share=(before.share, (before.n, before.of)))
+        note = gate.fixed(f"{note} {earlier}" if HIDDEN not in earlier else note)
+    return Tile(gate.fixed(label), share, note)
 
 
 def verdict_callout(facts: Facts, gate: Gate) -> Callout:
@@ -270,7 +264,7 @@ def _mentored_of(facts: Facts, name: str) -> str:
 def soundness(study, facts: Facts, gate: Gate, month: str = "") -> BulletList:
     """Last day sent, reasons known, mentors without a log, open places, and what the reader was not shown. month: the
     one asked for, which the data may not have reached."""
-    lines = [_other_month(study, gate, month), _sent(study, gate), _reasons(study, facts, gate),
+    lines = [_other_month(study, gate, month), _sent(study, gate, facts.window), _reasons(study, facts, gate),
              _logs(study, facts, gate), _places(study, gate)]
     return BulletList(gate.fixed("How sound is this month's data?"), tuple(line for line in lines if line))
 
@@ -284,7 +278,7 @@ def _other_month(study, gate: Gate, month: str) -> str:
                       "Ask for a new export.")
 
 
-def _sent(study, gate: Gate) -> str:
+def _sent(study, gate: Gate, window=None) -> str:
     through = {school: day for school, day in study.complete_through.items() if pd.notna(day)}
     if stale := stale_words(study):
         return gate.fixed(stale)
@@ -292,6 +286,8 @@ def _sent(study, gate: Gate) -> str:
         return gate.fixed(silent)
     if not through:
         return gate.fixed("The last day sent is not known.")
+    if window is not None and has_no_day(study, window):
+        return gate.fixed(f"The calendar holds no school day in {month_words(window.end)}.")
     last = max(through.values())
     late = {school: day for school, day in through.items() if day < last}
     if not late:
@@ -348,18 +344,22 @@ def _reasons(study, facts: Facts, gate: Gate) -> str:
         "A reason is known for {share:.0%} of {month}'s absences",
         words={"month": window_words(facts)},
         share=(n / of, (n, of)),
+        otherwise="How many absences have a known reason is not shown here, to protect students in small groups",
     )
     if facts.window.before is not None:
         n0, of0 = reasons_known(study, facts.window.before_start, facts.window.before)
         if of0:
-            text += gate.text(" (before: {share:.0%})", share=(n0 / of0, (n0, of0)))
-    return gate.fixed(f"{text}. The aim is {percent(0.8)}.")
+            earlier = gate.text("{share:.0%}", share=(n0 / of0, (n0, of0)))
+            text += f" (before: {earlier})" if earlier != HIDDEN else ""
+    return gate.fixed(f"{text}. The aim is {percent(0.8)}." if "not shown" not in text else f"{text}.")
 
 
 def _logs(study, facts: Facts, gate: Gate) -> str:
     if not {"contact", "assignment"} <= study.can:
         return gate.fixed("No mentor log is in the study; the table contact would switch on what mentors did.")
     silent = mentors_without_logs(study, facts.window.start, facts.window.end)
+    if not gate.is_team and "share" in hidden_elements(facts, gate).get("g_notes", {"share"}):
+        return ""
     if not len(silent):
         return gate.fixed("Every mentor with a student wrote in the log.")
     if not gate.is_team:
@@ -377,9 +377,9 @@ def _places(study, gate: Gate) -> str:
         int(table["n_open"].sum()),
         int(table["is_over_cap"].sum()),
     )
-    text = gate.text(
-        "{open:,} mentor places are open; {filled:,} are filled.", open=(open_places, None), filled=(filled, filled)
-    )
+    opened = f"{plural(open_places, 'mentor place is', 'mentor places are')} open"
+    text = gate.text("{opened}; {filled:,} {verb} filled.", filled=(filled, filled), otherwise=f"{opened}.",
+                     words={"opened": opened, "verb": "is" if filled == 1 else "are"})
     return gate.fixed(
         text
         + (

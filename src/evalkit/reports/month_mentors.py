@@ -18,53 +18,21 @@ from evalkit.reports import month_more, month_patterns
 from evalkit.reports.gate import Gate, is_whole
 from evalkit.reports.month_facts import Facts
 from evalkit.reports.month_glance import window_words
+from evalkit.reports.month_release import hidden_elements, released_elements
 from evalkit.wording import (
     listed,
     number,
+    plural,
     say,
 )
 
 
 def fidelity_table(facts: Facts, gate: Gate) -> Table | Callout:
     """The seven elements of the mentor's work: done in the window and in the one before."""
-    rows = []
-    for element in facts.elements:
-        before = facts.element_before(element.code)
-        rows.append(
-            {
-                "what": say(f"element.{element.code}"),
-                "n": element.n,
-                "of": element.of,
-                "share": element.share,
-                "n_before": before.n,
-                "of_before": before.of,
-                "before": before.share,
-                "counted": say(f"element_counted.{element.code}"),
-            }
-        )
-    frame = pd.DataFrame(rows).astype(
-        {
-            "n": "Int64",
-            "of": "Int64",
-            "n_before": "Int64",
-            "of_before": "Int64",
-            "share": "float64",
-            "before": "float64",
-        }
-    )
-    is_known = frame["of"].notna() & (frame["of"] > 0)
-    known = frame[is_known].reset_index(drop=True)
+    table = released_elements(facts, gate)
     title = gate.fixed("What mentors did")
-    if known.empty:
+    if table is None:
         return Callout(title, (gate.fixed(facts.elements[0].off or "No student is matched yet."),), tone="caution")
-    table = gate.table(
-        "fidelity",
-        known,
-        keys=("what", "counted"),
-        counts=("n", "of", "n_before", "of_before"),
-        shares={"share": ("n", "of"), "before": ("n_before", "of_before")},
-        also=_of_few(facts, gate, is_known),
-    )
     off = sorted({element.off for element in facts.elements if element.off})
     columns = (
         Column("what", "What mentors do"),
@@ -82,21 +50,6 @@ def fidelity_table(facts: Facts, gate: Gate) -> Table | Callout:
         note=gate.fixed(" ".join([*off, "" if gate.is_team and is_whole(table) else table.rule]).strip()),
         key="fidelity",
     )
-
-
-def rests_on_few(element, gate: Gate) -> bool:
-    """Whether days, weeks or pairings that are many are those of few students."""
-    return not gate.is_team and element.students is not None and min(element.students) < gate.rules.min_cell
-
-
-def _of_few(facts: Facts, gate: Gate, is_known: pd.Series) -> dict[int, tuple[str, ...]]:
-    """Row of the table -> columns to hide, because what is counted is about few students."""
-    found = {}
-    for row, place in enumerate(is_known[is_known].index):
-        now, before = facts.elements[place], facts.element_before(facts.elements[place].code)
-        found[row] = (*(("n", "of", "share") if rests_on_few(now, gate) else ()),
-                      *(("n_before", "of_before", "before") if rests_on_few(before, gate) else ()))
-    return found
 
 
 def help_table(study, gate: Gate) -> Table | None:
@@ -128,7 +81,7 @@ def help_table(study, gate: Gate) -> Table | None:
     waiting = int(states["waiting"].sum())
     n = gate.text("{n:,} {verb} for an answer", n=(waiting, waiting),
                   words={"verb": "referral waits" if waiting == 1 else "referrals wait"},
-                  otherwise="A few referrals wait for an answer")
+                  otherwise="Referrals, by need")
     columns = (
         Column("need", "Need, as referred"),
         Column("n", "Referrals", "integer"),
@@ -138,7 +91,8 @@ def help_table(study, gate: Gate) -> Table | None:
     )
     return Table(
         n,
-        gate.fixed("Referrals made this year, by need; the four with most waiting. A student can have several."),
+        gate.fixed("Referrals made this year, by need; the four with most waiting (on a list, or no answer yet). A "
+                   "student can have several."),
         released,
         columns,
         key="help",
@@ -147,22 +101,16 @@ def help_table(study, gate: Gate) -> Table | None:
 
 
 def mentor_note(study, facts: Facts, gate: Gate) -> Paragraph | None:
-    """Caseloads, closures and mentors on the way, in a few sentences."""
-    if not {"mentor", "assignment"} <= study.can:
-        return None
+    """Caseloads, closures and mentors on the way, in a few sentences; for the team only."""
+    if not gate.is_team or not {"mentor", "assignment"} <= study.can:
+        return None  # others read how many places are filled on page 1
     loads, ended, stages = caseloads(study, facts.window.start, facts.window.end), closures(study), mentor_funnel(study)
     steps = listed(f"{number(row.n)} {say(f'stage.{row.stage}')}" for row in stages.itertuples() if pd.notna(row.n))
-    parts: list[str] = [gate.fixed(f"Mentors: {steps}.")] if gate.is_team else []
-    students = int(loads["n_students"].sum())
-    parts.append(
-        gate.text(
-            "{n:,} students have a mentor today; the plan has room for {cap:,}.",
-            n=(students, students),
-            cap=(int(loads["cap"].sum()), None),
-        )
-    )
+    students, room = int(loads["n_students"].sum()), number(int(loads["cap"].sum()))
+    have = plural(students, "student has", "students have")
+    parts = [f"Mentors: {steps}.", f"{have} a mentor today; the plan has room for {room}."]
     early = ended[ended["is_early"]]
-    if len(early) and gate.is_team:
+    if len(early):
         reasons = (
             early["reason"]
             .value_counts()
@@ -181,13 +129,13 @@ def programme_numbers(study, facts: Facts, gate: Gate) -> dict[str, Any]:
     elements = [element.to_dict() for element in facts.elements]
     if not gate.is_team:
         kept = [{key: row[key] for key in ("element", "n", "of", "share")} for row in elements if row["of"]]
-        few = {element.code: rests_on_few(element, gate) for element in facts.elements}
+        gone = hidden_elements(facts, gate)
         shares = [
             gate.numbers(
                 "element",
-                n=(row["n"], 0 if few[row["element"]] else (row["n"], row["of"])),
-                of=(row["of"], 0 if few[row["element"]] else row["of"]),
-                share=(row["share"], 0 if few[row["element"]] else (row["n"], row["of"])),
+                n=(row["n"], 0 if "n" in gone[row["element"]] else (row["n"], row["of"])),
+                of=(row["of"], 0 if "of" in gone[row["element"]] else row["of"]),
+                share=(row["share"], 0 if "share" in gone[row["element"]] else (row["n"], row["of"])),
             )
             for row in kept
         ]
@@ -227,15 +175,21 @@ def mentor_tables(study, facts: Facts, gate: Gate) -> dict[str, Any]:
     return {name: table for name, table in tables.items() if len(table)} | month_more.tables(study)
 
 
+BANDS_FOR_TEAM = "**Bands** include their lower edge; exactly 10% is in the third. "
+VERDICTS_FOR_TEAM = ("**Probably better:** today's chance of a true gain is 80% or more. **Clearly better:** the "
+                     "monthly-safe interval excludes zero. ")
+"""Others read these over the table of bands and under the verdict; their copy has two pages to fill, not four."""
+
+
 def definitions(study, audience: str) -> str:
     """What the words on these pages mean: lines for the footer."""
     share = f"{100 * study.rules.threshold:g}%"
     lines = [
-        "**Bands** include their lower edge; exactly 10% is in the third. Half days count as half. "
+        f"{BANDS_FOR_TEAM if audience == 'team' else ''}Half days count as half. "
         "**Same school day last year:** the same day number, not the same date.",
         f"**Can still miss:** days that keep the whole year under {share}. After that a monthly goal is shown."
         if audience == "team" else "",
-        "**Probably better:** today's chance of a true gain is 80% or more. **Clearly better:** the monthly-safe "
-        "interval excludes zero. **Similar students:** same school, like absence before the match, no mentor then.",
+        f"{VERDICTS_FOR_TEAM if audience == 'team' else ''}**Similar students:** same school, like absence before the "
+        "match, no mentor then.",
     ]
     return "\n".join(line for line in lines if line)

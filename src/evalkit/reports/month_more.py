@@ -134,6 +134,11 @@ def numbers(study) -> dict[str, Any]:
 def past_20(rows: pd.DataFrame) -> str:
     """Which schools are past 20 %, as a sentence. rows: school, n, n_chronic, all of them shown."""
     over = rows.loc[5 * rows["n_chronic"] >= rows["n"], "school"].tolist()
+    if len(over) > 2 and len(over) == len(rows):
+        return "Every school is at 20% or more."
+    under = [name for name in rows["school"] if name not in over]
+    if len(over) > 2 and len(under) == 1:
+        return f"20% or more: every school but {under[0]}."
     return f"20% or more: {listed(over)}." if over else "No school is at 20%."
 
 

@@ -9,9 +9,11 @@ import pandas as pd
 
 from evalkit.disclosure.types import Released, ReleasedNumbers
 from evalkit.measures import BANDS
+from evalkit.measures import CHRONIC_BANDS as CHRONIC
 from evalkit.reports.gate import Gate
 from evalkit.reports.month_facts import Facts, flows
 from evalkit.rules import Rules
+from evalkit.wording import say
 
 UNPRINTED = ("n_cut_over", "n_cut_under")
 COUNTS = ("n_students", "n_chronic", *(f"n_{name}" for name in BANDS))
@@ -101,6 +103,89 @@ def with_unprinted(frame: pd.DataFrame, rules: Rules) -> tuple[pd.DataFrame, dic
     return frame, {**parts, "n_chronic": (*whole, "n_cut_over"), bands[place]: ("n_cut_over", "n_cut_under")}
 
 
+def band_rows(facts: Facts, day_of: dict[str, str]) -> pd.DataFrame:
+    """Students by band: last year, at the last review, now. Grain: when. Columns: the bands, n, n_chronic."""
+    rows = []
+    if facts.last_year.get("n"):
+        rows.append({"when": day_of["last_year"], **{name: facts.last_year["bands"].get(name, 0) for name in BANDS}})
+    for label, frame in ((day_of["before"], facts.before), (day_of["now"], facts.now)):
+        if len(frame):
+            counts = frame["band"].value_counts()
+            rows.append({"when": label, **{name: int(counts.get(name, 0)) for name in BANDS}})
+    table = pd.DataFrame(rows, columns=["when", *BANDS])
+    return table.assign(n=table[list(BANDS)].sum(axis=1), n_chronic=table[list(CHRONIC)].sum(axis=1))
+
+
+def released_bands(facts: Facts, gate: Gate, day_of: dict[str, str]) -> Released:
+    """Students by band as this copy may show them; today's row hides what the measures hide. Grain: when."""
+    rows = band_rows(facts, day_of)
+    gone = {name.removeprefix("n_") if name != "n_chronic" else name for name in hidden_overall(facts, gate)}
+    return gate.table("bands", rows, keys=("when",), counts=("n", "n_chronic", *BANDS),
+                      parts={"n": BANDS, "n_chronic": CHRONIC}, also={len(rows) - 1: gone} if len(facts.now) else None)
+
+
+def hidden_bands(facts: Facts, gate: Gate) -> dict[str, frozenset[str]]:
+    """last_year, before, now -> the columns of the bands table hidden in its row: words and tiles obey them."""
+    names = ("last_year", "before", "now")
+    if gate.is_team:
+        return dict.fromkeys(names, frozenset())
+    table = released_bands(facts, gate, dict(zip(names, names, strict=True)))
+    rows = zip(table.frame["when"], table.hidden.to_dict("records"), strict=True)
+    found = {when: frozenset(name for name, is_hidden in row.items() if is_hidden) for when, row in rows}
+    return {name: found.get(name, frozenset()) for name in names}
+
+
+def released_elements(facts: Facts, gate: Gate) -> Released | None:
+    """What mentors did as this copy may show it, None where nothing can be counted. Grain: what (an element)."""
+    frame = _element_rows(facts)
+    is_known = frame["of"].notna() & (frame["of"] > 0)
+    if not is_known.any():
+        return None
+    return gate.table(
+        "fidelity",
+        frame[is_known].reset_index(drop=True),
+        keys=("what", "counted"),
+        counts=("n", "of", "n_before", "of_before"),
+        shares={"share": ("n", "of"), "before": ("n_before", "of_before")},
+        also=_of_few(facts, gate, is_known),
+    )
+
+
+def hidden_elements(facts: Facts, gate: Gate) -> dict[str, frozenset[str]]:
+    """Code of an element -> the columns hidden in its row, for those that can be counted."""
+    if (table := released_elements(facts, gate)) is None:
+        return {}
+    codes = [element.code for element in facts.elements if element.of]
+    return {code: frozenset(name for name, is_hidden in row.items() if is_hidden)
+            for code, row in zip(codes, table.hidden.to_dict("records"), strict=True)}
+
+
+def _element_rows(facts: Facts) -> pd.DataFrame:
+    rows = []
+    for element in facts.elements:
+        before = facts.element_before(element.code)
+        rows.append({"what": say(f"element.{element.code}"), "n": element.n, "of": element.of, "share": element.share,
+                     "n_before": before.n, "of_before": before.of, "before": before.share,
+                     "counted": say(f"element_counted.{element.code}")})
+    counts = dict.fromkeys(("n", "of", "n_before", "of_before"), "Int64")
+    return pd.DataFrame(rows).astype(counts | {"share": "float64", "before": "float64"})
+
+
+def _rests_on_few(element, gate: Gate) -> bool:
+    """Whether days, weeks or pairings that are many are those of few students."""
+    return not gate.is_team and element.students is not None and min(element.students) < gate.rules.min_cell
+
+
+def _of_few(facts: Facts, gate: Gate, is_known: pd.Series) -> dict[int, tuple[str, ...]]:
+    """Row of the table -> columns to hide, because what is counted is about few students."""
+    found = {}
+    for row, place in enumerate(is_known[is_known].index):
+        now, before = facts.elements[place], facts.element_before(facts.elements[place].code)
+        found[row] = (*(("n", "of", "share") if _rests_on_few(now, gate) else ()),
+                      *(("n_before", "of_before", "before") if _rests_on_few(before, gate) else ()))
+    return found
+
+
 def released_flows(facts: Facts, gate: Gate) -> dict[str, int | None]:
     """The moves over the 10% line, None where hidden: they add up to the chronic counts that the bands table shows, so
     a small move must not follow from the others."""
@@ -121,11 +206,17 @@ def released_flows(facts: Facts, gate: Gate) -> dict[str, int | None]:
         counts=list(counts),
         parts={"n_chronic_before": ("n_stayed_over", "n_back_under", *(["n_over_left"] if few else [])),
                "n_chronic_now": ("n_stayed_over", "n_crossed", *(["n_over_joined"] if few else []))},
-        also={0: ("n_stayed_over", *rests)} if few else None,  # no page shows how many stayed over
-    )
+        also={0: (*_hidden_above(facts, gate), *(("n_stayed_over", *rests) if few else ()))},
+    )  # few: no page shows how many stayed over
     plain = {"n_before", "n_now", "n_joined"} if not gate.is_team else set()  # the bands table has all; joiners are few
     unsaid = {"since", *rests, *plain}
     return gate.fixed_numbers(**{k: v for k, v in table.numbers["rows"][0].items() if k not in unsaid})
+
+
+def _hidden_above(facts: Facts, gate: Gate) -> list[str]:
+    """The stocks of the moves that the bands table hides: the same number is not printed in two ways."""
+    gone = hidden_bands(facts, gate)
+    return [f"n_chronic_{when}" for when in ("before", "now") if "n_chronic" in gone[when]]
 
 
 def _joined_and_left(counts: dict[str, int]) -> dict[str, int]:

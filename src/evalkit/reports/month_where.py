@@ -87,6 +87,7 @@ def schools_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Paragrap
     measure = gate.fixed(f"Share of students who missed 10% or more of days, {date_words(facts.window.end)}")
     title = gate.fixed(_schools_title(frame))
     if not is_whole(table):
+        title = gate.fixed("Schools side by side")  # what is hidden is not told by the title either
         return Table(title, measure, table, columns, note=gate.fixed(table.rule), key="schools")
     shown = table.frame.assign(label=table.frame["school"], before=shown_before(frame, gate))
     alt = listed(f"{row.school} {percent(row.value, 1)}" for row in frame.itertuples()) + "."
@@ -169,8 +170,8 @@ def reasons_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Callout:
         Column("share", "Share of known", "percent"),
     )
     shown = table.frame[table.frame["share"].notna()]
-    known = gate.text("{share:.0%} of all", share=(n / of, (n, of)))
-    measure = gate.fixed(f"Known reasons, share of absences with a reason ({known}), {window_words(facts)}")
+    known = gate.text(" ({share:.0%} of all)", share=(n / of, (n, of)), otherwise=" ")
+    measure = gate.fixed(f"Known reasons, share of absences with a reason{known.rstrip()}, {window_words(facts)}")
     if shown.empty:
         return Table(gate.fixed("Known reasons"), measure, table, columns, note=gate.fixed(table.rule), key="reasons")
     alt = listed(f"{row.label} {percent(row.share)}" for row in shown.itertuples()) + "."
@@ -223,6 +224,7 @@ def weekday_figure(study, facts: Facts, gate: Gate) -> Figure | Table | Callout:
     )
     measure = gate.fixed(f"Share of days missed by weekday, school year to {date_words(facts.window.end)}")
     if not is_whole(table):
+        title = gate.fixed("Days missed by weekday")
         return Table(title, measure, table, columns, note=gate.fixed(table.rule), key="weekdays")
     strong = [f"{day}s" in title for day in table.frame["day"]] if title.endswith("stand out") else pd.NA
     shown = table.frame.assign(value=table.frame["share"], day=[str(d)[:1] for d in table.frame["day"]], strong=strong)

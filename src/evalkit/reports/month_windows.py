@@ -65,3 +65,10 @@ def reached_days(study) -> pd.DataFrame:
     """School days up to as_of and each school's last complete day. Grain: school_id x calendar_code x date."""
     days = school_days(study, book=book_of(study))
     return days[days["counted"]].reset_index(drop=True)
+
+
+def has_no_day(study, window: Window) -> bool:
+    """Whether the calendar holds days, and none of the month that the page is about."""
+    days = study.table("calendar")
+    days = days.loc[days["is_instructional"].eq(True).fillna(False), "date"] if len(days) else days.get("date", [])
+    return bool(len(days)) and window.period == "month" and not days.between(window.start, window.end).any()

@@ -61,7 +61,10 @@ def told_on(study, found: dict[str, int], gate: Gate) -> dict[str, int | None]:
 def opening(study, found: dict[str, int], gate: Gate) -> tuple[str, str]:
     """Title and lead: who we are, in two sentences."""
     term, n, told = study.config.mentor_term, found["n_students"], told_on(study, found, gate)["n_students"]
-    title = gate.text("{n:,} students have a {term} today", words={"term": term}, n=(n, told),
+    about = "" if gate.is_team else "About "
+    have = "student has" if n == 1 else "students have"
+    title = gate.text("{about}{n:,} {have} a {term} today", n=(n, told),
+                      words={"term": term, "about": about, "have": have},
                       otherwise=f"Our {term}s: someone is glad you came")
     where = f" at {plural(found['n_schools'], 'school')}" if found["n_schools"] else ""
     lead = gate.fixed(f"A {term} greets a student at the door, calls when the student is out, and helps the family "
@@ -141,7 +144,8 @@ def _messages(term: str, found: dict[str, int], told: int | None, gate: Gate) ->
     to_reach = gate.text("{n:,} students could still be matched.", n=(n, told),
                          otherwise="Some students could still be matched.")
     open_now = (f"{plural(places, 'place is', 'places are')} open now." if places else
-                "All places are taken: more mentors are needed.")
+                "All places are taken: more mentors are needed." if found["n_mentors"] else
+                "The first mentors are needed.")
     return [
         ("Students", "We are glad when you are here, and we notice when you are not.",
          "Tell one adult what would help you get here."),

@@ -154,10 +154,11 @@ def signs_table(study, found: Selection, gate: Gate) -> Table | Callout:
 def sign_list(study, found: Selection) -> pd.DataFrame:
     """For the team's workbook: students with any sign, and what the record holds. Grain: student_id."""
     flags = outcome_flags(study)
-    rows = found.scored[["student_id", "school_id", "grade_level", "route"]].merge(flags, on="student_id", how="left")
-    first = found.warned.set_index("student_id")
-    rows = rows.assign(attendance_sign=rows["student_id"].map(first["flag"]), since=rows["student_id"].map(
-        first["flagged_on"]))
+    rows = found.scored[["student_id", "school_id", "grade_level", "route"]]
+    ids = rows["student_id"]  # a table without a row has ids of no kind, and an empty column cannot be mapped
+    rows = rows.merge(flags.astype({"student_id": ids.dtype}), on="student_id", how="left")
+    first = found.warned.set_index("student_id").reindex(ids)
+    rows = rows.assign(attendance_sign=first["flag"].to_numpy(), since=first["flagged_on"].to_numpy())
     counts = rows[list(flags.columns.drop("student_id"))].fillna(0)
     rows[counts.columns] = counts
     any_sign = rows["attendance_sign"].notna() | counts.ge(1).any(axis=1)
@@ -179,7 +180,8 @@ def years_table(study, gate: Gate) -> Table | Callout:
     table = share_table("years", frame, gate, keys=("year",), n="n_chronic", of="n_students")
     columns = shown_columns(table, Column("year", "School year"), Column("n_chronic", "Missed 10% or more", "integer"),
                             Column("n_students", "Students", "integer"), Column("share", "Share", "percent"))
-    note = ("Years before are whole, of students this study holds, so the students differ. Add years to prior_year to "
-            "see more of them.")
+    note = ("Years before are whole, of students this study holds, so the students differ. This year counts those who "
+            "left, too.")
+    note += " Add years to prior_year to see more of them." if gate.is_team else ""
     return Table(title, gate.fixed("Students who missed 10% or more of days"), table, columns, key="years",
                  note=gate.fixed(note if gate.is_team else f"{note} {table.rule}"))

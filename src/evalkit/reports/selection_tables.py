@@ -72,7 +72,7 @@ def _breakdown(name: str, released, basis: str, gate: Gate) -> Table:
     released = replace(released, frame=released.frame.assign(group=released.frame["group"].map(_group_words)))
     return Table(
         gate.fixed(f"By {GROUPS[name]}"),
-        gate.fixed(f"Students by share of days missed, {basis}: number, and percent of the row."),
+        gate.fixed(f"Students on the roll by share of days missed, {basis}: number, and percent of the row."),
         released,
         breakdown_columns(GROUPS[name].capitalize()),
         total_row=True,

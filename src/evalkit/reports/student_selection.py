@@ -16,7 +16,7 @@ from evalkit.reports.params import Params as BaseParams
 from evalkit.reports.params import make_context
 from evalkit.reports.selection_facts import GROUPS, Selection, grades_of, selection_of, weights_of
 from evalkit.vocabulary import grades
-from evalkit.wording import date_words, grade_words, listed, number
+from evalkit.wording import date_words, grade_words, listed, number, plural
 
 TITLE = "Student selection"
 NO_LISTS = "Lists of students are in the team's copy only."
@@ -95,6 +95,8 @@ def _lead(found: Selection, gate: Gate) -> str:
         "**{n:,} students** on a list have no mentor yet; **{places:,} places** are open.",
         n=(n, n),
         places=(places, None),
+        otherwise=f"How many students on a list have no mentor yet is not shown; **{plural(places, 'place')}** "
+                  f"{'is' if places == 1 else 'are'} open.",
     )
 
 

@@ -71,7 +71,7 @@ def candidates(
     rows["part_transition"] = rows["grade_level"].isin(transition).astype("float64")
     rows["part_persistence"] = rows["n_years_chronic"].clip(upper=2) / 2
     rows = _with_adult(study, rows)
-    rows["part_grade_rate"] = (rows["grade_level"].map(by_grade) / top).fillna(0.0).astype("float64")
+    rows["part_grade_rate"] = (rows["grade_level"].map(by_grade).astype("float64") / top).fillna(0.0)
     for part, weight in asdict(weights).items():
         rows[f"points_{part}"] = weight * rows[f"part_{part}"]
     rows["score"] = rows[[f"points_{part}" for part in PARTS]].sum(axis=1)

@@ -43,7 +43,7 @@ def _ages(tables: Tables) -> list[str]:
 
 def _part_time(tables: Tables) -> list[str]:
     n = (usable(tables, "enrollment")["fte"] < 1).sum()
-    return _said(n, "Enrolment spans of part-time students (fte below 1): {n}. fte is not used: each of their school "
+    return _said(n, "Enrollment spans of part-time students (fte below 1): {n}. fte is not used: each of their school "
                     "days counts as a whole day enrolled. Days a student is not expected need a NotExpected code.")
 
 
@@ -142,7 +142,7 @@ def _long_years(tables: Tables) -> list[str]:
         sums = totals.groupby(["student_id", "school_id", "period_start", years])["days_enrolled"].max()
         n += int((sums.groupby(level=[0, 1, 3]).sum() > MOST_DAYS).sum())
     return _said(n, "Students with more than 185 days enrolled in a school year: {n}. Please check the calendar and "
-                    "the enrolment spans.")
+                    "the enrollment spans.")
 
 
 def _totals_above_calendar(tables: Tables) -> list[str]:

@@ -91,7 +91,7 @@ def check_enrollment(tables: Tables, config: Config) -> list[str]:
         )
     never_came = [word for word in frame["exit_type"].dropna().unique() if plain(word) in NO_SHOW]
     rows.set_aside(
-        frame["exit_type"].isin(never_came), "exit_type: a no-show or invalid enrolment, dropped", counts=False
+        frame["exit_type"].isin(never_came), "exit_type: a no-show or invalid enrollment, dropped", counts=False
     )
     nothing = frame["exit_date"] == frame["entry_date"] - pd.Timedelta(days=1) if config.exit_is_exclusive else None
     if nothing is not None:
@@ -100,7 +100,7 @@ def check_enrollment(tables: Tables, config: Config) -> list[str]:
     rows.set_aside(_outside_own_year(frame), "entry_date: more than 60 days outside its school year")
     same_day = int((rows.usable & as_mask(frame["exit_date"] == frame["entry_date"])).sum())
     if same_day:
-        remarks.append(f"Enrolment spans that begin and end on the same day: {same_day}. They may be no-shows.")
+        remarks.append(f"Enrollment spans that begin and end on the same day: {same_day}. They may be no-shows.")
     remarks += _calendars_of_spans(tables) + _overlaps(rows)
     return remarks
 
@@ -134,7 +134,7 @@ def _calendars_of_spans(tables: Tables) -> list[str]:
     )
     rows.set_aside(unknown & frame["school_id"].isin(n_codes.index), "calendar_code: not in the school's calendar")
     lost = int((rows.usable & ~as_mask(frame["school_id"].isin(n_codes.index))).sum())
-    return [f"Enrolment spans at schools without a calendar: {lost}. Their days cannot be counted."] if lost else []
+    return [f"Enrollment spans at schools without a calendar: {lost}. Their days cannot be counted."] if lost else []
 
 
 def _overlaps(rows: TableRows) -> list[str]:
@@ -152,7 +152,7 @@ def _overlaps(rows: TableRows) -> list[str]:
     remarks = []
     if overlap.any():
         remarks.append(
-            f"Enrolment spans that overlap an earlier span of the same student: {int(overlap.sum())}. Each date is "
+            f"Enrollment spans that overlap an earlier span of the same student: {int(overlap.sum())}. Each date is "
             "counted once, the primary school first."
         )
     if again.any():

@@ -340,7 +340,7 @@ def _estimate(
     if "enrollment" not in found:
         n = unknown_schools(found)
         off["rates"] = (
-            f"The bundle holds no enrolment: {one_or_more(n, 'student')} without an event have no known school, "
+            f"The bundle holds no enrollment: {one_or_more(n, 'student')} without an event have no known school, "
             "so shares chronically absent are withheld. To switch them on: StudentSchoolAssociation and CalendarDate."
         )
         said.append(off["rates"])

@@ -1,4 +1,4 @@
-"""Checks of attendance events: daily rows, on school days, inside the enrolment, codes with a meaning, one a day."""
+"""Checks of attendance events: daily rows, on school days, inside the enrollment, codes with a meaning, one a day."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _inside_span(tables: Tables) -> None:
     if not len(spans):
         return
     inside = inside_spans(rows.frame, spans)
-    rows.set_aside(~inside, "date: outside the student's enrolment at that school")
+    rows.set_aside(~inside, "date: outside the student's enrollment at that school")
 
 
 def inside_spans(events: pd.DataFrame, spans: pd.DataFrame) -> np.ndarray:

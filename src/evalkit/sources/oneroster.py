@@ -69,7 +69,7 @@ def read_oneroster(folder: Path, config: Config) -> StudyTables:
     raw = {name: read_files(name, found, folder, config) for name, found in paths.items()}
     config = _with_year(config, bundle)
     remarks = [
-        "OneRoster holds no days: enrolment is taken from class enrolments, from the earliest beginning to the latest "
+        "OneRoster holds no days: enrollment is taken from class enrollments, earliest beginning to latest "
         "end at each school (the whole school year where they are blank)."
     ]
     raw.setdefault("student", [_student_file(students, others, bundle, folder)])
@@ -245,7 +245,7 @@ def _year_dates(bundle: Mapping[str, pd.DataFrame], config: Config) -> tuple[str
 def _spans(
     bundle: Mapping[str, pd.DataFrame], students: pd.DataFrame, config: Config
 ) -> tuple[list[RawFile], FileAccount]:
-    """One span a student and school: earliest beginning to latest end of its class enrolments, else the school year."""
+    """One span a student and school: earliest beginning to latest end of its class enrollments, else the year."""
     first, _ = _year_dates(bundle, config)
     ids, schools = students.set_index("sourcedId")["student_id"], _school_ids(bundle)
     rows, used = _class_rows(bundle, ids)
@@ -272,7 +272,7 @@ def _spans(
 
 
 def _class_rows(bundle: Mapping[str, pd.DataFrame], ids: pd.Series) -> tuple[pd.DataFrame, pd.Series]:
-    """Class enrolments as user, school, beginDate, endDate; and which of them are students' own, not deleted."""
+    """Class enrollments as user, school, beginDate, endDate; and which of them are students' own, not deleted."""
     names = {"userSourcedId": "user", "schoolSourcedId": "school"}
     rows = bundle.get("enrollments")
     if rows is None:
@@ -298,7 +298,7 @@ def _from_users(students: pd.DataFrame) -> pd.DataFrame:
 
 def _span_account(n: int, n_used: int) -> FileAccount:
     lost = n - n_used
-    why = (("a class enrolment of someone who is no student, or deleted", lost),) if lost else ()
+    why = (("a class enrollment of someone who is no student, or deleted", lost),) if lost else ()
     return FileAccount("enrollments.csv", "enrollment", n, n_used, 0, lost, 0, why)
 
 

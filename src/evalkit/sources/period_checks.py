@@ -1,4 +1,4 @@
-"""Checks of period attendance: on school days, inside the enrolment, and enough known to make days of it."""
+"""Checks of period attendance: on school days, inside the enrollment, and enough known to make days of it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_periods(tables: Tables, config: Config, *, strict_calendar: bool) -> l
         rows.set_aside(rows.frame["date"].dt.weekday >= 5, "date: on a Saturday or Sunday")
     spans = usable(tables, "enrollment")
     if len(spans):
-        rows.set_aside(~inside_spans(rows.frame, spans), "date: outside the student's enrolment at that school")
+        rows.set_aside(~inside_spans(rows.frame, spans), "date: outside the student's enrollment at that school")
     others = ("attendance_event", "attendance_total")
     daily = {school for name in others for school in usable(tables, name)["school_id"]}
     alone = rows.usable & ~rows.frame["school_id"].isin(daily).to_numpy()
