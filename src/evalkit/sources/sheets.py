@@ -35,43 +35,74 @@ def must_unpack_small(path: Path, name: str) -> None:
 
 
 def read_workbook(path: Path, name: str, *, table: str, known: dict[str, str], required: tuple[str, ...]) -> RawFile:
-    """The sheet of a workbook named as the table, or its first visible one that is not empty."""
+    """The sheet of a workbook named as the table, or the one that holds its columns, or its first that is not empty.
+
+    Several visible sheets with the table's columns (a sheet a month, say) are refused: rows would go missing unseen.
+    """
     must_be_regular(path, name)
     must_unpack_small(path, name)
-    records, _, notes = _sheet(path, name, table)
-    head = _head_row(records, known, required, name)
+    grids = _visible_sheets(path, name)
+    chosen = _sheet_of(table, grids, known, required, name)
+    head = _head_row(grids[chosen], known, required, name)
     raw = assemble(
-        iter([records[head + 1 :]] if records[head + 1 :] else []), records[: head + 1], known, name
+        iter([grids[chosen][head + 1 :]] if grids[chosen][head + 1 :] else []), grids[chosen][: head + 1], known, name
     )
+    others = _n_sheets(path) - 1
+    notes = (f"only the sheet {shown(chosen)} was read; {others} other not read",) if others else ()
     return RawFile(**{**raw, "notes": notes, "sha256": files.sha256(path)})
 
 
-def _sheet(path: Path, name: str, table: str) -> tuple[list[list[str]], str, tuple[str, ...]]:
+def _sheet_of(table: str, grids: dict[str, list[list[str]]], known: dict[str, str], required: tuple[str, ...],
+              name: str) -> str:
+    named = [sheet for sheet in grids if sheet.casefold() == table]
+    fitting = [sheet for sheet, records in grids.items() if _fits(records, known, required)]
+    if not named and len(fitting) > 1:
+        raise UserError(
+            f"{len(fitting)} sheets of this workbook have the columns of {table}; only one can be read.",
+            file=name,
+            culprits=[f"sheet {shown(sheet)}" for sheet in fitting],
+            remedy=f'Put all rows on one sheet; or name the one to read "{table}"; or save each sheet as a file of its '
+            f"own: {table}_1.csv, {table}_2.csv and so on.",
+        )
+    return [*named, *fitting, *grids][0]
+
+
+def _fits(records: list[list[str]], known: dict[str, str], required: tuple[str, ...]) -> bool:
+    """Whether one of the first lines names every column the table needs, and a line stands below it."""
+    lines = [{known[cell] for cell in map(plain_name, record) if cell in known} for record in records[:30]]
+    return len(records) > 1 and any(set(required) <= names and len(names) >= 2 for names in lines)
+
+
+def _n_sheets(path: Path) -> int:
+    from python_calamine import CalamineWorkbook
+
+    return len(CalamineWorkbook.from_path(str(path)).sheet_names)
+
+
+def _visible_sheets(path: Path, name: str) -> dict[str, list[list[str]]]:
+    """Sheet -> its cells as text, of every visible sheet that is not empty, in the workbook's order."""
     from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
     try:
         book = CalamineWorkbook.from_path(str(path))
         visible = [sheet.name for sheet in book.sheets_metadata if sheet.visible == SheetVisibleEnum.Visible]
-        chosen = next((sheet for sheet in visible if sheet.casefold() == table), None)
-        for sheet in [chosen] if chosen else visible:
-            data = book.get_sheet_by_name(sheet)
-            grid = data.to_python(skip_empty_area=False)
-            if any(cell != "" for record in grid for cell in record):
-                others = [other for other in book.sheet_names if other != sheet]
-                note = (f"only the sheet {shown(sheet)} was read; {len(others)} other not read",) if others else ()
-                return [[_cell(cell) for cell in record] for record in grid], sheet, note
+        grids = {sheet: book.get_sheet_by_name(sheet).to_python(skip_empty_area=False) for sheet in visible}
     except (CalamineError, OSError, ValueError):
         raise UserError(
             "The workbook cannot be read.",
             file=name,
             remedy="Save it again as .xlsx without a password, or as CSV UTF-8.",
         ) from None
-    raise UserError("The workbook has no visible sheet with data.", file=name, remedy="Check the export.")
+    filled = {sheet: [[_cell(cell) for cell in record] for record in grid] for sheet, grid in grids.items()
+              if any(cell != "" for record in grid for cell in record)}
+    if not filled:
+        raise UserError("The workbook has no visible sheet with data.", file=name, remedy="Check the export.")
+    return filled
 
 
 def read_grid(path: Path, name: str) -> list[list[str]]:
     """The first visible sheet with data, as text."""
-    return _sheet(path, name, "")[0]
+    return next(iter(_visible_sheets(path, name).values()))
 
 
 def read_parquet_grid(path: Path, name: str) -> list[list[str]]:
