@@ -308,6 +308,6 @@ def _must_have_school(study: Study, school: str) -> None:
     if school not in schools:
         raise UsageError(
             "The study has no school with this id.",
-            remedy=f"Write it as it stands in the column school_id of the study's files ({len(schools)} schools), zeros "
-            "at the front included.",
+            remedy=f"Write it as it stands in the column school_id of the study's files ({len(schools)} schools), "
+            "zeros at the front included.",
         )
