@@ -58,12 +58,13 @@ def test_a_wrong_call_is_one_screen_with_its_exit_code(place, capsys, words, cod
 
 
 @pytest.mark.parametrize(("line", "says"), [
-    ('estimator = "ols"', "regression_adjusted"), ('method = "closest"', "nearest"), ('outcome = "shoes"', "is_chronic"),
-    ("ratio = 2", "")])
+    ('estimator = "ols"', "regression_adjusted"), ('method = "closest"', "nearest"),
+    ('outcome = "shoes"', "is_chronic"), ("ratio = 2", "")])
 def test_check_tells_of_a_plan_that_cannot_be_carried_out(tmp_path, monkeypatch, capsys, line, says):
     """The plan is fixed before the results: its faults belong before them too, while it can still be changed."""
     monkeypatch.chdir(tmp_path)
-    code, out, err = run("check", write(tmp_path / "study", toml=f'[[analysis]]\nid = "first"\n{line}\n'), capsys=capsys)
+    study = write(tmp_path / "study", toml=f'[[analysis]]\nid = "first"\n{line}\n')
+    code, out, err = run("check", study, capsys=capsys)
     told = " ".join(out.split())
     assert (code, err) == (0, "")
     assert ("impact_study will be refused" in told) == bool(says) and says in told
