@@ -155,9 +155,8 @@ def sign_list(study, found: Selection) -> pd.DataFrame:
     """For the team's workbook: students with any sign, and what the record holds. Grain: student_id."""
     flags = outcome_flags(study)
     rows = found.scored[["student_id", "school_id", "grade_level", "route"]].merge(flags, on="student_id", how="left")
-    first = found.warned.set_index("student_id")
-    rows = rows.assign(attendance_sign=rows["student_id"].map(first["flag"]), since=rows["student_id"].map(
-        first["flagged_on"]))
+    first = found.warned.set_index("student_id").reindex(rows["student_id"])  # of nobody, early in the year
+    rows = rows.assign(attendance_sign=first["flag"].array, since=first["flagged_on"].array)
     counts = rows[list(flags.columns.drop("student_id"))].fillna(0)
     rows[counts.columns] = counts
     any_sign = rows["attendance_sign"].notna() | counts.ge(1).any(axis=1)
