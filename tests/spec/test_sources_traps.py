@@ -86,6 +86,14 @@ def test_a_table_on_several_sheets_is_refused_and_never_read_by_half(tmp_path):
     assert account(study, "attendance_event")["loaded"] == 3 and any("1 other not read" in one for one in study.remarks)
 
 
+def test_a_sheet_that_repeats_rows_of_the_first_does_not_stand_in_the_way(tmp_path):
+    """As the DATT's list of students with chronic absence does behind its sheet of all."""
+    lines = [line.split(",") for line in BASE["attendance_event"].split()]
+    both = workbook(tmp_path / "a.xlsx", {"All": lines, "Some": [lines[0], lines[2]]})
+    study = opened(tmp_path / "study", {"attendance_event": None, "attendance_event.xlsx": both})
+    assert account(study, "attendance_event")["loaded"] == 3
+
+
 def test_the_sheet_that_holds_the_table_is_read_behind_a_cover_sheet(tmp_path):
     lines = [line.split(",") for line in BASE["attendance_event"].split()]
     cover = workbook(tmp_path / "a.xlsx", {"Cover": [["Run by the office"], ["for 2024"]], "Data": lines,

@@ -37,7 +37,8 @@ def must_unpack_small(path: Path, name: str) -> None:
 def read_workbook(path: Path, name: str, *, table: str, known: dict[str, str], required: tuple[str, ...]) -> RawFile:
     """The sheet of a workbook named as the table, or the one that holds its columns, or its first that is not empty.
 
-    Several visible sheets with the table's columns (a sheet a month, say) are refused: rows would go missing unseen.
+    Several visible sheets with the table's columns and rows of their own (a sheet a month, say) are refused: rows would
+    go missing unseen. A sheet that repeats rows of the first (its chronic students, say) is passed over.
     """
     must_be_regular(path, name)
     must_unpack_small(path, name)
@@ -55,8 +56,9 @@ def read_workbook(path: Path, name: str, *, table: str, known: dict[str, str], r
 def _sheet_of(table: str, grids: dict[str, list[list[str]]], known: dict[str, str], required: tuple[str, ...],
               name: str) -> str:
     named = [sheet for sheet in grids if sheet.casefold() == table]
-    fitting = [sheet for sheet, records in grids.items() if _fits(records, known, required)]
-    if not named and len(fitting) > 1:
+    fitting = {sheet: rows for sheet, records in grids.items() if (rows := _table_rows(records, known, required))}
+    first = next(iter(fitting.values()), set())
+    if not named and any(rows - first for rows in fitting.values()):
         raise UserError(
             f"{len(fitting)} sheets of this workbook have the columns of {table}; only one can be read.",
             file=name,
@@ -67,10 +69,14 @@ def _sheet_of(table: str, grids: dict[str, list[list[str]]], known: dict[str, st
     return [*named, *fitting, *grids][0]
 
 
-def _fits(records: list[list[str]], known: dict[str, str], required: tuple[str, ...]) -> bool:
-    """Whether one of the first lines names every column the table needs, and a line stands below it."""
-    lines = [{known[cell] for cell in map(plain_name, record) if cell in known} for record in records[:30]]
-    return len(records) > 1 and any(set(required) <= names and len(names) >= 2 for names in lines)
+def _table_rows(records: list[list[str]], known: dict[str, str], required: tuple[str, ...]) -> set[tuple[str, ...]]:
+    """The needed cells of each row below a line that names every column the table needs; none where no line does."""
+    for at, record in enumerate(records[:30]):
+        place = {known[name]: i for i, name in enumerate(map(plain_name, record)) if name in known}
+        if set(required) <= place.keys() and len(place) >= 2:
+            wanted = [place[name] for name in required or sorted(place)]
+            return {tuple(row[i].strip() for i in wanted) for row in records[at + 1 :]} - {("",) * len(wanted)}
+    return set()
 
 
 def _n_sheets(path: Path) -> int:
