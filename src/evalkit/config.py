@@ -135,7 +135,7 @@ def read_config(folder: Path) -> Config:
         analyses=_analyses(settings),
         privacy=_privacy(settings),
         celebration=_texts(settings, "celebration", _CELEBRATION),
-        brief=_texts(settings, "brief", _BRIEF),
+        brief=_brief(settings),
         **_study(study, Path(folder)),
     )
 
@@ -333,6 +333,7 @@ def _privacy(settings: Mapping[str, Any]) -> Privacy:
 
 _CELEBRATION = ("date", "time", "place", "awards")
 _BRIEF = ("contact", "funder", "partner_names")
+_PARTNER_NAMES = ("partner_names", "partners", "partner")
 
 
 def _texts(settings: Mapping[str, Any], name: str, known: tuple[str, ...]) -> dict[str, Any]:
@@ -348,4 +349,15 @@ def _texts(settings: Mapping[str, Any], name: str, known: tuple[str, ...]) -> di
         ):
             raise _wrong(f"[{name}]", key, "a text in quotes, or a list of texts")
         found[key] = tuple(value) if isinstance(value, list) else value
+    return found
+
+
+def _brief(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """[brief]: who asks, who pays, who helps; the partners' names under any of three keys, always as a list."""
+    found = _texts(settings, "brief", (*_BRIEF, *_PARTNER_NAMES[1:]))
+    given = [key for key in _PARTNER_NAMES if key in found]
+    if len(given) > 1:
+        raise _wrong("[brief]", given[1], "the partners once, under partner_names")
+    for names in (found.pop(key) for key in given):
+        found["partner_names"] = (names,) if isinstance(names, str) else names
     return found

@@ -308,12 +308,9 @@ def verify_run(folder: str | Path, *, study: str | Path | None = None) -> Verifi
         remark = "The study's folder is not at hand (--study FOLDER), so the report was not run again."
         return Verified(tuple(wrong), () if wrong else (remark,), n_files)
     known = input_hashes(run.folder)
-    if known is None:
-        remark = "What this copy was made of is noted where the team keeps its runs, so the report was not run again."
-        return Verified((), (remark,), n_files)
-    changed = _changed_inputs(source, known)
+    changed = _changed_since(run, source) if known is None else ", ".join(_changed_inputs(source, known)[:5])
     if changed:
-        remark = f"The study has changed since ({', '.join(changed[:5])}), so the report was not run again."
+        remark = f"The study has changed since ({changed}), so the report was not run again."
         return Verified((), (remark,), n_files)
     return Verified(tuple(_run_again(run, source)), (), n_files, run_again=True)
 
@@ -335,6 +332,16 @@ def _changed_inputs(source: Path, known: Mapping[str, str]) -> list[str]:
     """Inputs that are missing or are not the bytes they were."""
     return [name for name, digest in sorted(known.items())
             if not (source / name).is_file() or files.sha256(source / name) != digest]
+
+
+def _changed_since(run: Any, source: Path) -> str:
+    """Whether this is the study that a copy handed on was made of, told by the keyed fingerprints of its manifest."""
+    from evalkit.disclosure.fingerprints import keyed_fingerprints
+
+    said = {name: known.get("sha256", "") for name, known in run.manifest["inputs"].items()}
+    missing = [name for name in sorted(said) if not (source / name).is_file()]
+    same = not missing and keyed_fingerprints({name: files.sha256(source / name) for name in said}) == said
+    return "" if same else ", ".join(missing[:5]) or "which of its files, this copy does not tell"
 
 
 def _run_again(run: Any, source: Path) -> list[str]:

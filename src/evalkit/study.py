@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from evalkit.config import Config
-from evalkit.errors import UsageError, UserError, nearest
+from evalkit.errors import UsageError, UserError
 from evalkit.files import locate, must_lie_outside, safe_name
 from evalkit.rules import Rules
 from evalkit.schemas import empty_frame
@@ -306,8 +306,8 @@ def _month_end(study: Study, month: str) -> pd.Timestamp:
 def _must_have_school(study: Study, school: str) -> None:
     schools = sorted(schools_in(study.tables))
     if school not in schools:
-        near = nearest(school, schools)
         raise UsageError(
             "The study has no school with this id.",
-            remedy=(f'Did you mean "{near}"? ' if near else "") + f"It has: {', '.join(schools[:20])}.",
+            remedy=f"Write it as it stands in the column school_id of the study's files ({len(schools)} schools), "
+            "zeros at the front included.",
         )

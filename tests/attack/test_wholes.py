@@ -7,15 +7,19 @@ attack is written on its own; evalkit's auditor must see the same leak when it i
 from __future__ import annotations
 
 import hashlib
+import hmac
 import itertools
 import json
 import math
+import re
+import shutil
 from dataclasses import replace
 
 import pytest
 from told import district, told
 
 from evalkit.disclosure.audit import Copy, audit
+from evalkit.disclosure.fingerprints import keyed_fingerprints
 from evalkit.run import run_report, verify_run
 
 LEAST, WIDTH = 10, 5
@@ -217,7 +221,30 @@ def test_a_copy_for_others_has_no_hash_to_guess_a_row_by(small, tmp_path):
     moved.parent.mkdir(parents=True)
     folder.rename(moved)
     found = verify_run(moved, study=small)
+    assert not found.faults and found.run_again, "with the study at hand a copy handed on can be made again too"
+    other = tmp_path / "other"
+    shutil.copytree(small, other)
+    (other / "nomination.csv").write_bytes((other / "nomination.csv").read_bytes() + b"\n")
+    found = verify_run(moved, study=other)
     assert not found.faults and not found.run_again and found.remarks
+    assert "nomination" not in found.remarks[0], "which file differs is not told: every fingerprint hangs on all files"
+
+
+def test_the_manifest_of_a_copy_for_others_fingerprints_every_input_without_giving_it_away(small, tmp_path):
+    """interfaces.md: sha256 and row counts of every input. A guess of one row cannot be tried without all the rest."""
+    folder = run_report("data_check", small, params={"month": "2026-01", "audience": "public"}, out=tmp_path)
+    said = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))["inputs"]
+    real = {name: hashlib.sha256((small / name).read_bytes()).hexdigest() for name in said}
+    assert set(said) == {path.name for path in small.iterdir() if path.is_file()}
+    assert all(re.fullmatch("[0-9a-f]{64}", one["sha256"]) and one["keyed"] is True for one in said.values())
+    assert {one["sha256"] for one in said.values()} == set(keyed_fingerprints(real).values())
+    # What an attacker can try with all rows of one file right but another file of the study unknown: no mark comes out.
+    for name in said:
+        partly = {**real, "calendar.csv" if name != "calendar.csv" else "student.csv": "0" * 64}
+        assert keyed_fingerprints(partly)[name] != said[name]["sha256"]
+        assert hmac.new(b"", real[name].encode(), hashlib.sha256).hexdigest() != said[name]["sha256"]
+    assert said["school.csv"]["rows"] == 3 and said["study.toml"]["rows"] == 0, "no school is a student"
+    assert said["nomination.csv"]["rows"] is None
 
 
 LEAKS = {

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from sources_world import write
 from tiny import write_notebook
 
 from evalkit import cli
@@ -55,6 +56,19 @@ def test_a_wrong_call_is_one_screen_with_its_exit_code(place, capsys, words, cod
     found, out, err = run(*words, capsys=capsys)
     assert (found, out) == (code, "")
     assert says in err and len(err.splitlines()) <= 24
+
+
+@pytest.mark.parametrize(("line", "says"), [
+    ('estimator = "ols"', "regression_adjusted"), ('method = "closest"', "nearest"),
+    ('outcome = "shoes"', "is_chronic"), ("ratio = 2", "")])
+def test_check_tells_of_a_plan_that_cannot_be_carried_out(tmp_path, monkeypatch, capsys, line, says):
+    """The plan is fixed before the results: its faults belong before them too, while it can still be changed."""
+    monkeypatch.chdir(tmp_path)
+    study = write(tmp_path / "study", toml=f'[[analysis]]\nid = "first"\n{line}\n')
+    code, out, err = run("check", study, capsys=capsys)
+    told = " ".join(out.split())
+    assert (code, err) == (0, "")
+    assert ("impact_study will be refused" in told) == bool(says) and says in told
 
 
 def test_help_and_no_command_name_every_command(capsys):

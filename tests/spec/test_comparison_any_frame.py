@@ -69,6 +69,12 @@ def test_the_estimate_follows(rows, stored):
     assert (second.value, second.standard_error) == pytest.approx((first.value, first.standard_error), rel=1e-12)
 
 
+def test_a_comparison_shows_itself_in_sentences_and_no_rows(rows):
+    """As the last line of a notebook's cell: it used to print every array it holds, some thirty pages."""
+    shown = repr(choose_comparison(rows, treated="mentored", covariates=FORMULA))
+    assert "are compared with" in shown and len(shown.splitlines()) <= 12 and "array(" not in shown
+
+
 def test_ids_may_be_numbers_or_text(rows):
     numbers = rows.assign(student_id=rows["student_id"].astype(int))
     assert choose(numbers).students["weight"].tolist() == choose(rows).students["weight"].tolist()

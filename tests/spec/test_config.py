@@ -153,6 +153,14 @@ def test_school_years_are_end_years(text, year):
     assert end_year(text) == year
 
 
+@pytest.mark.parametrize("line", ['partner_names = ["A", "B"]', 'partners = ["A", "B"]', 'partner = ["A", "B"]'])
+def test_partners_are_known_under_any_of_their_names(tmp_path, line):
+    assert config(tmp_path, f"[brief]\n{line}\n").brief == {"partner_names": ("A", "B")}
+    assert config(tmp_path, '[brief]\npartner = "A"\n').brief == {"partner_names": ("A",)}
+    with pytest.raises(UserError, match="partner"):
+        config(tmp_path, f'[brief]\n{line}\n{"partner" if "partners" in line else "partners"} = "C"\n')
+
+
 def test_celebration_and_brief_are_plain_texts(tmp_path):
     found = config(
         tmp_path, '[celebration]\ndate = 2026-06-12\ntime = 18:00:00\nawards = ["improved"]\n[brief]\ncontact = "x"\n'

@@ -231,3 +231,15 @@ def test_before_the_first_school_day_there_are_sentences(sample) -> None:
     sections = [section(study, params) for section in SECTIONS]
     assert "nothing to count yet" in sections[0].lead
     assert sections[0].numbers["measures"][-1]["reason"]
+
+
+@pytest.mark.parametrize("when", ["2025-08-20", "2026-01-30"])
+def test_a_measure_that_is_null_in_a_copy_for_others_comes_with_a_reason(sample, when: str) -> None:
+    """interfaces.md: a row per school and one for all, with every key; what cannot be had is null with a reason."""
+    study = sample.at(when)
+    told, whole = (monthly_review.at_a_glance(study, monthly_review.Params(audience=audience)).numbers["measures"]
+                   for audience in ("partner", "team"))
+    assert [row["school_id"] for row in told] == [row["school_id"] for row in whole]
+    for row, known in zip(told, whole, strict=True):
+        assert {*row, "reason"} == {*known, "reason"}
+        assert row.get("reason") if None in [row[key] for key in row if key != "school_id"] else "reason" not in row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -48,6 +49,17 @@ def test_one_page_and_a_page_of_messages(study, audience: str) -> None:
     assert not avoided_words(said)
     names = {row["first_name"] + " " + row["last_name"] for row in recount.rows("identity")}
     assert not [name for name in names if name in said]
+
+
+def test_who_pays_and_who_helps_stand_on_the_page_as_study_toml_names_them(study) -> None:
+    """Every key of [brief] acts: contact, funder and the partners' names."""
+    brief = {"contact": "the office, 555-0100", "funder": "Riverbend Fund", "partner_names": ("Night Market Kitchen",)}
+    told = replace(study, config=replace(study.config, brief=brief))
+    for audience in ("team", "public"):
+        gate = gate_of(told, program_profile.Params(as_of=END.isoformat(), audience=audience))
+        said = f"{profile_parts.honest(told, gate)} {profile_parts.partners(told, gate)}"
+        assert all(word in said for word in (brief["contact"], brief["funder"], "Night Market Kitchen"))
+        assert "Riverbend Youth Corps" in said, "the organizations that agreed stay"
 
 
 def test_messages_are_plain(study) -> None:

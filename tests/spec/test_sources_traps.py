@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sources_world import BASE, DAYS, LOOSE, STUDENTS, TOML, TOTALS, account, opened, write
 
-from evalkit.errors import UserError
+from evalkit.errors import UsageError, UserError
 from evalkit.study import check_study, open_study
 
 EVENTS = "student_id,school_id,date,code_local,absent_days\n"
@@ -47,6 +47,59 @@ def test_numeric_ids_of_two_lengths_are_remarked(tmp_path):
     study = opened(tmp_path / "a", {"student": BASE["student"] + "12345,03\n"})
     assert any("differ in length" in remark for remark in study.remarks)
     assert not any("differ in length" in remark for remark in opened(tmp_path / "b").remarks)
+
+
+def test_ids_that_lost_their_zeros_in_one_file_are_named_as_the_likely_cause(tmp_path):
+    """Every event of an export that went through Excel is of an unknown student: the refusal says why, and no id."""
+    told = refused(tmp_path, {"attendance_event": BASE["attendance_event"].replace("000", "")})
+    text = str(told)
+    assert "dropped zeros" in text and "id_width" in text and "attendance_event 1" in text and "unknown student" in text
+    assert not any(one in text for one in STUDENTS)
+
+
+def test_a_school_that_is_not_there_is_refused_without_naming_an_id(tmp_path):
+    with pytest.raises(UsageError) as told:
+        open_study(write(tmp_path), school="9042")
+    assert "0042" not in str(told.value) and "school_id" in str(told.value)
+
+
+def workbook(path: Path, sheets: dict[str, list[list[str]]]) -> bytes:
+    import xlsxwriter
+
+    with xlsxwriter.Workbook(str(path)) as book:
+        for name, lines in sheets.items():
+            page = book.add_worksheet(name)
+            for i, line in enumerate(lines):
+                page.write_row(i, 0, line)
+    return path.read_bytes()
+
+
+def test_a_table_on_several_sheets_is_refused_and_never_read_by_half(tmp_path):
+    """A sheet a month, as schools keep them: reading the first alone would lose the other months unseen."""
+    lines = [line.split(",") for line in BASE["attendance_event"].split()]
+    months = {"Sept": lines[:2], "Oct": [lines[0], *lines[2:]]}
+    told = refused(tmp_path / "two", {"attendance_event": None,
+                                      "attendance_event.xlsx": workbook(tmp_path / "a.xlsx", months)})
+    assert all(word in str(told) for word in ("2 sheets", "Sept", "Oct", "attendance_event_1.csv"))
+    named = workbook(tmp_path / "b.xlsx", {"Old": lines[:2], "Attendance_Event": lines})
+    study = opened(tmp_path / "named", {"attendance_event": None, "attendance_event.xlsx": named})
+    assert account(study, "attendance_event")["loaded"] == 3 and any("1 other not read" in one for one in study.remarks)
+
+
+def test_a_sheet_that_repeats_rows_of_the_first_does_not_stand_in_the_way(tmp_path):
+    """As the DATT's list of students with chronic absence does behind its sheet of all."""
+    lines = [line.split(",") for line in BASE["attendance_event"].split()]
+    both = workbook(tmp_path / "a.xlsx", {"All": lines, "Some": [lines[0], lines[2]]})
+    study = opened(tmp_path / "study", {"attendance_event": None, "attendance_event.xlsx": both})
+    assert account(study, "attendance_event")["loaded"] == 3
+
+
+def test_the_sheet_that_holds_the_table_is_read_behind_a_cover_sheet(tmp_path):
+    lines = [line.split(",") for line in BASE["attendance_event"].split()]
+    cover = workbook(tmp_path / "a.xlsx", {"Cover": [["Run by the office"], ["for 2024"]], "Data": lines,
+                                           "Codes": [["A", "Absent"], ["T", "Tardy"]]})
+    study = opened(tmp_path / "study", {"attendance_event": None, "attendance_event.xlsx": cover})
+    assert account(study, "attendance_event")["loaded"] == 3
 
 
 def test_excel_text_literals_are_taken_off(tmp_path):

@@ -74,6 +74,7 @@ def check(study: StudyArg, as_json: JsonOption = False, out: OutOption = Path("r
         sys.stdout.write(json.dumps(outcome.to_dict(), indent=2, ensure_ascii=False) + "\n")
         return
     _print_account(outcome.study)
+    _print_plan_faults(outcome.study)
     if outcome.kept:
         say(f"\nSet-aside rows are kept in {shown(outcome.kept)} (readable only by you).")
 
@@ -338,6 +339,17 @@ def _print_account(study: Any) -> None:
             say(f"  - {reason['n']:,}: {reason['reason']}")
     for remark in study.remarks:
         say(f"\nNote: {remark}")
+
+
+def _print_plan_faults(study: Any) -> None:
+    """Plans that cannot be carried out as written: better told while the plan is made than when results are due."""
+    from evalkit.reports.impact_plan import check_plan
+
+    for plan in study.config.analyses:
+        try:
+            check_plan(study, plan)
+        except UserError as fault:
+            say(f"\nNote: {fault.what} The report impact_study will be refused. {fault.remedy}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

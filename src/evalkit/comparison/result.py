@@ -32,6 +32,10 @@ class Comparison:
     remarks: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """What `describe` says: no row of a student, and no page of numbers in a notebook."""
+        return self.describe()
+
     @property
     def used(self) -> pd.DataFrame:
         """The rows with a weight."""

@@ -32,7 +32,7 @@ def _themes(study: Any, gate: Gate) -> Table:
     said = study.table("insight")
     if not gate.is_team:
         people = People(study)
-        said = said[[not people.in_code(str(theme)) for theme in said["theme"]] or slice(0)]
+        said = said.loc[[not people.in_code(str(theme)) for theme in said["theme"]]]
     table = gate.table(
         "themes",
         _worded(what_people_said(said)),

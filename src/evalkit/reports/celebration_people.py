@@ -81,7 +81,7 @@ def quotes(study, gate: Gate) -> Row | None:
     ]
     if not gate.is_team:  # consent to share a quote is no consent to be named in it
         people = People(study)
-        table = table[[not people.in_text(str(quote)) for quote in table["quote"]] or slice(0)]
+        table = table.loc[[not people.in_text(str(quote)) for quote in table["quote"]]]
     table = table.assign(
         source_role=table["source_role"].fillna("other"), is_well=table["works"].eq("works_well").fillna(False)
     ).sort_values(["is_well", "date", "insight_id"], ascending=[False, False, True])

@@ -143,7 +143,7 @@ def learned(study, gate: Gate) -> Row:
     table = table[table["date"].notna() & (table["date"] <= study.as_of)]
     if not gate.is_team:
         people = People(study)
-        table = table[[not people.in_code(str(theme)) for theme in table["theme"]] or slice(0)]
+        table = table.loc[[not people.in_code(str(theme)) for theme in table["theme"]]]
     worked = _top(table[table["works"] == "works_well"], "What works well, we were told: ") + _top(
         table[table["works"] == "works_less"], "What works less well: "
     )

@@ -12,6 +12,7 @@ import pandas as pd
 
 from evalkit.disclosure import TableRequest, plain_text, release_numbers, release_table, release_tables, release_text
 from evalkit.disclosure.cells import to_base
+from evalkit.disclosure.fingerprints import keyed_fingerprints
 from evalkit.disclosure.release import two_digits
 from evalkit.disclosure.types import Released, ReleasedNumbers, ReleasedRows, ReleasedText
 from evalkit.files import safe_name
@@ -239,11 +240,20 @@ def account_for(study, audience: str) -> tuple[Mapping[str, Any], Mapping[str, A
         kept = f"{safe_name(study.folder.resolve().name)}/{SET_ASIDE}" if study.account.set_aside else None
         return {**study.account.to_dict(), "set_aside": kept}, study.inputs
     rows = [{**row, "reasons": []} for row in released_account(study, gate).numbers["rows"]]
+    return {"files": rows}, _inputs_for_others(study)
+
+
+_NOBODYS = ("calendar", "code_table", "school", "resource", "organization", "cost", "plan_change")
+"""Tables whose rows are no person: how many there are tells nothing about one."""
+
+
+def _inputs_for_others(study) -> dict[str, dict[str, Any]]:
+    """File -> rows and keyed fingerprint (`keyed` says so); few rows that are people, or theirs, are not counted."""
+    plain = {item.file for item in study.account.files if item.table in _NOBODYS} | {"study.toml"}
+    marks = keyed_fingerprints({name: known["sha256"] for name, known in study.inputs.items()})
     least = study.config.privacy.min_cell
-    # No hash of an input for others: of a small file all but one row may be known, and the last is then guessed.
-    inputs = {name: {"rows": None if known.get("rows", 0) < least else known["rows"]}
-              for name, known in study.inputs.items()}
-    return {"files": rows}, inputs
+    return {name: {"rows": known["rows"] if known["rows"] >= least or name in plain else None, "sha256": marks[name],
+                   "keyed": True} for name, known in study.inputs.items()}
 
 
 def is_whole(table: Released) -> bool:

@@ -16,6 +16,7 @@ from evalkit.rules import Rules
 from evalkit.wording import say
 
 UNPRINTED = ("n_cut_over", "n_cut_under")
+HIDDEN = "A figure that is null is not shown, so that no small group of students can be worked out."
 COUNTS = ("n_students", "n_chronic", *(f"n_{name}" for name in BANDS))
 
 
@@ -25,13 +26,20 @@ def released_measures(facts: Facts, gate: Gate) -> list[Any]:
     if gate.is_team:
         return rows
     if (table := _table(facts, gate)) is None:
-        return [{"school_id": row["school_id"], "reason": row.get("reason", "")} for row in rows]
+        return [{**dict.fromkeys(row), "school_id": row["school_id"], "reason": row.get("reason") or HIDDEN}
+                for row in rows]
     found = {row["school_id"]: {key: value for key, value in row.items() if key not in UNPRINTED}
              for row in table.numbers["rows"]}
     if len(rows) == 2:  # one school: its row and the row of all are the same, and the table holds one of them
         same = found[next(iter({row["school_id"] for row in rows} & found.keys() - {None}), None)]
-        return [ReleasedNumbers({**same, "school_id": row["school_id"]}) for row in rows]
-    return [ReleasedNumbers({**found[row["school_id"]], "school_id": row["school_id"]}) for row in rows]
+        return [_with_reason({**same, "school_id": row["school_id"]}) for row in rows]
+    return [_with_reason({**found[row["school_id"]], "school_id": row["school_id"]}) for row in rows]
+
+
+def _with_reason(row: dict[str, Any]) -> ReleasedNumbers:
+    """A row of measures; where a figure is null it says why, in the same words whichever figure it is."""
+    unsaid = any(value is None for key, value in row.items() if key != "school_id")
+    return ReleasedNumbers({**row, "reason": HIDDEN} if unsaid else row)
 
 
 def hidden_overall(facts: Facts, gate: Gate) -> Collection[str]:

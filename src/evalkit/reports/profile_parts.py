@@ -110,20 +110,22 @@ def mentor_table(study, gate: Gate) -> Table | Callout:
 
 
 def partners(study, gate: Gate) -> BulletList | Paragraph:
-    """Organizations that said yes to be named."""
+    """Organizations that said yes to be named, and those the team names in study.toml ([brief] partner_names)."""
     table = study.table("organization")
-    names = sorted(table.loc[table["thank_consent"].eq("yes").fillna(False), "name"].dropna())
+    agreed = table.loc[table["thank_consent"].eq("yes").fillna(False), "name"].dropna()
+    names = sorted({*agreed, *study.config.brief.get("partner_names", ())})
     if not names:
         return Paragraph(gate.fixed("Partners are named here once they say yes (organization.thank_consent)."), "note")
     return BulletList(gate.fixed("With us"), tuple(gate.fixed(name) for name in names[:8]), "bullets")
 
 
 def honest(study, gate: Gate) -> Callout:
-    """What this page does not say: whether it helps."""
-    contact = study.config.brief.get("contact", "")
+    """What this page does not say: whether it helps. Then whom to ask, and who pays ([brief] contact, funder)."""
+    contact, funder = (study.config.brief.get(key, "") for key in ("contact", "funder"))
     lines = ("This page says what we do and for whom. Whether it helps is asked each month in the review, and in the "
              "impact study, beside similar students.",
-             f"Questions: {contact}" if contact else "Questions: ask the school office for the program lead.")
+             f"Questions: {contact}" if contact else "Questions: ask the school office for the program lead.",
+             *((f"Funded by {funder if isinstance(funder, str) else ', '.join(funder)}.",) if funder else ()))
     return Callout(gate.fixed("Does it help?"), tuple(map(gate.fixed, lines)), tone="answer")
 
 

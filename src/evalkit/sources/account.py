@@ -162,8 +162,11 @@ def _set_aside(rows: TableRows, file: Any, here: np.ndarray) -> SetAside | None:
     return SetAside(file.file, tuple(texts), tuple(lines)) if lines else None
 
 
-def must_not_lose_too_much(tables: Iterable[TableRows], account: Account, most: float) -> None:
-    """Refuse files that lost a larger share of their rows than `[rules] max_set_aside`; every one is named."""
+def must_not_lose_too_much(tables: Iterable[TableRows], account: Account, most: float, *, ids: str = "") -> None:
+    """Refuse files that lost a larger share of their rows than `[rules] max_set_aside`; every one is named.
+
+    ids: what was noticed about the student ids, said where rows were lost for want of their student.
+    """
     firsts = {
         (rows.files[part].file, rows.name): _first_lost(rows, part)
         for rows in tables
@@ -181,7 +184,8 @@ def must_not_lose_too_much(tables: Iterable[TableRows], account: Account, most: 
             f"More than {most:.0%} of the rows of a file cannot be used.",
             culprits=culprits,
             file=culprits[0].split(":")[0],
-            remedy="Mend the export. If the loss is known and right, set [rules] max_set_aside in study.toml.",
+            remedy=(f"{ids} " if ids and "(unknown student)" in " ".join(culprits) else "")
+            + "Mend the export. If the loss is known and right, set [rules] max_set_aside in study.toml.",
         )
     empty = [
         f"{file.file} ({file.table})" for file in account.files if not file.loaded + file.repaired and file.rows_read

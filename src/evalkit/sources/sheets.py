@@ -35,43 +35,80 @@ def must_unpack_small(path: Path, name: str) -> None:
 
 
 def read_workbook(path: Path, name: str, *, table: str, known: dict[str, str], required: tuple[str, ...]) -> RawFile:
-    """The sheet of a workbook named as the table, or its first visible one that is not empty."""
+    """The sheet of a workbook named as the table, or the one that holds its columns, or its first that is not empty.
+
+    Several visible sheets with the table's columns and rows of their own (a sheet a month, say) are refused: rows would
+    go missing unseen. A sheet that repeats rows of the first (its chronic students, say) is passed over.
+    """
     must_be_regular(path, name)
     must_unpack_small(path, name)
-    records, _, notes = _sheet(path, name, table)
-    head = _head_row(records, known, required, name)
+    grids = _visible_sheets(path, name)
+    chosen = _sheet_of(table, grids, known, required, name)
+    head = _head_row(grids[chosen], known, required, name)
     raw = assemble(
-        iter([records[head + 1 :]] if records[head + 1 :] else []), records[: head + 1], known, name
+        iter([grids[chosen][head + 1 :]] if grids[chosen][head + 1 :] else []), grids[chosen][: head + 1], known, name
     )
+    others = _n_sheets(path) - 1
+    notes = (f"only the sheet {shown(chosen)} was read; {others} other not read",) if others else ()
     return RawFile(**{**raw, "notes": notes, "sha256": files.sha256(path)})
 
 
-def _sheet(path: Path, name: str, table: str) -> tuple[list[list[str]], str, tuple[str, ...]]:
+def _sheet_of(table: str, grids: dict[str, list[list[str]]], known: dict[str, str], required: tuple[str, ...],
+              name: str) -> str:
+    named = [sheet for sheet in grids if sheet.casefold() == table]
+    fitting = {sheet: rows for sheet, records in grids.items() if (rows := _table_rows(records, known, required))}
+    first = next(iter(fitting.values()), set())
+    if not named and any(rows - first for rows in fitting.values()):
+        raise UserError(
+            f"{len(fitting)} sheets of this workbook have the columns of {table}; only one can be read.",
+            file=name,
+            culprits=[f"sheet {shown(sheet)}" for sheet in fitting],
+            remedy=f'Put all rows on one sheet; or name the one to read "{table}"; or save each sheet as a file of its '
+            f"own: {table}_1.csv, {table}_2.csv and so on.",
+        )
+    return [*named, *fitting, *grids][0]
+
+
+def _table_rows(records: list[list[str]], known: dict[str, str], required: tuple[str, ...]) -> set[tuple[str, ...]]:
+    """The needed cells of each row below a line that names every column the table needs; none where no line does."""
+    for at, record in enumerate(records[:30]):
+        place = {known[name]: i for i, name in enumerate(map(plain_name, record)) if name in known}
+        if set(required) <= place.keys() and len(place) >= 2:
+            wanted = [place[name] for name in required or sorted(place)]
+            return {tuple(row[i].strip() for i in wanted) for row in records[at + 1 :]} - {("",) * len(wanted)}
+    return set()
+
+
+def _n_sheets(path: Path) -> int:
+    from python_calamine import CalamineWorkbook
+
+    return len(CalamineWorkbook.from_path(str(path)).sheet_names)
+
+
+def _visible_sheets(path: Path, name: str) -> dict[str, list[list[str]]]:
+    """Sheet -> its cells as text, of every visible sheet that is not empty, in the workbook's order."""
     from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
     try:
         book = CalamineWorkbook.from_path(str(path))
         visible = [sheet.name for sheet in book.sheets_metadata if sheet.visible == SheetVisibleEnum.Visible]
-        chosen = next((sheet for sheet in visible if sheet.casefold() == table), None)
-        for sheet in [chosen] if chosen else visible:
-            data = book.get_sheet_by_name(sheet)
-            grid = data.to_python(skip_empty_area=False)
-            if any(cell != "" for record in grid for cell in record):
-                others = [other for other in book.sheet_names if other != sheet]
-                note = (f"only the sheet {shown(sheet)} was read; {len(others)} other not read",) if others else ()
-                return [[_cell(cell) for cell in record] for record in grid], sheet, note
+        grids = {sheet: book.get_sheet_by_name(sheet).to_python(skip_empty_area=False) for sheet in visible}
     except (CalamineError, OSError, ValueError):
         raise UserError(
             "The workbook cannot be read.",
             file=name,
             remedy="Save it again as .xlsx without a password, or as CSV UTF-8.",
         ) from None
-    raise UserError("The workbook has no visible sheet with data.", file=name, remedy="Check the export.")
+    filled = {sheet: [[_cell(cell) for cell in record] for record in grid] for sheet, grid in grids.items()
+              if any(cell != "" for record in grid for cell in record)}
+    if not filled:
+        raise UserError("The workbook has no visible sheet with data.", file=name, remedy="Check the export.")
+    return filled
 
 
 def read_grid(path: Path, name: str) -> list[list[str]]:
     """The first visible sheet with data, as text."""
-    return _sheet(path, name, "")[0]
+    return next(iter(_visible_sheets(path, name).values()))
 
 
 def read_parquet_grid(path: Path, name: str) -> list[list[str]]:

@@ -17,7 +17,7 @@ from evalkit.sources import StudyTables
 from evalkit.sources.account import account_of, must_not_lose_too_much
 from evalkit.sources.canonical import keep_one, read_table, repeated_rows
 from evalkit.sources.codes import declared_codes
-from evalkit.sources.crosscheck import check_tables
+from evalkit.sources.crosscheck import check_tables, id_remarks
 from evalkit.sources.folder import files_of_study, notes_files, read_files
 from evalkit.sources.rows import RawFile, TableRows, listed
 
@@ -36,7 +36,8 @@ def read_folder(folder: Path, config: Config) -> StudyTables:
     tables = {name: read_table(name, files, config) for name, files in raw.items() if name not in blank}
     remarks = [*_still_to_confirm(folder), *file_remarks(raw, unread), *finish(tables, config)]
     account = account_of(tables.values())
-    must_not_lose_too_much(list(tables.values()), account, config.rules.max_set_aside)
+    must_not_lose_too_much(list(tables.values()), account, config.rules.max_set_aside,
+                           ids=" ".join(id_remarks(tables)))
     account = account.with_more(account_of(blank.values()))
     return StudyTables(
         tables=frames(tables),
