@@ -86,9 +86,17 @@ def _codes(study: Any, year: int) -> pd.DataFrame:
     memo = getattr(getattr(study, "_all", None), "memo", {})
     known, codes = memo.get(key := ("codes", year, study.rules), ((), None))
     if not known or any(one is not other for one, other in zip(known, given, strict=True)):
-        codes = read_codes(_table(study, "code_table"), _table(study, "school"), study.rules, school_year=year)
+        codes = read_codes(_table(study, "code_table"), _every_school(study), study.rules, school_year=year)
         memo[key] = given, codes
     return codes
+
+
+def _every_school(study: Any) -> pd.DataFrame:
+    """The school table and, below it, the schools that only the calendar or a span names: their district is unknown."""
+    listed = _table(study, "school")
+    named = pd.concat([cal.column_of(_table(study, name), "school_id") for name in ("calendar", "enrollment")])
+    more = named[~named.isin(cal.column_of(listed, "school_id"))].dropna().drop_duplicates()
+    return pd.concat([listed, pd.DataFrame({"school_id": more})], ignore_index=True) if len(more) else listed
 
 
 def kept_rows(study: Any, year: int) -> Taken | None:
