@@ -173,6 +173,26 @@ def test_a_district_calendar_serves_its_schools():
     assert counts(study) == {("a", "S1"): (20, 0), ("b", "S2"): (20, 0)}
 
 
+@pytest.mark.parametrize("listed", [
+    None,                                   # no school table at all
+    {"S1": "D1", "S2": "D2"},               # both districts have their own table
+    {"S1": "D1", "S2": None},               # a school whose district is not given
+    {"S1": "D1"},                           # a school the school table does not name
+    {"S1": "D9", "S2": "D2"},               # a district without a table
+])
+def test_a_code_without_a_district_serves_every_school_beside_the_districts_own(listed):
+    """As the lines of [codes] in study.toml do: whatever the school table says, no absence may lose its meaning."""
+    own = [pw.code_table().assign(district_id=name) for name in ("D1", "D2")]
+    shared = pw.code_table().head(1).assign(code_local="X", status="UnexcusedAbsence", counts_absent=1.0,
+                                         counts_absent_units=120_000)
+    schools = None if listed is None else pd.DataFrame({
+        "school_id": pw.texts(listed), "district_id": pw.texts(listed.values())})
+    rows = [("a", "S1", "2025-09-03", "X"), ("a", "S1", "2025-09-04", "AU"),
+            ("b", "S2", "2025-09-03", "X"), ("b", "S2", "2025-09-04", "HD")]
+    made = pw.world(rows, BOTH, tables={"code_table": pd.concat([*own, shared], ignore_index=True), "school": schools})
+    assert {student: absent for (student, _), (_, absent) in counts(made).items()} == {"a": 2.0, "b": 1.5}
+
+
 def test_an_every_day_file_is_seen_as_one_and_a_day_without_a_row_is_not_counted():
     rows = [("a", "S1", when, "") for when in pd.bdate_range("2025-09-01", periods=18)]
     study = pw.world([*rows, ("a", "S1", "2025-09-25", "AU")])

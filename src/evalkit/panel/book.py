@@ -84,7 +84,7 @@ def open_days(study: Any, *, school_year: int | None = None, cut: Mapping[str, p
 def _codes(study: Any, year: int) -> pd.DataFrame:
     """What the year's codes mean."""
     return _remembered(study, ("codes", year), [study.tables.get(name) for name in ("code_table", "school")],
-                       lambda: read_codes(_table(study, "code_table"), _table(study, "school"), study.rules,
+                       lambda: read_codes(_table(study, "code_table"), _every_school(study), study.rules,
                                           school_year=year))
 
 
@@ -97,6 +97,16 @@ def _remembered(study: Any, name: tuple[Any, ...], given: Sequence[Any], make: C
         found = make()
         memo[key] = given, found
     return found
+
+
+def _every_school(study: Any) -> pd.DataFrame:
+    """The school table and, below it, the schools that only the calendar or a span names: their district is unknown.
+    Spans of all moments: what is found is shared by them."""
+    listed, tables = _table(study, "school"), getattr(getattr(study, "_all", None), "tables", study.tables)
+    named = pd.concat([cal.column_of(tables.get(name, pd.DataFrame()), "school_id")
+                       for name in ("calendar", "enrollment")])
+    more = named[~named.isin(cal.column_of(listed, "school_id"))].dropna().drop_duplicates()
+    return pd.concat([listed, pd.DataFrame({"school_id": more})], ignore_index=True) if len(more) else listed
 
 
 def kept_rows(study: Any, year: int) -> Taken | None:

@@ -53,13 +53,16 @@ def _suspension(rows: pd.DataFrame, codes: pd.DataFrame, text: pd.Series) -> pd.
 
 
 def _per_school(codes: pd.DataFrame, schools: pd.DataFrame) -> pd.DataFrame:
-    """One table serves all; where districts have their own, each school gets its district's rows."""
-    districts = set(codes["district_id"])
-    if len(districts) <= 1:
-        return codes.drop_duplicates("code_local").assign(code_row=lambda f: range(len(f)))[COLUMNS]
-    home = pd.DataFrame({"school_id": schools["school_id"],
-                         "district_id": column_of(schools, "district_id").fillna("")})
-    shared = "" if "" in districts else min(districts)
-    home["district_id"] = home["district_id"].where(home["district_id"].isin(districts), shared)
-    whole = home.merge(codes, on="district_id").drop_duplicates(["school_id", "code_local"], ignore_index=True)
+    """One table serves all; where several stand in it, a school takes its own district's rows before the shared ones.
+
+    Shared: rows without a district, as those of [codes] in study.toml. Last, as in `sources.codes`, any other's.
+    """
+    if codes["district_id"].nunique() <= 1 or not len(schools):
+        whole = codes.sort_values("district_id", kind="stable").drop_duplicates("code_local").sort_index()
+        return whole.assign(code_row=range(len(whole)))[COLUMNS]
+    home = pd.DataFrame({"school_id": schools["school_id"], "home": column_of(schools, "district_id").fillna("")})
+    whole = home.merge(codes, how="cross")
+    rank = pd.Series(2, index=whole.index).mask(whole["district_id"] == "", 1)
+    rank = rank.mask(whole["district_id"] == whole["home"], 0)
+    whole = whole.loc[rank.sort_values(kind="stable").index].drop_duplicates(["school_id", "code_local"]).sort_index()
     return whole.assign(code_row=range(len(whole)))[["school_id", *COLUMNS]]
