@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -48,15 +49,41 @@ class DayBook:
     has_rates: bool
     forms: Mapping[str, str]
 
-    @property
+    @cached_property
     def cum_units(self) -> np.ndarray:
         """Units of all day rows before row i."""
-        return np.concatenate([[0], np.cumsum(self.days["units"].to_numpy("int64"))])
+        return _running(self.days["units"])
+
+    @cached_property
+    def mark_places(self) -> np.ndarray:
+        """Piece and day row of every mark in one sorted integer."""
+        return self.marks["piece"].to_numpy("int64") * (len(self.days) + 1) + self.marks["day_row"].to_numpy("int64")
+
+    @cached_property
+    def mark_totals(self) -> Mapping[str, np.ndarray]:
+        """What all marks before mark i add up to: units out and absent, days out and tardy, absent units by kind."""
+        marks = self.marks
+        absent = marks["absent_units"].to_numpy("int64")
+        provisional = self.days["provisional"].to_numpy(bool)[marks["day_row"].to_numpy("int64")]
+        return {name: _running(values) for name, values in (
+            ("out_units", marks["out_units"]), ("absent_units", absent), ("out_days", marks["is_out"]),
+            ("tardy_days", marks["is_tardy"]), ("excused_units", np.where(marks["is_excused"], absent, 0)),
+            ("suspended_units", np.where(marks["suspension"].ne(""), absent, 0)),
+            ("provisional_units", np.where(provisional, absent, 0)))}
+
+    @cached_property
+    def labels(self) -> Mapping[str, tuple[np.ndarray, pd.Index]]:
+        """Student and school of every piece as codes and their sorted labels."""
+        return {name: pd.factorize(self.pieces[name], sort=True) for name in ("student_id", "school_id")}
 
     @property
     def day_units(self) -> int:
         """Units of one usual school day."""
         return cal.usual_day(self.days, self.rules)
+
+
+def _running(values: Any) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(np.asarray(values, dtype="int64"))])
 
 
 def open_days(study: Any, *, school_year: int | None = None, cut: Mapping[str, pd.Timestamp] | None = None,
@@ -303,8 +330,8 @@ def _on_days(marks: pd.DataFrame, pieces: pd.DataFrame, days: pd.DataFrame) -> p
     piece = marks["piece"].to_numpy("int64")
     row = cal.day_rows(days, pieces["calendar"].to_numpy("int64")[piece], cal.as_ordinal(marks["date"]))
     begin, end = (pieces[name].to_numpy("int64")[piece] for name in ("row_first", "row_end"))
-    marks = marks.drop(columns="date").assign(piece=piece, day_row=row)
-    return marks[(row >= begin) & (row < end)]
+    marks, inside = marks.drop(columns="date").assign(piece=piece, day_row=row), (row >= begin) & (row < end)
+    return marks if inside.all() else marks[inside]
 
 
 def _one_per_day(marks: pd.DataFrame, n_days: int) -> pd.DataFrame:

@@ -51,8 +51,14 @@ def number_days(calendar: pd.DataFrame, schools: pd.DataFrame, *, school_ids: li
     days["units"] = _weigh(days, rules)
     days["minutes"] = days["minutes"].astype("Int64")
     days["day_number"] = days.groupby(["school_id", "calendar_code"], sort=False).cumcount().astype("int64") + 1
-    days["month"] = days["date"].dt.strftime("%Y-%m").astype("str")
+    days["month"] = month_of(days["date"])
     return days
+
+
+def month_of(dates: pd.Series) -> pd.Series:
+    """Each date's month as "2026-01"; each date is written once."""
+    place, seen = pd.factorize(dates)
+    return pd.Series(pd.DatetimeIndex(seen).strftime("%Y-%m"), dtype="str").take(place).set_axis(dates.index)
 
 
 def _for_each_school(days: pd.DataFrame, schools: pd.DataFrame, school_ids: list[str]) -> pd.DataFrame:

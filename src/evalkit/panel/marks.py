@@ -195,24 +195,27 @@ def _only(condition: nw.Expr, column: str) -> nw.Expr:
     return nw.when(condition).then(nw.col(column)).otherwise(nw.lit(None, dtype=nw.String))
 
 
-def rows_per_piece(rows: Rows, pieces: pd.DataFrame, days: pd.DataFrame) -> pd.Series:
+def rows_per_piece(rows: Rows, pieces: pd.DataFrame, days: pd.DataFrame, dates: Any = None) -> pd.Series:
     """How many rows lie on a counted school day of each piece (by piece; none where there is none): fewer than its
-    school days means days without any record.
+    school days means days without any record. dates: all dates that have rows, where they are known.
 
     Nearly every date is a school day in all calendars, and nearly every student has one piece in a school: there a
-    count by student and school says it, and only the rest is laid on its calendar row by row (11.4M rows: 1.0 instead
-    of 1.8 CPU seconds).
+    count by student and school says it, and only the rest is laid on its calendar row by row (11.4M rows: 0.8 instead
+    of 1.7 CPU seconds).
     """
     counted = days.loc[days["counted"], ["calendar", "date"]]
     everywhere = counted.groupby("date")["calendar"].nunique().eq(days["calendar"].nunique())
-    shared = nw.col("date").is_in([date.date() for date in everywhere.index[everywhere]])
-    found = _alone_in_school(rows.keyed.filter(shared), rows.session, pieces) if everywhere.any() else _nothing()
-    rest = pieces[~pieces["piece"].isin(found.index)]
+    shared = everywhere.index[everywhere]
+    is_shared = nw.col("date").is_in([date.date() for date in shared])
+    only_shared = dates is not None and len(dates) > 0 and pd.Index(dates).isin(shared).all()
+    keyed = rows.keyed if only_shared else rows.keyed.filter(is_shared)
+    found = _alone_in_school(keyed, rows.session, pieces) if len(shared) else _nothing()
+    settled = pieces["piece"].isin(found.index)
     parts = [found]
-    if not everywhere.all() and len(found):
-        parts.append(_placed(rows, rows.keyed.filter(~shared), pieces[pieces["piece"].isin(found.index)], days))
-    if len(rest):
-        parts.append(_placed(rows, rows.keyed, rest, days))
+    if not only_shared and not everywhere.all() and len(found):
+        parts.append(_placed(rows, rows.keyed.filter(~is_shared), pieces[settled], days))
+    if not settled.all():
+        parts.append(_placed(rows, rows.keyed, pieces[~settled], days))
     return pd.concat(parts).groupby(level=0).sum()
 
 

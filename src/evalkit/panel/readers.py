@@ -37,8 +37,12 @@ class InEngine:
 
     def counts(self) -> pd.DataFrame:
         """Per school: n rows, n_plain of them no more than present; daily rows decide where a school has both."""
-        daily = step.share_plain(self.rows, self.codes)
-        return pd.concat([daily, self.rows.period_counts], ignore_index=True).drop_duplicates("school_id")
+        return pd.concat([_per_school(self._by_day), self.rows.period_counts], ignore_index=True).drop_duplicates(
+            "school_id")
+
+    @cached_property
+    def _by_day(self) -> pd.DataFrame:
+        return step.share_plain(self.rows, self.codes, by=_BY_DAY)
 
     def first_and_last(self) -> pd.DataFrame:
         """Every student_id x school_id with the dates of its first and last row."""
@@ -54,7 +58,8 @@ class InEngine:
 
     def rows_per_piece(self, pieces: pd.DataFrame, days: pd.DataFrame) -> pd.Series:
         """How many rows lie on counted days of each piece."""
-        return step.rows_per_piece(self.rows, pieces, days)
+        dates = None if self.rows.rolled is not None else self._by_day["date"].unique()
+        return step.rows_per_piece(self.rows, pieces, days, dates)
 
     def days_seen(self, pieces: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
         """The distinct piece x day_row that have a row."""

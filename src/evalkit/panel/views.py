@@ -88,24 +88,12 @@ def _said(book: DayBook, marks: pd.DataFrame, of_code: str, own: str = "") -> pd
 
 def _slices(book: DayBook, piece: np.ndarray, begin: np.ndarray, end: np.ndarray) -> pd.DataFrame:
     """Sums over day rows begin..end-1 of the given pieces (one output row each): the one place where days are added."""
-    end = np.maximum(begin, end)
-    cum, marks = book.cum_units, book.marks
-    at = marks["piece"].to_numpy("int64") * (len(book.days) + 1) + marks["day_row"].to_numpy("int64")
-    low = np.searchsorted(at, piece * (len(book.days) + 1) + begin, "left")
-    high = np.searchsorted(at, piece * (len(book.days) + 1) + end, "left")
-
-    def between(values: Any) -> np.ndarray:
-        running = np.concatenate([[0], np.cumsum(np.asarray(values, dtype="int64"))])
-        return running[high] - running[low]
-
-    absent = marks["absent_units"].to_numpy("int64")
-    provisional = book.days["provisional"].to_numpy(bool)[marks["day_row"].to_numpy("int64")]
-    return pd.DataFrame({
-        "enrolled_units": cum[end] - cum[begin] - between(marks["out_units"]), "absent_units": between(absent),
-        "n_days": end - begin - between(marks["is_out"]), "tardy_days": between(marks["is_tardy"]),
-        "excused_units": between(np.where(marks["is_excused"], absent, 0)),
-        "suspended_units": between(np.where(marks["suspension"].ne(""), absent, 0)),
-        "provisional_units": between(np.where(provisional, absent, 0))}, copy=False)
+    end, width, totals = np.maximum(begin, end), len(book.days) + 1, book.mark_totals
+    low, high = (np.searchsorted(book.mark_places, piece * width + row, "left") for row in (begin, end))
+    sums = {name: running[high] - running[low] for name, running in totals.items()}
+    enrolled = book.cum_units[end] - book.cum_units[begin] - sums.pop("out_units")
+    days = end - begin - sums.pop("out_days")
+    return pd.DataFrame({"enrolled_units": enrolled, "n_days": days, **sums}, copy=False)[SUMS]
 
 
 def _summed(sums: pd.DataFrame, keys: dict[str, tuple[np.ndarray, pd.Index]], book: DayBook) -> pd.DataFrame:
@@ -121,16 +109,14 @@ def _summed(sums: pd.DataFrame, keys: dict[str, tuple[np.ndarray, pd.Index]], bo
     columns = {name: labels.take(codes[order[first]]).astype("str") for name, (codes, labels) in keys.items()}
     for name in SUMS:
         values = sums[name].to_numpy("int64")[order]
-        columns[name] = np.add.reduceat(values, first) if len(first) else values
+        columns[name] = np.add.reduceat(values, first) if 0 < len(first) < len(values) else values
     summed = pd.DataFrame(columns, copy=False)
     return finish(summed if book.has_rates else _unknown(summed), book.day_units)
 
 
 def _keys(book: DayBook, piece: np.ndarray) -> dict[str, tuple[np.ndarray, pd.Index]]:
     """Student and school of the given pieces as codes and their labels."""
-    pieces = book.pieces
-    keys = {name: pd.factorize(pieces[name], sort=True) for name in ("student_id", "school_id")}
-    return {name: (codes[piece], labels) for name, (codes, labels) in keys.items()}
+    return {name: (codes[piece], labels) for name, (codes, labels) in book.labels.items()}
 
 
 def _unknown(frame: pd.DataFrame) -> pd.DataFrame:
