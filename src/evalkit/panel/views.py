@@ -90,7 +90,8 @@ def _slices(book: DayBook, piece: np.ndarray, begin: np.ndarray, end: np.ndarray
     """Sums over day rows begin..end-1 of the given pieces (one output row each): the one place where days are added."""
     end, width, totals = np.maximum(begin, end), len(book.days) + 1, book.mark_totals
     low, high = (np.searchsorted(book.mark_places, piece * width + row, "left") for row in (begin, end))
-    sums = {name: running[high] - running[low] for name, running in totals.items()}
+    sums = {name: running[high] - running[low] if running[-1] else np.zeros(len(low), dtype="int64")
+            for name, running in totals.items()}
     enrolled = book.cum_units[end] - book.cum_units[begin] - sums.pop("out_units")
     days = end - begin - sums.pop("out_days")
     return pd.DataFrame({"enrolled_units": enrolled, "n_days": days, **sums}, copy=False)[SUMS]
@@ -100,13 +101,14 @@ def _summed(sums: pd.DataFrame, keys: dict[str, tuple[np.ndarray, pd.Index]], bo
     """Add up rows of the same key, in the order of the keys (given as codes and sorted labels, so that no text is
     compared); rows without a day are left out, days enrolled are missing where not known."""
     keep = ((sums["enrolled_units"] > 0) | (sums["absent_units"] > 0)).to_numpy()
-    sums, keys = sums[keep], {name: (codes[keep], labels) for name, (codes, labels) in keys.items()}
+    if not keep.all():
+        sums, keys = sums[keep], {name: (codes[keep], labels) for name, (codes, labels) in keys.items()}
     place = np.zeros(len(sums), dtype="int64")
     for codes, labels in keys.values():
         place = place * max(1, len(labels)) + codes
-    order = np.argsort(place, kind="stable")
+    order = slice(None) if (place[1:] >= place[:-1]).all() else np.argsort(place, kind="stable")
     first = np.flatnonzero(np.diff(place[order], prepend=-1))
-    columns = {name: labels.take(codes[order[first]]).astype("str") for name, (codes, labels) in keys.items()}
+    columns = {name: labels.take(codes[order][first]).astype("str") for name, (codes, labels) in keys.items()}
     for name in SUMS:
         values = sums[name].to_numpy("int64")[order]
         columns[name] = np.add.reduceat(values, first) if 0 < len(first) < len(values) else values
