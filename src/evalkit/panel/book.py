@@ -7,6 +7,7 @@ to several views as `book=`, or let each view make its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -186,9 +187,12 @@ def _lay_out(study: Any, reader: Reader, codes: pd.DataFrame, *, year: int, cut:
     days = _remembered(study, ("days", year, *school_ids), [calendar, study.tables.get("school")],
                        lambda: cal.number_days(calendar, schools, school_ids=school_ids, rules=rules, school_year=year))
     days, pieces = _bind(cal.mark_counted(days, rules, cut), spans, rules)
-    marks = _on_days(reader.marks(pieces), pieces, days)
-    marks = _one_per_day(_weighed(marks, days, rules), len(days))
-    marks = _with_gaps(marks, _gaps(reader, forms, pieces, days), days)
+    found, daily = reader.marks(pieces), _every_day(pieces, forms)
+    with ThreadPoolExecutor(1) as beside:  # the engine counts rows while the marks are put in order here
+        counting = beside.submit(reader.rows_per_piece, pieces, days) if len(daily) else None
+        marks = _weighed(_in_order(_on_days(found, pieces, days), len(days)), days, rules)
+        counts = counting.result() if counting else None
+    marks = _with_gaps(_one_per_day(marks), _gaps(reader, counts, daily, days), days)
     return DayBook(rules, year, days, pieces, marks, codes, _has_rates(study, forms, year), forms)
 
 
@@ -301,12 +305,15 @@ def _by_rule(share: np.ndarray, units: np.ndarray, marks: pd.DataFrame, days: pd
     return (share * units + UNITS_PER_DAY // 2) // UNITS_PER_DAY
 
 
-def _gaps(reader: Reader, forms: Mapping[str, str], pieces: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
-    """Enrolled days without any row in schools whose file has a row for every day: neither present nor enrolled."""
-    daily = pieces[pieces["school_id"].map(dict(forms)).eq("every_day") & (pieces["row_end"] > pieces["row_first"])]
-    if daily.empty:
+def _every_day(pieces: pd.DataFrame, forms: Mapping[str, str]) -> pd.DataFrame:
+    """The pieces with days in schools whose file has a row for every day."""
+    return pieces[pieces["school_id"].map(dict(forms)).eq("every_day") & (pieces["row_end"] > pieces["row_first"])]
+
+
+def _gaps(reader: Reader, counts: pd.Series | None, daily: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
+    """Enrolled days without any row among every-day pieces: neither present nor enrolled."""
+    if counts is None:
         return pd.DataFrame({"piece": [], "day_row": []}, dtype="int64")
-    counts = reader.rows_per_piece(pieces, days)
     expected = daily["row_end"] - daily["row_first"]
     short = daily[expected.to_numpy() != counts.reindex(daily["piece"]).fillna(0).to_numpy("int64")]
     if short.empty:
@@ -334,12 +341,17 @@ def _on_days(marks: pd.DataFrame, pieces: pd.DataFrame, days: pd.DataFrame) -> p
     return marks if inside.all() else marks[inside]
 
 
-def _one_per_day(marks: pd.DataFrame, n_days: int) -> pd.DataFrame:
-    """One mark per student-day, in order: of several rows the one with most absence, whatever order they came in."""
+def _in_order(marks: pd.DataFrame, n_days: int) -> pd.DataFrame:
+    """By piece and day (rows of one student-day in no order)."""
     stamp = marks["piece"].to_numpy("int64") * (n_days + 1) + marks["day_row"].to_numpy("int64")
-    order = np.argsort(stamp)
-    if not (np.diff(stamp[order]) == 0).any():
-        return marks.iloc[order].reset_index(drop=True)
+    return marks.iloc[np.argsort(stamp)].reset_index(drop=True)
+
+
+def _one_per_day(marks: pd.DataFrame) -> pd.DataFrame:
+    """One mark per student-day: of several rows the one with most absence, whatever order they came in."""
+    piece, day = marks["piece"].to_numpy("int64"), marks["day_row"].to_numpy("int64")
+    if not ((piece[1:] == piece[:-1]) & (day[1:] == day[:-1])).any():
+        return marks
     keys = ["piece", "day_row", "absent_units", "out_units", "is_excused", "status", "code_row", "code_local",
             "reason_code"]
     ascending = [name not in ("absent_units", "is_excused") for name in keys]

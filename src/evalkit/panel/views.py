@@ -128,10 +128,9 @@ def _unknown(frame: pd.DataFrame) -> pd.DataFrame:
 
 def finish(frame: pd.DataFrame, day_units: int) -> pd.DataFrame:
     """Add what is shown: enrolled_days and absent_days (floats), absence_rate (0-1, missing without enrolled days)."""
-    enrolled, absent = frame["enrolled_units"].astype("Float64"), frame["absent_units"].astype("Float64")
-    rate = (absent / enrolled.where(enrolled > 0)).astype("float64")
-    return frame.assign(enrolled_days=(enrolled / day_units).astype("float64"),
-                        absent_days=(absent / day_units).astype("float64"), absence_rate=rate)
+    enrolled, absent = (frame[name].to_numpy("float64", na_value=np.nan) for name in ("enrolled_units", "absent_units"))
+    rate = np.divide(absent, enrolled, out=np.full(len(frame), np.nan), where=enrolled > 0)
+    return frame.assign(enrolled_days=enrolled / day_units, absent_days=absent / day_units, absence_rate=rate)
 
 
 def student_panel(study: Any, *, start: Any = None, end: Any = None, by_school: bool = False,
