@@ -16,6 +16,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+from sample_runs import SAMPLE
 from told import district, told
 
 from evalkit.disclosure.audit import Copy, audit
@@ -182,6 +183,15 @@ def test_recognised_students_beside_those_who_missed_under_5_percent(copies):
     for row in copies["celebration"].tables["recognised"]:
         if row["school"] in satisfactory:
             assert not follows(spread(number(row["good"]), rounded), spread(satisfactory[row["school"]], 1)), row
+
+
+def test_all_recognised_beside_all_who_missed_under_5_percent():
+    """1,187 of the sample's students missed under 5 % by May; 1,190 to the nearest ten recognised left fewer than ten,
+    and the review was refused beside the celebration."""
+    celebration, review = (told(report, SAMPLE, "2026-05") for report in ("celebration", "monthly_review"))
+    good = spread(number(celebration.tables["recognised"][-1]["good"]), celebration.rounded_to)
+    assert not follows(good, spread(review.results["measures"][-1]["n_satisfactory"], 1))
+    assert not [one for one in audit([celebration, review]) if "recognised" in one.where]
 
 
 def test_kinds_of_mentors_are_not_the_tile_less_the_others(medium):

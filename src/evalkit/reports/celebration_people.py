@@ -139,14 +139,16 @@ def _released_recognised(study, found: facts.Recognised, gate: Gate) -> Released
     table = facts.by_school(study, found)
     if table.empty:
         return None
+    if len(table) > 1:
+        table.loc[len(table)] = {"school_id": None, "school": "All schools", "good": int(table["good"].sum()),
+                                 "improved": int(table["improved"].sum())}
     also: dict[int, tuple[str, ...]] = {}
     if not gate.is_team:
-        whole = facts.satisfactory(study)
-        also = {row: ("good",) for row, (school, good) in enumerate(zip(table["school_id"], table["good"], strict=True))
+        whole = {school or "": n for school, n in facts.satisfactory(study).items()}
+        schools = zip(table["school_id"].fillna(""), table["good"], strict=True)
+        also = {row: ("good",) for row, (school, good) in enumerate(schools)
                 if good and not gate.beside(good, max(good, whole.get(school, 0)), exact=True)}
     table = table[["school", "good", "improved"]]
-    if len(table) > 1:
-        table.loc[len(table)] = ["All schools", int(table["good"].sum()), int(table["improved"].sum())]
     return gate.table("recognised", table, keys=("school",), counts=("good", "improved"), total="All schools",
                       also=also)
 
