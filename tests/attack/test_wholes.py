@@ -208,7 +208,7 @@ def test_no_count_of_contacts_or_absences_rests_on_a_few_students(tmp_path):
     totals = copy.results["totals"]
     assert totals["n_students"] is None
     assert all(totals[name] is None for name in ("n_contacts", "n_absences", "n_answered", "n_hours", "n_referrals"))
-    assert "greetings, talks and calls" in copy.text and "hidden" in copy.text
+    assert "greetings, talks and calls" not in copy.text and "to protect students in small groups" in copy.text
 
 
 def test_nothing_is_left_when_the_copies_are_attacked_together(copies, impact):
