@@ -110,6 +110,16 @@ def is_small(folder: Path) -> bool:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < SMALL_STUDY
 
 
+def as_pandas(given: Any) -> Any:
+    """A table of any kind Narwhals knows (Polars, PyArrow, Modin, ...) as a pandas frame; anything else as it is."""
+    if given is None or isinstance(given, pd.DataFrame):
+        return given
+    import narwhals as nw
+
+    found = nw.from_native(given, eager_only=True, pass_through=True)
+    return found.to_pandas() if isinstance(found, nw.DataFrame) else given
+
+
 @contextlib.contextmanager
 def open_session(engine: str = DEFAULT, *, sources: Iterable[Source] = ()) -> Iterator[Session]:
     """Open an engine that can read the given sources and nothing else on this machine.

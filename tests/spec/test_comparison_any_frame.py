@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evalkit.checks import run_checks
 from evalkit.comparison import choose_comparison
 from evalkit.estimators import estimate
 
@@ -99,3 +100,16 @@ def test_variable_ratio_keeps_its_mean_and_its_bounds(ratio, least, most):
         assert wanted.sum() == round(ratio * count) and wanted.min() >= least and wanted.max() <= most
         assert ((wanted > least) & (wanted < most)).sum() <= 1
         assert (np.diff(wanted) <= 0).all()  # who looks most treated gets fewest
+
+
+@pytest.mark.parametrize("kind", ["polars", "arrow"])
+def test_a_frame_of_another_library_is_estimated_and_checked_as_pandas_is(rows, kind):
+    polars = pytest.importorskip("polars")
+    other = polars.from_pandas(rows) if kind == "polars" else polars.from_pandas(rows).to_arrow()
+    answers = []
+    for frame in (rows, other):
+        chosen = choose(frame)
+        found = estimate(frame, chosen, outcome="y")
+        checks = run_checks(frame, chosen, found, which=["overlap", "balance", "attrition"])
+        answers.append((found.value, found.standard_error, [(one.name, one.verdict, one.text) for one in checks]))
+    assert answers[0] == answers[1]

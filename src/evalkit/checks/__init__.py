@@ -78,7 +78,9 @@ def run_checks(source: Any, comparison: Any = None, estimate: Any = None, plan: 
     import pandas as pd
 
     from evalkit.checks.context import Context
+    from evalkit.engine import as_pandas
 
+    source, comparison, panel = as_pandas(source), as_pandas(comparison), as_pandas(panel)
     if estimate is None:
         raise UserError("Checks need the estimate they are about.", remedy="Give what ek.estimate returned.")
     is_frame = isinstance(source, pd.DataFrame)

@@ -28,6 +28,7 @@ from evalkit.comparison.nearest import ORDERS, Caliper
 from evalkit.comparison.problem import Problem, normalized
 from evalkit.comparison.propensity import Fit, fit_propensity
 from evalkit.comparison.result import Comparison
+from evalkit.engine import as_pandas
 from evalkit.errors import UsageError, UserError, must_be_one_of
 
 SCORES = ("propensity", "logit", "probit")
@@ -85,13 +86,10 @@ def _names(given: Sequence[str] | str | None) -> tuple[str, ...]:
 
 
 def _as_pandas(students: Any) -> pd.DataFrame:
-    if isinstance(students, pd.DataFrame):
-        return students
-    import narwhals as nw
-    try:
-        return nw.from_native(students, eager_only=True).to_pandas()
-    except TypeError as error:
-        raise UsageError("choose_comparison needs a table of students.", remedy="Give a pandas DataFrame.") from error
+    frame = as_pandas(students)
+    if not isinstance(frame, pd.DataFrame):
+        raise UsageError("choose_comparison needs a table of students.", remedy="Give a pandas DataFrame.")
+    return frame
 
 
 def check_plan(plan: Mapping[str, Any]) -> Method:

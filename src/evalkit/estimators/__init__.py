@@ -23,9 +23,10 @@ def estimate(panel: pd.DataFrame | None, comparison: Any = None, *, estimator: s
              **options: Any) -> Estimate:
     """Estimate one effect, treated minus comparison, with its interval.
 
-    panel: a row per student with the outcome (or per unit and period for the panel estimators); None when the
-    comparison's own rows hold it. comparison: from choose_comparison or landmark_comparison, or a frame with treated
-    and weight. Rows are joined by student_id (and landmark), else by index. covariates, exact, estimand: the plan's,
+    panel: a frame (pandas, Polars, PyArrow) with a row per student and the outcome (or per unit and period for the
+    panel estimators); None when the comparison's own rows hold it. comparison: from choose_comparison or
+    landmark_comparison, or a frame with treated and weight. Rows are joined by student_id (and landmark), else by
+    index. covariates, exact, estimand: the plan's,
     unless given. standard_errors: CR2 unless given. missing: "refuse" or "drop". options: the estimator's own
     (`ESTIMATORS[name].options`). Raises UserError with the remedy where no honest number can be had.
     """
@@ -36,8 +37,10 @@ def estimate(panel: pd.DataFrame | None, comparison: Any = None, *, estimator: s
     _check_level(level)
     kind = standard_errors or method.standard_errors[0]
     must_be_one_of("standard_errors", kind, method.standard_errors, error=UserError)
+    from evalkit.engine import as_pandas
     from evalkit.estimators.sample import Request, make_sample, plan_value
 
+    panel, comparison = as_pandas(panel), as_pandas(comparison)
     ask = Request(
         estimator=estimator, outcome=outcome, standard_errors=kind, unit=unit, level=level, seed=seed, options=options,
         clustered_by=clustered_by if isinstance(clustered_by, str | None) else tuple(clustered_by),
