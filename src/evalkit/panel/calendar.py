@@ -9,14 +9,10 @@ import numpy as np
 import pandas as pd
 
 from evalkit.rules import UNITS_PER_DAY, Rules
+from evalkit.sources.codes import year_bounds as year_bounds
 
 DAY = np.timedelta64(1, "D")
 COLUMNS = ["school_id", "calendar_code", "date", "day_number", "units", "counted", "provisional", "month", "minutes"]
-
-
-def year_bounds(school_year: int) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """First and last date of the school year named by its end year: 1 July to 30 June."""
-    return pd.Timestamp(school_year - 1, 7, 1), pd.Timestamp(school_year, 6, 30)
 
 
 def units_of(frame: pd.DataFrame, column: str) -> pd.Series:

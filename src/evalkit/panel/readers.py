@@ -156,15 +156,9 @@ def take_rows(events: Source, periods: Source | None, codes: pd.DataFrame, rules
         said = collect_small(said, order=_KEYS)
         daily = step.share_plain(rows, codes, by=_BY_DAY)
         rolled = pd.DataFrame() if rows.meant is None else count_periods(rows.meant, by=_BY_DAY)
-    who, said["who"] = _numbered(said)
+    # each student and school is compared as text once here, and not at every look
+    said["who"], who = pd.factorize(pd.MultiIndex.from_frame(said[["student_id", "school_id"]]))
     return Taken(said, who, daily, rolled, min(last, end), AllKeys(opened))
-
-
-def _numbered(said: pd.DataFrame) -> tuple[pd.MultiIndex, np.ndarray]:
-    """Each student and school once, and its place for every row: texts are compared once, not at every look."""
-    keys = pd.MultiIndex.from_frame(said[["student_id", "school_id"]])
-    place, who = pd.factorize(keys)
-    return pd.MultiIndex.from_tuples(list(who), names=keys.names) if not isinstance(who, pd.MultiIndex) else who, place
 
 
 def _until(frame: pd.DataFrame, last: pd.Timestamp) -> pd.DataFrame:

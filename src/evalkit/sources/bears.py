@@ -11,7 +11,7 @@ from evalkit.errors import UserError
 from evalkit.rules import Rules
 from evalkit.schemas import tables
 from evalkit.sources import StudyTables
-from evalkit.sources.codes import end_year_of, year_of_span
+from evalkit.sources.codes import end_year_of, year_bounds, year_of_span
 from evalkit.sources.known import HAPPENED
 
 ATTENDANCE = ("attendance_event", "attendance_total", "attendance_period")
@@ -125,7 +125,7 @@ def holds_daily(known: Mapping[str, pd.DataFrame], year: int) -> bool:
     spans, calendar, events = (known.get(name) for name in ("enrollment", "calendar", "attendance_event"))
     if spans is None or calendar is None or not isinstance(events, pd.DataFrame):
         return False
-    start, end = _year_bounds(year)
+    start, end = year_bounds(year)
     return bool((year_of_span(spans) == year).any() and calendar["date"].between(start, end).any()
                 and events["date"].between(start, end).any())
 
@@ -133,12 +133,8 @@ def holds_daily(known: Mapping[str, pd.DataFrame], year: int) -> bool:
 def holds_totals(known: Mapping[str, pd.DataFrame], year: int) -> bool:
     """Whether some row of totals lies inside the year."""
     table = known.get("attendance_total")
-    start, end = _year_bounds(year)
+    start, end = year_bounds(year)
     return table is not None and bool((table["period_start"].ge(start) & table["period_end"].le(end)).any())
-
-
-def _year_bounds(year: int) -> tuple[pd.Timestamp, pd.Timestamp]:
-    return pd.Timestamp(year - 1, 7, 1), pd.Timestamp(year, 6, 30)
 
 
 def _has_unmentored(known: Mapping[str, pd.DataFrame]) -> bool:

@@ -54,6 +54,11 @@ def end_year_of(dates: pd.Series) -> np.ndarray:
     return (index.year + (index.month >= 7)).to_numpy()
 
 
+def year_bounds(school_year: int) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """First and last date of the school year named by its end year: 1 July to 30 June."""
+    return pd.Timestamp(school_year - 1, 7, 1), pd.Timestamp(school_year, 6, 30)
+
+
 def year_of_span(enrollment: pd.DataFrame) -> pd.Series:
     """The end year of the school year a span belongs to: its school_year, else read from its entry date."""
     by_date = pd.Series(end_year_of(enrollment["entry_date"]), index=enrollment.index)
