@@ -68,7 +68,9 @@ def test_the_folder_has_its_place_and_its_files(tmp_path: Path, audience: str, s
         f"figures/{k}.svg" for k in [*gallery.DRAWINGS, "day_dots"]
     }
     assert run_folder.faults(found.folder) == []
-    assert f'href="sample/2026-01/{name}/report.html"' in (tmp_path / "index.html").read_text(encoding="utf-8")
+    said = f"Monthly review, school {school}" if school else "Monthly review"
+    listed = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert f'href="sample/2026-01/{name}/report.html">{said}</a>' in listed
 
 
 def test_same_input_same_bytes_in_another_folder(tmp_path: Path) -> None:

@@ -239,10 +239,17 @@ def write_index(out: Path | str) -> Path:
     rows = []
     for folder in finished_runs(out):
         known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        rows.append({"href": folder.relative_to(out).as_posix() + "/report.html", "name": folder.name,
+        rows.append({"href": folder.relative_to(out).as_posix() + "/report.html", "name": _in_words(folder.name, known),
                      "report": known["report"], "study": known["study"], "period": folder.parent.name,
                      "audience": known["audience"], "as_of": known["as_of"]})
     return files.write_text(Path(out) / "index.html", index_html(rows))
+
+
+def _in_words(folder: str, known: Mapping[str, Any]) -> str:
+    """A run as a reader names it: "Monthly review, school 0101"; the audience stands beside it."""
+    school = folder.removeprefix(known["report"]).removesuffix(f"-{known['audience']}").strip("-")
+    report = known["report"].replace("_", " ").capitalize()
+    return f"{report}, school {school}" if school else report
 
 
 def _version(name: str) -> str:
