@@ -79,7 +79,6 @@ CASES = {
     "an effect on other students": ({"estimand": "ATE"}, {}, 1, "ATT"),
     "weights that ignore schools": ({"method": "weighting", "estimator": "difference", "caliper": None}, {}, 1,
                                     "schools"),
-    "full matching over many dates": ({"method": "full"}, {}, 1, "one landmark"),
     "a baseline after the end": ({"baseline": "2027-01-04"}, {}, 1, "start"),
     "last year without a year before": ({"comparison": "prior_cohort"}, {}, 1, "prior_absence_rate"),
     "a waitlist nobody is on": ({"comparison": "waitlist"}, {}, 1, "from its assigned_date"),

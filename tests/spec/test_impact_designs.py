@@ -181,7 +181,8 @@ def test_follow_up_end_ratio_replacement_and_caliper_act(study):
 @pytest.mark.parametrize(("method", "baseline", "changes"), [
     ("exact", "landmark", {"covariates": ("econ_disadvantaged",), "distance": "propensity"}),
     ("nearest", "landmark", {}),
-    ("optimal", DATE, {}), ("full", DATE, {}), ("subclass", "landmark", {}), ("subclass", DATE, {}),
+    ("optimal", DATE, {}), ("full", DATE, {}), ("optimal", "landmark", {}), ("full", "landmark", {}),
+    ("subclass", "landmark", {}), ("subclass", DATE, {}),
     ("cem", "landmark", {"distance": "propensity"}), ("entropy", "landmark", {"distance": "propensity"}),
     ("weighting", "landmark", {}), ("cbps", DATE, {"distance": "propensity"}),
     ("none", "landmark", {"distance": "propensity"})])

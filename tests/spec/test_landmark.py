@@ -294,7 +294,7 @@ def test_large_studies_measure_covariates_by_week_and_say_so():
         assert row.pre_absence_rate == pytest.approx(missed / days) if days >= 15 else np.isnan(row.pre_absence_rate)
 
 
-@pytest.mark.parametrize("method", ["weighting", "entropy", "none", "exact", "cem", "subclass"])
+@pytest.mark.parametrize("method", ["weighting", "entropy", "none", "exact", "cem", "subclass", "full"])
 def test_other_methods_work_on_the_rows_at_risk(method):
     study = made_world(7)
     covariates = ("english_learner",) if method == "exact" else ("pre_absence_rate", "english_learner")
@@ -308,7 +308,7 @@ def test_other_methods_work_on_the_rows_at_risk(method):
 
 @pytest.mark.parametrize(("changes", "says"), [
     ({"covariates": ("absence_rate",)}, "measured after the start"), ({"covariates": ("prior_rate",)}, "Did you mean"),
-    ({"estimand": "ATE"}, "Use one of: ATT"), ({"method": "optimal", "distance": "propensity"}, "one landmark"),
+    ({"estimand": "ATE"}, "Use one of: ATT"),
     ({"comparison": "somewhere"}, "within_school"), ({"caliper": 1e-14}, "drops every treated student"),
     ({"follow_up_end": "2025-09-20"}, "20 enrolled school days"), ({"exact": ("pre_absence_rate",)}, "exact column"),
     ({"comparison": "waitlist", "later_assigned": "exclude"}, "censor")], ids=str)

@@ -19,9 +19,8 @@ from evalkit.comparison import account
 from evalkit.comparison.balance import DENOMINATOR_OF
 from evalkit.comparison.choose import DEFAULTS, check_plan, default_order, make_problem
 from evalkit.comparison.follow_up import attrition, drop_short, measure_follow_up
-from evalkit.comparison.matched import MetricFinder, assert_calipers, choosing_order, partners_wanted
 from evalkit.comparison.methods import METHODS
-from evalkit.comparison.nearest import Pairs, ScoreFinder, Search, match_rounds, start_search
+from evalkit.comparison.once_each import nearest_once, optimal_once
 from evalkit.comparison.problem import Problem, Result, weights_of_subclasses
 from evalkit.comparison.remedies import remedy_of_design
 from evalkit.comparison.result import Comparison
@@ -33,6 +32,7 @@ DESIGNS = ("within_school", "comparison_schools", "waitlist", "prior_cohort", "r
 BANNERS = {"prior_cohort": "The comparison is with students of the year before: whatever else changed between the two "
                            "years is mixed with the mentors' effect (a confound under WWC rules)."}
 _SET = "_risk_set"
+_ONCE = {"nearest": nearest_once, "optimal": optimal_once}
 _FIRST = ("student_id", "landmark", "landmark_month", "school_id", "grade_level")
 _LAST = ("follow_up_end", "n_days", "enrolled_units", "absent_units", "enrolled_days", "absent_days", "absence_rate",
          "is_chronic", "treated", "weight", "subclass", "distance")
@@ -81,9 +81,6 @@ def plan_options(plan: Any) -> dict[str, Any]:
     if options["estimand"] != "ATT" and plan.method != "none":
         raise UserError(f"A landmark comparison estimates the effect on the mentored (ATT), not {plan.estimand}: "
                         f"students without a mentor have no start date of their own.", remedy='Use estimand = "ATT".')
-    if plan.method in ("optimal", "full") and plan.baseline == "landmark":
-        raise UserError(f'Method "{plan.method}" needs one landmark for everybody.',
-                        remedy='Give baseline as a date, or use method = "nearest".')
     return options
 
 
@@ -98,46 +95,13 @@ def _problem(rows: pd.DataFrame, options: dict[str, Any], strata: Sequence[str],
     return problem
 
 
-class _OnceEach:
-    """Mixed into a finder: taking one row of a student takes all of them, at every landmark."""
-
-    def share(self, students: np.ndarray) -> _OnceEach:
-        by_student = np.argsort(students, kind="stable")
-        cuts = np.flatnonzero(np.diff(students[by_student])) + 1
-        self.copies = [group.tolist() for group in np.split(by_student, cuts)] if len(students) else []
-        self.student = np.unique(students, return_inverse=True)[1].tolist()
-        return self
-
-    def take(self, partner: int) -> None:
-        for place in self.copies[self.student[partner]]:
-            super().take(place)  # type: ignore[misc]
-
-
-class _ScoreOnce(_OnceEach, ScoreFinder):
-    pass
-
-
-class _MetricOnce(_OnceEach, MetricFinder):
-    pass
-
-
 def _match(problem: Problem, rows: pd.DataFrame) -> Result:
-    """Nearest: a student is a partner once in the study. Other methods work on the rows as they are."""
+    """Pairs: a student is a partner once in the study. Other methods work on the rows as they are."""
     method = METHODS[str(problem.plan["method"])]
-    if method.name != "nearest":
-        made = method.make(problem)
-        return made if "exact" in method.takes or made.pairs is not None else _inside_strata(problem, made)
-    focal = problem.focal_rows()
-    order, wanted = choosing_order(problem, focal), partners_wanted(problem, focal)
-    students = pd.factorize(rows["student_id"])[0][problem.data_place]
-    replace = bool(problem.plan["replace"])
-    finder, partners = _finder(problem, focal, students, replace)
-    taken = match_rounds(finder, order, wanted, replace=replace, closest=problem.plan["order"] == "closest")
-    pairs = Pairs(focal[taken[:, 0]], partners[taken[:, 1]], taken[:, 2])
-    assert_calipers(problem, pairs)
-    weights = np.zeros(len(problem.treated))
-    weights[pairs.treated], weights[pairs.partner] = 1.0, 1.0
-    return Result(weights, np.full(len(weights), -1), pairs)
+    if method.name in _ONCE:
+        return _ONCE[method.name](problem, rows)
+    made = method.make(problem)
+    return made if "exact" in method.takes or made.pairs is not None else _inside_strata(problem, made)
 
 
 def _inside_strata(problem: Problem, made: Result) -> Result:
@@ -150,18 +114,6 @@ def _inside_strata(problem: Problem, made: Result) -> Result:
         codes = np.where(np.isin(codes, there), codes, -1)
     sets = np.where(codes >= 0, np.searchsorted(np.unique(codes[codes >= 0]), codes), -1)
     return replace(made, subclass=sets, weights=weights_of_subclasses(sets, problem.treated, "ATT"))
-
-
-def _finder(problem: Problem, focal: np.ndarray, students: np.ndarray, replace: bool) -> tuple[Any, np.ndarray]:
-    if problem.metric is not None:
-        partners = problem.partner_rows()
-        finder: Any = MetricFinder(problem, focal, partners) if replace else \
-            _MetricOnce(problem, focal, partners).share(students[partners])
-        return finder, partners
-    search: Search = start_search(problem.score, focal, problem.partner_rows(), strata=problem.strata,
-                                  calipers=problem.calipers, width=problem.width)
-    found: Any = ScoreFinder(search) if replace else _ScoreOnce(search).share(students[search.partners])
-    return found, search.partners
 
 
 def _members(problem: Problem, result: Result, rows: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,8 @@ from evalkit.errors import UserError
 
 MOST_CELLS = 60_000_000
 """Distances held at once (about 0.5 GB); above it the reader is asked to split by exact columns."""
+TOO_MANY = ("There are too many students in one group for an exact optimum.",
+            'Name exact columns (school, grade) so that groups are smaller, or use method "nearest".')
 
 
 def optimal(problem: Problem) -> Result:
@@ -23,7 +25,7 @@ def optimal(problem: Problem) -> Result:
     taken = [np.zeros((0, 3), dtype=np.int64)]
     for focal, partners in _strata(problem, cells=ratio):
         cost = distances(problem, focal, partners)
-        rows, columns = _cheapest(np.repeat(cost, ratio, axis=0))
+        rows, columns = cheapest(np.repeat(cost, ratio, axis=0))
         taken.append(np.stack([focal[rows // ratio], partners[columns], rows % ratio + 1], axis=1))
     pairs = np.concatenate(taken)
     found = Pairs(pairs[:, 0], pairs[:, 1], pairs[:, 2])
@@ -31,7 +33,7 @@ def optimal(problem: Problem) -> Result:
     return result_of_pairs(problem, found, replace=False)
 
 
-def _cheapest(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def cheapest(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Assignment with as many allowed pairs as possible, then the least total; forbidden cells are infinite."""
     from scipy.optimize import linear_sum_assignment  # slow to import: only where it is asked for
 
@@ -131,9 +133,7 @@ def _strata(problem: Problem, *, cells: int = 1):
     for code in np.intersect1d(problem.strata[focal], problem.strata[partners]):
         mine, theirs = focal[problem.strata[focal] == code], partners[problem.strata[partners] == code]
         if len(mine) * len(theirs) * cells > MOST_CELLS:
-            raise UserError("There are too many students in one group for an exact optimum.",
-                            remedy="Name exact columns (school, grade) so that groups are smaller, or use method "
-                                   '"nearest".')
+            raise UserError(TOO_MANY[0], remedy=TOO_MANY[1])
         yield mine, theirs
 
 
