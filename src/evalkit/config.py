@@ -66,18 +66,31 @@ class AnalysisPlan:
     later_assigned: str = "censor"
     follow_up_end: str = ""
     seed: int = 20260
+    before: str = ""
+    score: str = ""
+    cutoff: float | None = None
+    side: str = "above"
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting as written, those of one estimator (before; score, cutoff, side) only where they are used."""
+        own = {item.name for item in fields(self) if item.name in OWN_KEYS and getattr(self, item.name) == item.default}
+        return {key: value for key, value in asdict(self).items() if key not in own}
 
     @property
     def sha256(self) -> str:
         """The hash of the plan's settings: in whatever order they were written."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()
+
+
+OWN_KEYS = ("before", "score", "cutoff", "side")
 
 
 PLAN_CHOICES: dict[str, tuple[str, ...]] = {
     "comparison": ("within_school", "comparison_schools", "waitlist", "prior_cohort", "randomized"),
     "estimand": ("ATT", "ATE", "ATC"),
     "order": ("largest", "smallest", "closest", "random", "data", ""),
-    "standard_errors": ("CR0", "CR1", "CR2", "wild_bootstrap", "robust"),
+    "standard_errors": ("CR0", "CR1", "CR1S", "CR2", "CR3", "wild_bootstrap", "robust", "analytic", "bootstrap"),
+    "side": ("above", "below"),
     "eligible": ("all", "prior_chronic", "early_warning"),
     "clock": ("begin", "assigned"),
     "later_assigned": ("censor", "exclude"),
@@ -296,6 +309,10 @@ def _plan_value(key: str, value: Any, default: Any) -> Any:
     if key == "caliper":
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise _wrong(where, key, "a number of standard deviations above 0, such as 0.2, or remove the line")
+        return float(value)
+    if key == "cutoff":
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _wrong(where, key, "the number of the threshold, such as 0.10")
         return float(value)
     if isinstance(default, tuple):
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):

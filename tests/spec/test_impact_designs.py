@@ -299,7 +299,7 @@ def test_a_group_that_holds_everyone_is_the_planned_estimate(study):
     comparison = planned_comparison(study, plan)
     assert comparison.used["prior_absence_rate"].isna().any()  # a missing value once threw the covariate out
     planned = planned_estimate(comparison, plan)
-    ours = impact_groups._estimate(comparison.used, plan, tuple(comparison.plan["exact"]))
+    ours = impact_groups._estimate(comparison.used, plan, comparison)
     for name in ("value", "standard_error", "ci_low", "ci_high"):
         assert getattr(ours, name) == pytest.approx(getattr(planned, name), rel=1e-12)  # the same computation
 

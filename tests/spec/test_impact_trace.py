@@ -126,7 +126,7 @@ def prose(results: dict[str, Any]) -> list[float]:
     told += [x for row in results["mentors"] for x in (100 * row["share"], row["n"], row["of"])]
     told += [main["plan"][key] for key in ("ratio", "caliper", "seed")] + [main["enrolled_days_treated"]]
     told += [sum(f["rows_read"] for f in account), sum(f["quarantined"] for f in account), len(account)]
-    told += [x for remark in main["remarks"] for x in in_text(remark)]
+    told += [x for remark in (*main["remarks"], *main["caveats"]) for x in in_text(remark)]
     told += [row["df"] for row in main["estimates"] if row["df"] is not None and row["df"] < 4]
     return [*told, sum(c["verdict"] == "fail" for c in main["checks"]), len(main["schools"])]
 

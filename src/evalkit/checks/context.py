@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from evalkit.estimators import Estimate, estimate_or_reason
+from evalkit.estimators import ESTIMATORS, Estimate, Method, estimate_or_reason
 from evalkit.estimators.linear_estimate import unit_of
 from evalkit.estimators.sample import make_sample, plan_value
 
@@ -90,6 +90,11 @@ class Context:
         return self.estimate.value
 
     @property
+    def measures_change(self) -> bool:
+        """Whether the estimate is a change from an earlier period, of two periods or of many."""
+        return self.estimate.estimator == "did" or self.months is not None
+
+    @property
     def as_rate(self) -> float | None:
         """The estimate as a share of days, which earlier windows can be set beside; None on any other scale."""
         outcome, unit = self.estimate.outcome, self.estimate.unit
@@ -112,11 +117,37 @@ class Context:
 
     def again(self, rows: pd.DataFrame | None = None, **changes: Any) -> Estimate:
         """The estimate once more, on other rows or with another setting; a refusal comes back as a reason."""
-        options = {"estimator": self.estimate.estimator, "outcome": self.estimate.outcome, "missing": "drop",
-                   "clustered_by": self.clustered_by, "standard_errors": self.estimate.standard_errors or None,
+        name = changes.get("estimator", self.estimate.estimator)
+        method, rows = ESTIMATORS[name], self.rows if rows is None else rows
+        kind = self.estimate.standard_errors  # an estimator without these has its own
+        options = {"estimator": name, "outcome": self.estimate.outcome, "missing": "drop",
+                   "clustered_by": self.clustered_by,
+                   "standard_errors": kind if kind in method.standard_errors else None,
                    "covariates": self.covariates, "exact": self.exact, "level": self.estimate.level,
-                   "exploratory": True, **self.given.get("options", {}), **changes}
-        return estimate_or_reason(None, self.rows if rows is None else rows, **options)
+                   "exploratory": True,
+                   **{key: value for key, value in self.given.get("options", {}).items() if key in method.options},
+                   **changes}
+        if method.shape == "panel" and self.months is not None:
+            rows, options = self._months_of(rows), self._as_followed(method, options)
+        return estimate_or_reason(rows if method.shape == "panel" else None, None if method.shape == "panel" else rows,
+                                  **options)
+
+    @property
+    def months(self) -> pd.DataFrame | None:
+        """The months of the students compared, where the estimate follows them."""
+        details = getattr(self.comparison, "details", {})
+        return details.get("months")
+
+    def _months_of(self, rows: pd.DataFrame) -> pd.DataFrame:
+        assert self.months is not None
+        return self.months[self.months["student_id"].isin(rows["student_id"])]
+
+    @staticmethod
+    def _as_followed(method: Method, options: dict[str, Any]) -> dict[str, Any]:
+        """Settings that make sense for months: the estimator's own standard errors, covariates where it has a place."""
+        asked = options["standard_errors"]
+        return {**options, "standard_errors": asked if asked in method.standard_errors else None, "exact": (),
+                "covariates": options["covariates"] if method.name == "callaway_santanna" else ()}
 
     def outcome_words(self, value: float) -> str:
         """A difference in the outcome itself, as a linear fit gives it (a Poisson model of days speaks in shares)."""

@@ -20,10 +20,18 @@ def run(context: Context) -> CheckResult:
     score = students["distance"].to_numpy(dtype=float)
     ours, theirs = score[(arm == 1) & ~np.isnan(score)], score[(arm == 0) & ~np.isnan(score)]
     inside = float(((ours >= theirs.min()) & (ours <= theirs.max())).mean())
+    n_used = _students(context)
     weights = context.rows.loc[context.rows["treated"] == 0, "weight"].to_numpy(dtype=float)
     effective = float(weights.sum() ** 2 / (weights**2).sum())
     verdict = ("pass" if inside >= _PASS and effective >= _LEAST_EFFECTIVE
                else "caution" if inside >= _CAUTION and effective >= 10 else "fail")
     text = (f"{inside:.0%} of the treated students have a score within the range of the comparison students; the "
-            f"{len(weights)} comparison students used are worth {effective:.0f} equally weighted ones.")
+            f"{n_used} comparison students used are worth {effective:.0f} equally weighted "
+            + ("ones." if n_used == len(weights) else f"rows of {len(weights)}, one for each start date."))
     return CheckResult("overlap", verdict, inside, text, {"effective_n": effective})
+
+
+def _students(context: Context) -> int:
+    """Comparison students used, each once."""
+    rows = context.rows[context.rows["treated"] == 0]
+    return int(rows["student_id"].nunique()) if "student_id" in rows.columns else len(rows)

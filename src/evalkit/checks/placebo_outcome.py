@@ -16,7 +16,9 @@ def run(context: Context) -> CheckResult:
     if not names:
         return not_run("placebo_outcome", "every earlier measure was matched on; name one that was not "
                        "(placebo_outcomes).")
-    found = {name: context.again(outcome=name, unit=context.estimate.unit) for name in names}
+    level = {"estimator": "regression_adjusted" if context.covariates or context.exact else "difference"}
+    found = {name: context.again(outcome=name, unit=context.estimate.unit, **(level if context.measures_change else {}))
+             for name in names}
     numbers = {name: one for name, one in ((name, known(one)) for name, one in found.items()) if one is not None}
     if not numbers:
         return not_run("placebo_outcome", next(iter(found.values())).reason)

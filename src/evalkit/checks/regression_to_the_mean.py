@@ -29,8 +29,11 @@ def run(context: Context) -> CheckResult:
     """The comparison students' own change from before: what a before/after number of the treated would have claimed.
 
     Passes when the estimate compares and adjusts for the earlier rate; a caution when it only matches on it; a fail
-    when neither, and the change is more than a day a year.
+    when neither, and the change is more than a day a year. An estimate of a change is held beside the same rows with
+    the earlier rate as a covariate instead (`_bracket`).
     """
+    if context.measures_change:
+        return _bracket(context)
     rows = context.rows
     before = context.given.get("before") or next((name for name in _BEFORE if _known_in_both(rows, name)), None)
     if before is None or "rate" not in context.estimate.outcome:
@@ -47,3 +50,35 @@ def run(context: Context) -> CheckResult:
             f"without a mentor changed by {context.in_words(theirs)}. {_told(theirs)}; "
             + ("this estimate does not." if verdict == "pass" else "adjust for the earlier rate."))
     return CheckResult("regression_to_the_mean", verdict, theirs, text, {"treated_change": ours, "before": before})
+
+
+def _bracket(context: Context) -> CheckResult:
+    """A change beside the level with the earlier value as a covariate: under either one's assumption the truth lies
+    between the two (Ding & Li 2019, doi:10.1017/pan.2019.25; Angrist & Pischke 2009, section 5.4).
+
+    Passes where the two are within a day a year; fails where they differ in sign or by half the change or more, unless
+    students or whole schools were chosen for no reason of their own attendance (a lottery).
+    """
+    earlier = context.given.get("options", {}).get("before") or next(
+        (name for name in ("pre_absence_rate", *_BEFORE) if _known_in_both(context.rows, name)), None)
+    if earlier is None:
+        return not_run("regression_to_the_mean", "there is no earlier value to hold the change beside.")
+    test = context.estimate.details.get("pre_test", {})
+    as_share = test.get("unit") == "share"  # a ratio of rates, told as the difference in the rate that it makes
+    change, outcome = (test["effect"], "absence_rate") if as_share else (context.value, context.estimate.outcome)
+    level = context.again(estimator="regression_adjusted", outcome=outcome, covariates=tuple(dict.fromkeys(
+        [*context.covariates, earlier])))
+    if level.value is None or not (as_share or context.same_scale(level)):
+        return not_run("regression_to_the_mean", level.reason or "the level is on another scale than the change.")
+    gap, drawn = abs(change - level.value), context.setting("comparison") == "randomized"
+    near = gap <= _ONE_DAY if as_share or context.estimate.unit == "share" else gap <= abs(change) / 10
+    far = level.value * change < 0 or gap >= abs(change) / 2
+    words = context.rate_words if as_share else context.in_words
+    verdict = "pass" if near else "fail" if far and not drawn else "caution"
+    text = (f"As a change from the earlier period the estimate is {words(change)}; with the earlier value as a "
+            f"covariate instead it is {words(level.value)}. "
+            + {"pass": "The two agree.",
+               "caution": "Read the two as a bracket: the truth most likely lies between them.",
+               "fail": "Where students are given mentors in a hard time the change counts their coming back anyway as "
+                       "an effect: trust the second."}[verdict])
+    return CheckResult("regression_to_the_mean", verdict, level.value, text, {"level": level.value, "gap": gap})

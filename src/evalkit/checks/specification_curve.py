@@ -21,7 +21,7 @@ def run(context: Context) -> CheckResult:
     if context.estimate.details.get("staggered_test"):
         return _two_way(context, context.estimate.details["staggered_test"])
     if context.estimate.estimator not in ("regression_adjusted", "difference", "poisson", "logistic"):
-        return not_run("specification_curve", "it is made for estimates with a row per student.")
+        return not_run("specification_curve", "it is made for regressions of the level with a row per student.")
     curve = specification_curve(context)
     known = curve["value"].notna()
     if known.sum() < 2:

@@ -6,12 +6,14 @@ Refused where the earlier period was matched or selected on: the change then hol
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from evalkit.errors import UserError
 from evalkit.estimators.design import design_matrix
 from evalkit.estimators.linear import weighted_least_squares
-from evalkit.estimators.linear_estimate import from_fit
+from evalkit.estimators.linear_estimate import arms, from_fit
 from evalkit.estimators.result import Estimate
 from evalkit.estimators.sample import Request, Sample, need_columns, numbers
 
@@ -32,9 +34,10 @@ def run(sample: Sample, ask: Request) -> Estimate:
     design, names = design_matrix(sample, adjusted, ask.exact)
     fit = weighted_least_squares(design, sample.y - earlier, sample.weights, names)
     lagged = weighted_least_squares(np.column_stack([design, earlier]), sample.y, sample.weights, (*names, before))
+    sizes = {"arms_before": arms(replace(sample, frame=sample.frame.assign(**{sample.outcome: earlier})))}
     correlation = float(np.corrcoef(sample.y, earlier)[0, 1])
     return from_fit(fit, sample, ask, details={
-        "before": before, "correlation_before_after": correlation,
+        **sizes, "before": before, "correlation_before_after": correlation,
         "lagged_outcome_estimate": float(lagged.coef[lagged.names.index("treated")])})
 
 

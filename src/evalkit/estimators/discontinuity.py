@@ -27,6 +27,8 @@ from evalkit.estimators.sample import Request, Sample, need_columns, numbers
 _LEAST = 20
 """Students needed on each side within the bandwidth."""
 _SHARP = 0.95
+_LEAST_JUMP = 0.10
+"""Jump in mentoring below which crossing the threshold hardly mattered, and its effect says nothing of mentoring."""
 _FEW = 20
 SENSITIVITY = (0.5, 0.75, 1.5, 2.0)
 
@@ -72,6 +74,7 @@ def run(sample: Sample, ask: Request) -> Estimate:
         raise UserError("The outcome does not vary near the threshold, so nothing can be said about a jump.",
                         column=ask.outcome, remedy="Give a wider bandwidth, or choose another outcome.")
     taken = _answer(problem, problem.treated, width, bias_width)
+    _refuse_no_jump(taken.value)
     density = density_test(problem.away)
     details: dict[str, Any] = {
         "again": {name: ask.option(name) for name in ("score", "cutoff", "side") if ask.option(name) is not None},
@@ -162,6 +165,12 @@ def _other(problem: _Problem, width: float, bias_width: float, factor: float, as
         return row
     reach = _reach(found, ask)
     return row | {"value": found.value, "ci_low": found.corrected - reach, "ci_high": found.corrected + reach}
+
+
+def _refuse_no_jump(taken: float) -> None:
+    if taken < _LEAST_JUMP:
+        raise UserError(f"Mentoring does not jump at the threshold (by {taken:+.0%}), so the threshold did not decide "
+                        "who got a mentor.", remedy="Check score, cutoff and side; else use another design.")
 
 
 def _moved(problem: _Problem, answer: _Answer, taken: _Answer, width: float, bias_width: float,

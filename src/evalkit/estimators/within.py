@@ -36,7 +36,8 @@ def demean(values: Array, unit: NDArray[np.int64], weight: Array) -> Array:
     """Weighted unit means taken out of every column."""
     table = values if values.ndim == 2 else values[:, None]
     total = np.bincount(unit, weight)
-    means = np.column_stack([np.bincount(unit, weight * column) for column in table.T]) / total[:, None]
+    whole = np.where(total > 0, total, 1.0)  # a unit without a row here has no mean, and nobody asks for it
+    means = np.column_stack([np.bincount(unit, weight * column) for column in table.T]) / whole[:, None]
     return (table - means[unit]).reshape(values.shape)
 
 

@@ -149,8 +149,7 @@ def effect_sizes(estimate: Any) -> dict[str, float | None]:
     if estimate.value is None:
         return found
     if arms and arms.get("is_binary"):
-        found["cox_index"] = cox_index(arms["mean_treated"], arms["mean_comparison"],
-                                       estimate.n_treated + estimate.n_comparison)
+        found["cox_index"] = _cox(estimate, arms)
     elif arms and _same_unit(estimate):
         found |= _g_with_interval(estimate, arms)
     size = found["hedges_g"] if found["hedges_g"] is not None else found["cox_index"]
@@ -159,6 +158,17 @@ def effect_sizes(estimate: Any) -> dict[str, float | None]:
     if estimate.unit == "share" and ("rate" in estimate.outcome or estimate.outcome.endswith("_days")):
         found["days_per_180"] = days_per_180(estimate.value)
     return found
+
+
+def _cox(estimate: Any, arms: Any) -> float | None:
+    """The Cox index of the shares; of a change, the later index less the earlier (WWC 5.0, appendix E)."""
+    n = estimate.n_treated + estimate.n_comparison
+    later = cox_index(arms["mean_treated"], arms["mean_comparison"], n)
+    before = estimate.details.get("arms_before")
+    if before is None or later is None:
+        return None if estimate.estimator == "did" else later
+    earlier = cox_index(before["mean_treated"], before["mean_comparison"], n) if before["is_binary"] else None
+    return None if earlier is None else later - earlier
 
 
 def _g_with_interval(estimate: Any, arms: Any) -> dict[str, float | None]:
@@ -175,4 +185,4 @@ def _g_with_interval(estimate: Any, arms: Any) -> dict[str, float | None]:
 
 def _same_unit(estimate: Any) -> bool:
     """Whether the effect is in the unit of the outcome's spread (a Poisson model of days speaks in shares)."""
-    return not (estimate.unit == "share" and estimate.outcome.endswith("_days"))
+    return not ((estimate.unit == "share" and estimate.outcome.endswith("_days")) or "log ratio" in estimate.unit)

@@ -40,6 +40,7 @@ class StudyFacts:
     n_treated: int = 0
     n_comparison: int = 0
     design: str = ""
+    is_threshold: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ def read_evidence(facts: StudyFacts) -> EvidenceReading:
     if facts.is_randomized:
         draw = _draw(facts)
         shared, facts = [*shared, draw], replace(facts, is_randomized=draw.holds)
+    if facts.is_threshold:
+        base = [THRESHOLD]
     low = facts.is_randomized and facts.attrition == "low"
     needed = shared if low else [*shared, *base]
     meets = all(condition.holds for condition in needed)
@@ -108,6 +111,10 @@ def read_evidence(facts: StudyFacts) -> EvidenceReading:
     return EvidenceReading(wwc, _essa(meets, low, size, facts), reasons, everything)
 
 
+THRESHOLD = Condition(
+    "threshold", False, "A regression discontinuity is reviewed by standards of its own (was the score moved, do "
+    "earlier measures jump, is the bandwidth right), which evalkit does not read.",
+    "Give a reviewer the checks, the density test and the other bandwidths in results.json.")
 LONGER = "Waiting students serve only until their own mentor begins: a longer list or a longer wait shows more."
 OF_DESIGN = {
     ("waitlist", "favorable"): f"{LONGER} Else only a stronger program mends this.",

@@ -41,7 +41,8 @@ def year_factor(main: Analysis, found: Any) -> float | None:
     """
     if found.outcome not in ("absence_rate", "absent_days"):
         return None
-    return YEAR / main.enrolled_days if (found.unit or unit_of(found.outcome)) == "days" else float(YEAR)
+    unit = found.unit or unit_of(found.outcome)
+    return {"days": YEAR / main.enrolled_days, "share": float(YEAR)}.get(unit)
 
 
 def _in_days(main: Analysis, found: Any) -> Gain | None:

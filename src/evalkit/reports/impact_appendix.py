@@ -246,6 +246,7 @@ def how_it_was_done(analysis: Analysis, gate: Gate) -> Callout:
     """The method in words, written from the plan that ran."""
     lines = method_lines(analysis)
     lines += [worded(str(remark)) for remark in analysis.comparison.remarks[:3]] if gate.is_team else []
+    lines += [worded(line) for line in analysis.planned.caveats if gate.is_team or not any(map(str.isdigit, line))]
     return Callout(gate.fixed(f"How it was done: plan “{analysis.plan.id}”"), tuple(map(gate.fixed, lines)),
                    tone="answer")
 

@@ -20,8 +20,9 @@ from evalkit.comparison import Comparison
 from evalkit.config import AnalysisPlan
 from evalkit.errors import UserError, must_be_one_of
 from evalkit.estimators import Estimate
-from evalkit.estimators.design import landmark_month
+from evalkit.estimators.design import encode, landmark_month
 from evalkit.render.sheets import csv_text
+from evalkit.reports.impact_estimators import columns_used, follows_months, month_covariates, options_of
 from evalkit.reports.impact_plan import check_plan, plain_plan, plan_faults, planned_comparison, planned_estimate
 from evalkit.reports.impact_run import must_bear
 
@@ -82,10 +83,50 @@ def export_files(comparison: Comparison, plan: AnalysisPlan, found: Estimate, ke
     expected = pd.DataFrame({"name": RESULT_KEYS, "evalkit": [getattr(found, name) for name in RESULT_KEYS]})
     about = {"evalkit": version("evalkit"), "analysis": plan.id, "plan_sha256": plan.sha256, "seed": plan.seed,
              "rows": len(frame), "students_compared": found.n_treated + found.n_comparison}
-    return {"analysis.csv": csv_text(frame), "dictionary.csv": csv_text(dictionary(frame)),
+    return {**_month_files(comparison, plan, found, key),
+            "analysis.csv": csv_text(frame), "dictionary.csv": csv_text(dictionary(frame)),
             "plan.csv": csv_text(plan_frame(plan, found, comparison)), "expected.csv": csv_text(expected.dropna()),
             "replicate.R": script, "README.md": readme(plan, comparison),
             MARK: json.dumps(about, indent=2, sort_keys=True) + "\n"}
+
+
+def _month_files(comparison: Comparison, plan: AnalysisPlan, found: Estimate, key: bytes) -> dict[str, str]:
+    """The months of an estimator that follows students, and the script that redoes it; nothing for the others."""
+    if not follows_months(plan):
+        return {}
+    script = (resources.files("evalkit.reports") / "replicate_months.R").read_text(encoding="utf-8")
+    return {"months.csv": csv_text(month_frame(comparison, plan, found, key)), "replicate_months.R": script}
+
+
+def month_frame(comparison: Comparison, plan: AnalysisPlan, found: Estimate, key: bytes) -> pd.DataFrame:
+    """The months behind the planned estimate: pseudonyms, months and starts by their order, nothing it does not use.
+
+    Grain: student x month. on: mentored by then (0/1); x1, x2 ...: the covariates as the model takes them.
+    """
+    rows = _without_small_cohorts(comparison.details["months"], found)
+    order = {month: place for place, month in enumerate(sorted(rows["month"].unique()), start=1)}
+    frame = pd.DataFrame({
+        "student_id": [pseudonym(value, key, kind="student_id") for value in rows["student_id"]],
+        "id": pd.factorize(rows["student_id"], sort=True)[0] + 1, "month": rows["month"].map(order),
+        "first_treated": rows["first_treated"].map(order).fillna(0).astype("int64"), "weight": rows["weight"],
+        "cluster": pd.factorize(rows[found.clustered_by], sort=True)[0] + 1, "enrolled_days": rows["enrolled_days"],
+        "absent_days": rows["absent_days"], "absence_rate": rows["absence_rate"]})
+    frame["on"] = ((frame["first_treated"] > 0) & (frame["month"] >= frame["first_treated"])).astype(int)
+    if "research_consent" in rows:
+        frame["research_consent"] = rows["research_consent"].to_numpy()
+    columns = [values for name in month_covariates(rows, plan) for _, values in encode(rows[name])]
+    return frame.assign(**{f"x{place}": values for place, values in enumerate(columns, start=1)})
+
+
+def _without_small_cohorts(rows: pd.DataFrame, found: Estimate) -> pd.DataFrame:
+    """Cohorts without an effect of their own serve as not yet mentored until they start, where the plan has such."""
+    table = pd.DataFrame(found.details.get("group_time", ()), columns=["group", "att"])
+    if table.empty:
+        return rows
+    small = rows["first_treated"].notna() & ~rows["first_treated"].isin(table.loc[table["att"].notna(), "group"])
+    serves = found.details["control_group"] == "notyet"
+    rows = rows[~small | (serves & (rows["month"] < rows["first_treated"]))]
+    return rows.assign(first_treated=rows["first_treated"].mask(small))
 
 
 RESULT_KEYS = ["value", "standard_error", "df", "ci_low", "ci_high"]
@@ -97,8 +138,8 @@ def analysis_frame(comparison: Comparison, plan: AnalysisPlan, key: bytes) -> pd
     if rows["landmark"].nunique() > 1:
         rows = rows[rows["weight"] > 0]
     order = {date: place for place, date in enumerate(sorted(rows["landmark"].unique()), start=1)}
-    wanted = [*IDS, *comparison.plan["exact"], *plan.covariates, "research_consent", plan.outcome, "n_days", "treated",
-              "weight", "subclass", "distance"]
+    wanted = [*IDS, *comparison.plan["exact"], *plan.covariates, "research_consent", plan.outcome, *columns_used(plan),
+              "n_days", "treated", "weight", "subclass", "distance"]
     kept = [name for name in dict.fromkeys(wanted) if name in rows]
     months = landmark_month(rows)
     frame = rows[kept].assign(landmark=rows["landmark"].map(order).astype("int64"))
@@ -186,7 +227,7 @@ def plan_frame(plan: AnalysisPlan, found: Estimate, comparison: Comparison) -> p
     settings = {**plain_plan(plan), "exact": list(comparison.plan["exact"]), "clustered_by": found.clustered_by,
                 "standard_errors": found.standard_errors,
                 "order": plan.order or comparison.plan.get("order") or "largest",
-                "n_matched": int(matched.iloc[0]) if len(matched) else ""}
+                **options_of(plan, plan.estimator), "n_matched": int(matched.iloc[0]) if len(matched) else ""}
     return pd.DataFrame({"name": list(settings), "value": [_text(value) for value in settings.values()]})
 
 

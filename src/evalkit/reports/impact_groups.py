@@ -16,11 +16,13 @@ import pandas as pd
 from evalkit.checks.dosage import contacts_a_week
 from evalkit.comparison import Comparison
 from evalkit.config import AnalysisPlan
+from evalkit.errors import UserError
 from evalkit.estimators import Estimate, estimate_or_reason
 from evalkit.estimators.multiple import benjamini_hochberg
 from evalkit.panel import absences, enrolled_spans, school_days
 from evalkit.pooling import pool_effects
 from evalkit.programme import book_of, held_contacts
+from evalkit.reports.impact_estimators import run_estimator
 
 LEAST_PER_ARM = 30
 """Students on each side below which a group is too few to judge alone (standards 7.1)."""
@@ -51,27 +53,29 @@ def group_estimates(study: Any, comparison: Comparison, plan: AnalysisPlan) -> p
     pulled towards the other groups of its grouping. group_p, group_q: whether the groups of a grouping differ, before
     and after correction for the number of groupings. Units of the outcome, mentored minus comparison.
     """
-    used, exact = comparison.used, tuple(comparison.plan["exact"])
-    rows = [{"group": group, "label": label, **_one_group(_sets_of(used, member), plan, exact)}
+    used = comparison.used
+    rows = [{"group": group, "label": label, **_one_group(_sets_of(used, member), plan, comparison)}
             for group, label, member in _memberships(study, used)]
     frame = pd.DataFrame(rows, columns=COLUMNS[:-3])
     return _with_interaction(frame.astype(dict.fromkeys(NUMBERS, "float64")))
 
 
-def _one_group(part: pd.DataFrame, plan: AnalysisPlan, exact: tuple[str, ...]) -> dict[str, Any]:
+def _one_group(part: pd.DataFrame, plan: AnalysisPlan, comparison: Comparison) -> dict[str, Any]:
     """Counts and, where both arms are large enough, the estimate."""
     n_treated, n_comparison = int((part["treated"] == 1).sum()), int((part["treated"] == 0).sum())
     row: dict[str, Any] = {"n": n_treated, "n_comparison": n_comparison, **dict.fromkeys(NUMBERS)}
     if min(n_treated, n_comparison) < LEAST_PER_ARM:
         return row
-    found = _estimate(part, plan, exact)
-    return row if found.ci_low is None else row | {name: getattr(found, name) for name in NUMBERS}
+    found = _estimate(part, plan, comparison)
+    return row if found is None or found.ci_low is None else row | {name: getattr(found, name) for name in NUMBERS}
 
 
-def _estimate(part: pd.DataFrame, plan: AnalysisPlan, exact: tuple[str, ...]) -> Estimate:
-    return estimate_or_reason(None, part, estimator=plan.estimator, outcome=plan.outcome, exploratory=True,
-                              name=plan.comparison, clustered_by=plan.clustered_by or None, standard_errors="CR2",
-                              covariates=_usable(part, plan), exact=exact, estimand="ATT", missing="drop")
+def _estimate(part: pd.DataFrame, plan: AnalysisPlan, comparison: Comparison) -> Estimate | None:
+    """None where these rows alone bear no estimate."""
+    try:
+        return run_estimator(comparison, plan, part, covariates=_usable(part, plan), standard_errors="CR2")
+    except UserError:
+        return None
 
 
 def _with_interaction(frame: pd.DataFrame) -> pd.DataFrame:
@@ -139,7 +143,7 @@ def dose_estimates(study: Any, comparison: Comparison, plan: AnalysisPlan) -> pd
 
     Contacts follow need and presence, so this is no proof that more of them does more. Empty without a contact log.
     """
-    used, exact = comparison.used, tuple(comparison.plan["exact"])
+    used = comparison.used
     held = held_contacts(study)
     columns = ["label", "n", "n_comparison", *NUMBERS]
     if held.empty or not {"landmark", "follow_up_end", "enrolled_days"} <= set(used):
@@ -152,7 +156,7 @@ def dose_estimates(study: Any, comparison: Comparison, plan: AnalysisPlan) -> pd
         member.loc[treated.index] = ((dose >= low) & (dose < high)).to_numpy()
         part = _sets_of(used, member)
         if member.any():
-            rows.append({"label": label, **_one_group(part, plan, exact)})
+            rows.append({"label": label, **_one_group(part, plan, comparison)})
     return pd.DataFrame(rows, columns=columns)
 
 

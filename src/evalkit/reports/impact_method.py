@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from evalkit.config import AnalysisPlan
+from evalkit.reports.impact_estimators import earlier_value, measures_change
 from evalkit.reports.impact_run import Analysis
 from evalkit.reports.impact_words import column_word
 from evalkit.tables import long_date
@@ -45,7 +47,8 @@ ELIGIBLE = {
 
 def method_lines(analysis: Analysis) -> list[str]:
     """The methods section: selection, start, who could serve, estimate, uncertainty."""
-    lines = [_selection(analysis), *_matching(analysis), _start(analysis), *_pool(analysis), _estimate(analysis)]
+    lines = [_selection(analysis), *_matching(analysis), _start(analysis), *_pool(analysis), _change(analysis.plan),
+             _estimate(analysis)]
     return [line for line in lines if line]
 
 
@@ -86,6 +89,17 @@ def _pool(analysis: Analysis) -> list[str]:
              "A student who got a mentor later served as comparison until the day before.")
     end = f"Follow-up ends on {long_date(plan.follow_up_end)}." if plan.follow_up_end else ""
     return [ELIGIBLE.get(plan.eligible, ""), later if plan.baseline == "landmark" else "", end]
+
+
+def _change(plan: AnalysisPlan) -> str:
+    """What a difference-in-differences takes the change from."""
+    if plan.estimator == "did":
+        return (f"The estimate is a change: the outcome less {column_word(earlier_value(plan))}, mentored against "
+                "similar.")
+    if measures_change(plan):
+        return ("The estimate is a change over months: each student is followed month by month, before and after its "
+                "mentor began, beside students whose mentor had not begun.")
+    return ""
 
 
 def _estimate(analysis: Analysis) -> str:

@@ -1,14 +1,13 @@
 """The plan before the result: what a plan may ask for, checked before anything is worked out, and the planned estimate.
 
-A plan compares students at their start, so it takes the estimators that need a row per student. What an estimator needs
-and a plan cannot say is refused with where it can be said instead.
+What an estimator needs of a plan is in `impact_estimators`; what it cannot have is refused with where it can be had.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -17,27 +16,28 @@ from evalkit.comparison import METHODS, Comparison, landmark_comparison
 from evalkit.comparison.landmark import plan_options
 from evalkit.config import FILE, AnalysisPlan
 from evalkit.errors import UsageError, UserError, must_be_one_of
-from evalkit.estimators import ESTIMATORS, Estimate, estimate
+from evalkit.estimators import Estimate
 from evalkit.estimators.sample import drop_with_sets
+from evalkit.reports.impact_estimators import (
+    check_estimator,
+    holds_no_strata,
+    run_estimator,
+    with_months,
+    without_earlier,
+)
 
-PLANNED = ("regression_adjusted", "difference", "poisson", "logistic", "randomized")
-"""Estimators a plan can name: a row per student, and nothing asked that study.toml has no key for."""
 OUTCOMES = ("absence_rate", "is_chronic", "absent_days")
 FEWER_IS_BETTER = {"absence", "absences", "chronic", "failure", "failures", "suspension", "suspensions", "incident",
                    "incidents", "tardies", "tardy", "referrals", "retained"}
 MORE_IS_BETTER = {"gpa", "credits", "score", "grade", "attendance", "passed", "graduated", "belonging", "track"}
 """Words in the name of a measure that say which way is better; a name with none of them has no known way."""
 KEYS = ["student_id", "landmark"]
-_ELSEWHERE = {
-    "did": "It needs an earlier period that was neither matched nor selected on, which a plan cannot name.",
-    "discontinuity": "It needs the score and the threshold that decided who got a mentor, which a plan cannot name.",
-}
 
 
 def check_plan(study: Any, plan: AnalysisPlan) -> None:
     """Refuse, before anything is worked out, what a plan asks for and cannot have; names the choices."""
     with plan_faults(plan):
-        _check_estimator(plan)
+        check_estimator(plan)
         _check_outcome(study, plan)
         plan_options(plan)
         _check_strata(plan)
@@ -52,32 +52,14 @@ def plan_faults(plan: AnalysisPlan) -> Iterator[None]:
         raise UserError(f'[[analysis]] "{plan.id}": {wrong.what}', remedy=wrong.remedy, file=FILE) from None
 
 
-def _check_estimator(plan: AnalysisPlan) -> None:
-    name, instead = plan.estimator, f"Use one of: {', '.join(PLANNED)}; in a notebook, ek.estimate takes it."
-    if name not in ESTIMATORS:
-        must_be_one_of("estimator", name, PLANNED)
-    if ESTIMATORS[name].shape == "panel":
-        raise UsageError(f'estimator "{name}" needs a row per student and period; a plan compares students from their '
-                         "start on, once each.", remedy=instead)
-    if name not in PLANNED:
-        raise UsageError(f'estimator "{name}" cannot be planned. {_ELSEWHERE.get(name, "")}'.strip(), remedy=instead)
-    if name == "randomized" and plan.comparison != "randomized":
-        raise UsageError('estimator "randomized" redraws a lottery, and this comparison was none.',
-                         remedy='Use estimator = "regression_adjusted", or comparison = "randomized" after a lottery.')
-    if name == "logistic" and not plan.outcome.startswith("is_"):
-        raise UsageError(f'estimator "logistic" needs a yes/no outcome, and "{plan.outcome}" is none.',
-                         remedy='Use outcome = "is_chronic", or estimator = "regression_adjusted".')
-    must_be_one_of(f'standard_errors with estimator "{name}"', plan.standard_errors, ESTIMATORS[name].standard_errors)
-
-
 def _check_strata(plan: AnalysisPlan) -> None:
     """What must be equal (the school within schools, the exact columns) has to be held somewhere: by sets, or by the
     regression where everybody is weighted."""
     inside = plan.comparison in ("within_school", "prior_cohort") or plan.exact
     weights = "exact" not in METHODS[plan.method].takes
-    if inside and weights and plan.method != "subclass" and plan.estimator == "difference":
-        raise UsageError(f'method "{plan.method}" weights students over all schools, and estimator "difference" does '
-                         "not hold the school or the exact columns fixed.",
+    if inside and weights and plan.method != "subclass" and holds_no_strata(plan):
+        raise UsageError(f'method "{plan.method}" weights students over all schools, and estimator '
+                         f'"{plan.estimator}" does not hold the school or the exact columns fixed.',
                          remedy='Use estimator = "regression_adjusted", or method = "nearest".')
 
 
@@ -104,18 +86,15 @@ def is_default(study: Any, plan: AnalysisPlan) -> bool:
 
 
 def planned_comparison(study: Any, plan: AnalysisPlan) -> Comparison:
-    """Who is compared with whom, with the planned outcome beside every row that has one."""
+    """Who is compared with whom, with what the planned estimate needs: outcome, earlier value, months."""
     with plan_faults(plan):
-        return with_outcome(study, landmark_comparison(study, plan), plan.outcome)
+        made = with_outcome(study, landmark_comparison(study, plan), plan.outcome)
+        return with_months(study, without_earlier(made, plan), plan)
 
 
 def planned_estimate(comparison: Comparison, plan: AnalysisPlan, **changes: Any) -> Estimate:
     """The planned number on a comparison; changes: estimator, outcome, clustered_by, standard_errors of another run."""
-    wanted = {"estimator": plan.estimator, "outcome": plan.outcome, "clustered_by": plan.clustered_by or None,
-              "standard_errors": plan.standard_errors, "seed": plan.seed, **changes}
-    if wanted["standard_errors"] == "wild_bootstrap" and not wanted["clustered_by"]:
-        wanted["clustered_by"] = "school_id"  # it is made for few clusters, and takes one clustering
-    return estimate(None, comparison, **wanted, missing="refuse" if wanted["outcome"] in OUTCOMES else "drop")
+    return run_estimator(comparison, plan, **changes)
 
 
 def with_outcome(study: Any, comparison: Comparison, outcome: str) -> Comparison:
@@ -164,7 +143,7 @@ def _last(rows: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def plain_plan(plan: AnalysisPlan) -> dict[str, Any]:
     """The plan as JSON can hold it."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(plan).items()}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in plan.settings().items()}
 
 
 def never_mentored_only(plan: AnalysisPlan) -> AnalysisPlan:

@@ -17,6 +17,14 @@ from evalkit.estimators import Estimate
 from evalkit.estimators.multiple import benjamini_hochberg
 from evalkit.estimators.result import no_estimate, plain
 from evalkit.evidence import StudyFacts, effect_sizes, read_evidence
+from evalkit.reports.impact_estimators import (
+    adjusts_for,
+    details_to_show,
+    has_wild_bootstrap,
+    level_instead,
+    measures_change,
+    options_of,
+)
 from evalkit.reports.impact_groups import change_since_last_year, dose_estimates, group_estimates
 from evalkit.reports.impact_plan import (
     OUTCOMES,
@@ -76,6 +84,8 @@ class Analysis:
             "enrolled_days_treated": self.enrolled_days,
             "schools": sorted(map(str, self.comparison.used["school_id"].unique())),
             "remarks": list(self.comparison.remarks),
+            "caveats": list(self.planned.caveats),
+            "details": plain(details_to_show(self.plan, self.planned)),
             "estimates": [self.planned.to_dict(), *({**found.to_dict(), "name": name} for name, found in self.beyond)],
             "balance": self.comparison.balance_rows(),
             "n_treated_matched": self.comparison.n_treated_matched,
@@ -169,7 +179,7 @@ def run_analysis(study, plan: AnalysisPlan) -> Analysis:
     comparison = planned_comparison(study, plan)
     with plan_faults(plan):
         planned = planned_estimate(comparison, plan)
-    checks = tuple(run_checks(study, comparison, planned, plan))
+    checks = tuple(run_checks(study, comparison, planned, plan, options=options_of(plan, plan.estimator)))
     facts = study_facts(study, comparison, planned, checks, plan)
     return Analysis(
         plan,
@@ -191,9 +201,12 @@ def _beyond(study, comparison: Comparison, plan: AnalysisPlan) -> Sequence[tuple
     """What a careful reader asks next. Each is exploratory; one that cannot be had says why."""
     by_school = {"clustered_by": "school_id"}
     wanted: list[tuple[str, dict[str, Any]]] = [
+        *([("From the start on, earlier absence as a covariate", level_instead(plan))]
+          if measures_change(plan) else []),
         ("Without adjusting for the gaps that stayed", {"estimator": "difference"}),
         ("Standard errors by school", {**by_school, "standard_errors": "CR2"}),
-        ("By school, few-schools test (wild bootstrap)", {**by_school, "standard_errors": "wild_bootstrap"}),
+        *([("By school, few-schools test (wild bootstrap)", {**by_school, "standard_errors": "wild_bootstrap"})]
+          if has_wild_bootstrap(plan) else []),
         ("Share of days missed", {"estimator": "regression_adjusted", "outcome": "absence_rate"}),
         ("Share missing 10% or more", {"estimator": "regression_adjusted", "outcome": "is_chronic"}),
     ]
@@ -229,7 +242,6 @@ def study_facts(
     """What a WWC or ESSA reviewer would ask of this analysis, from what was done."""
     used = comparison.used
     schools = {arm: set(used.loc[used["treated"] == arm, "school_id"]) for arm in (0, 1)}
-    adjusted = plan.covariates if plan.estimator not in ("difference",) else ()
     mentors = study.table("assignment")
     mentors = mentors.loc[
         mentors["student_id"].isin(used.loc[used["treated"] == 1, "student_id"]), "mentor_id"
@@ -237,7 +249,7 @@ def study_facts(
     return StudyFacts(
         is_randomized=plan.comparison == "randomized",
         baseline_g=baseline_g(comparison, plan.outcome),
-        adjusted_for=tuple(adjusted),
+        adjusted_for=adjusts_for(plan),
         attrition=_attrition(checks),
         n_students=used["student_id"].nunique(),
         n_schools=len(schools[0] | schools[1]),
@@ -252,6 +264,7 @@ def study_facts(
         n_treated=planned.n_treated,
         n_comparison=planned.n_comparison,
         design=plan.comparison,
+        is_threshold=plan.estimator == "discontinuity",
     )
 
 

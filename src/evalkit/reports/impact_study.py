@@ -11,6 +11,7 @@ from evalkit.render.blocks import Callout, Row, Section
 from evalkit.reports import (
     impact_answer,
     impact_appendix,
+    impact_change,
     impact_connected,
     impact_files,
     impact_released,
@@ -111,7 +112,8 @@ def method_appendix(study, params: Params, found: Sequence[Analysis]) -> Section
     for analysis in found:
         blocks.append(impact_appendix.results_row(analysis, gate))
         blocks.append(impact_appendix.method_row(study, [analysis], gate))
-        blocks += [row for row in (impact_appendix.beyond_row(analysis, gate),) if row is not None]
+        blocks += [row for row in (impact_change.by_month(analysis, gate), impact_appendix.beyond_row(analysis, gate))
+                   if row is not None]
     blocks.append(Row(((strategy,), (sessions,)), (6, 6)))
     belonging = impact_connected.connected(study, found[0], gate)
     blocks.append(belonging)

@@ -12,6 +12,7 @@ from evalkit.render.blocks import BulletList, Callout, Column, Figure, Table
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_answer import YEAR, arms, gain, n_failed, year_factor
 from evalkit.reports.impact_balance import note, shown_balance
+from evalkit.reports.impact_estimators import measures_change
 from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import NOT_AT_RISK, Analysis, left_out
 from evalkit.reports.impact_words import COVARIATES, worded
@@ -322,6 +323,9 @@ def limits(study, main: Analysis, gate: Gate) -> BulletList:
             "The comparison students are of another year. Whatever else changed between the years is part of the "
             "difference."
         )
+    if measures_change(main.plan) and main.plan.comparison != "randomized":
+        lines.append("The number is a change since an earlier time. Students who get a mentor in a hard time come back "
+                     "toward their usual level anyway, and that may be part of it.")
     if "prior_year" not in study.can:
         instead = "pre_absence_rate" in main.plan.covariates
         lines.append("Last year’s attendance is not in the study, so it was not compared" + (
