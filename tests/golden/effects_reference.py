@@ -43,7 +43,7 @@ def vectors() -> dict[str, Any]:
 
 
 @cache
-def _students() -> pd.DataFrame:
+def everyone() -> pd.DataFrame:
     rows = pd.read_csv(place("students.csv"), dtype={"student_id": str})
     rows["treated"] = rows["match_month"].notna().astype(int)
     rows["prior_rate"] = rows["prior_days_absent"] / rows["prior_days_enrolled"]
@@ -56,7 +56,7 @@ def _students() -> pd.DataFrame:
 
 def students() -> pd.DataFrame:
     """The sample: rows with a prior-year record, in file order."""
-    rows = _students()
+    rows = everyone()
     return rows[rows["prior_rate"].notna()].reset_index(drop=True)
 
 
