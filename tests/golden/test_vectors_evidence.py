@@ -63,8 +63,8 @@ def test_effect_size_formulas() -> None:
 
 
 def test_intraclass_correlation_is_that_of_lme4() -> None:
-    from effects_reference import _students
-    rows = _students()
+    from effects_reference import everyone
+    rows = everyone()
     rows = rows[rows["treated"] == 0]
     found = evidence.intraclass_correlation(rows["y"], rows["school"])
     assert found == pytest.approx(r_entry("icc.control")["icc"], rel=1e-6)  # lmer's optimizer stops there
