@@ -59,7 +59,7 @@ def _bracket(context: Context) -> CheckResult:
     Passes where the two are within a day a year; fails where they differ in sign or by half the change or more, unless
     students or whole schools were chosen for no reason of their own attendance (a lottery).
     """
-    earlier = context.given.get("options", {}).get("before") or next(
+    earlier = context.estimate.details.get("before") or next(
         (name for name in ("pre_absence_rate", *_BEFORE) if _known_in_both(context.rows, name)), None)
     if earlier is None:
         return not_run("regression_to_the_mean", "there is no earlier value to hold the change beside.")
