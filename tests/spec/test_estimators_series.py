@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evalkit.checks import run_checks
 from evalkit.errors import UserError
 from evalkit.estimators import Estimate, estimate
 from evalkit.estimators.linear import weighted_least_squares
@@ -159,3 +160,20 @@ def test_a_dip_before_the_break_is_seen_by_the_pre_test() -> None:
     dip = (rows["month"] - rows["first_treated"]).isin([-1, -2, -3])
     seen = run(rows.assign(absence_rate=rows["absence_rate"] + 0.03 * dip)).details["pre_test"]
     assert seen["p_value"] < 0.01 < run(rows).details["pre_test"]["p_value"]
+
+
+def test_months_before_are_left_out_and_a_spell_that_carries_the_change_is_seen() -> None:
+    """A term for a month is the same as its row left out; a planted dip of three months before is the whole change."""
+    rows = series(changed=6, others=6)
+    found = run(rows)
+    since = rows["month"] - rows["first_treated"]
+    for told in found.details["without_months_before"]:
+        short = rows[~since.between(-told["months"], -1)]
+        fit, contrast = written_out(short)
+        assert told["value"] == pytest.approx(float(contrast @ fit.coef), rel=1e-7)  # the same algebra in another order
+    dip = rows.assign(absence_rate=rows["absence_rate"] - np.where(since >= 0, LEVEL + SLOPE * since, 0.0)
+                      + np.where(since.between(-3, -1), 0.04, 0.0))
+    for table, verdict in ((rows, "caution"), (dip, "fail")):
+        estimate_of = run(table)
+        check = run_checks(table, None, estimate_of, which=["pre_trend"])[0]
+        assert check.verdict == verdict and "months just before" in check.text

@@ -75,8 +75,24 @@ def _from_panel(context: Context, pre_test: Mapping[str, Any]) -> CheckResult:
         text += (f" A dip of {_size(context, smallest, pre_test)} just before the start would be seen in four studies "
                  f"of five{beyond if blind else ''}.")
     verdict = "fail" if seen else "caution" if blind or of_series else "pass"
+    if of_series:
+        moved, said = _without_the_spell(context)
+        verdict, text = "fail" if moved else verdict, f"{text}{said}"
     return CheckResult("pre_trend", verdict, p_value, f"{text} {CHOSEN_MONTH}" if of_series else text,
                        {"detectable": smallest, "p_value": p_value})
+
+
+def _without_the_spell(context: Context) -> tuple[bool, str]:
+    """Whether the months just before the change carry it: half of it, or its sign, goes with them."""
+    rows = [row for row in context.estimate.details.get("without_months_before", ()) if row["value"] is not None]
+    if not rows:
+        return False, ""
+    last = rows[-1]
+    moved = (last["value"] * context.value <= 0 or abs(last["value"]) < abs(context.value) / 2) and context.is_clear
+    without = context.in_words(last["value"])
+    return moved, (f" Without the {last['months']} months just before it the change is {without} instead of "
+                   f"{context.in_words(context.value)}"
+                   + (": those months carry it." if moved else "."))
 
 
 def _size(context: Context, value: float, pre_test: Mapping[str, Any]) -> str:

@@ -49,7 +49,9 @@ def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
     details = {"n_units": data.n_units, "comparative": not alone, "season": said.startswith("Month"),
                "lags": found.lags if found.kind == "newey_west" else None,
                "breaks": [_row(found, one) for one in breaks], **_later(found, data, breaks, share),
-               "pre_test": _pre_test(data, breaks, columns, names, seasons, alone, ask)}
+               "pre_test": _pre_test(data, breaks, columns, names, seasons, alone, ask),
+               "without_months_before": [_without(data, breaks, columns, names, seasons, alone, ask, months)
+                                         for months in range(1, _WINDOW + 1)]}
     caveats = (*(("No school without the change is in the series, so anything else that happened then is part of this "
                   "number.",) if alone else ()), *((said,) if said else ()), *found.caveats)
     asked = Request(**{**ask.__dict__, "standard_errors": found.kind})
@@ -99,6 +101,26 @@ def _later(found: SeriesFit, data: PanelData, breaks: list[Break], share: Array)
         value, error, _ = found.say(found.contrast(weights))
         told |= {name: value, f"{name}_standard_error": error}
     return told
+
+
+def _without(data: PanelData, breaks: list[Break], columns: Array, names: tuple[str, ...], seasons: Array, alone: bool,
+             ask: Request, months: int) -> dict[str, float | int | None]:
+    """The estimate once the months just before each first break have a term of their own, which leaves them out.
+
+    A change that a bad spell brought is measured from that spell; without it the trend before is the schools' usual one
+    (the "donut" of Barreca, Guldi, Lindo & Waddell 2011, doi:10.1093/qje/qjr042, in time).
+    """
+    own = [(one.units[data.unit] & (data.time == one.code - back)).astype(float)
+           for one in breaks if one.is_first for back in range(1, months + 1) if one.code >= back]
+    extra = np.column_stack(own)
+    labels = tuple(f"before {place}" for place in range(extra.shape[1]))
+    found = fit_series(data, np.column_stack([extra, columns]), (*labels, *names), seasons, alone=alone,
+                       kind=ask.standard_errors, lags=ask.option("lags"))
+    wanted = {f"level {b.label}": s for b, s in zip(breaks, _shares(breaks), strict=True)}
+    if not set(wanted) <= set(found.fit.names):
+        return {"months": months, "value": None, "standard_error": None}
+    value, error, _ = found.say(found.contrast(wanted))
+    return {"months": months, "value": value, "standard_error": error}
 
 
 def _pre_test(data: PanelData, breaks: list[Break], columns: Array, names: tuple[str, ...], seasons: Array, alone: bool,
