@@ -162,7 +162,7 @@ def _check_columns(world: World) -> None:
     """Covariates and exact columns must be known before the landmark."""
     plan = world.plan
     for name in (*plan.covariates, *plan.exact):
-        if name in AFTER:
+        if name in AFTER or name == plan.outcome:
             raise UserError(f'"{name}" is measured after the start, so it cannot be a covariate.',
                             remedy="Use prior_absence_rate and pre_absence_rate for attendance before the start.")
     inner = ["started", "warned", "first", "last", "calendar"]

@@ -10,10 +10,12 @@ from evalkit import figures
 from evalkit.estimators.linear_estimate import unit_of
 from evalkit.evidence import banner
 from evalkit.evidence import benchmarks as published
+from evalkit.measures import outcome_row
 from evalkit.programme import fidelity
 from evalkit.render.blocks import BigNumber, Callout, Column, Figure, Heading, Paragraph, Table, Tile, Tiles
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_groups import LEAST_PER_ARM
+from evalkit.reports.impact_plan import better_sign
 from evalkit.reports.impact_run import Analysis
 from evalkit.reports.impact_words import THIN, check_title
 from evalkit.tables import long_date
@@ -35,20 +37,28 @@ def gain(main: Analysis) -> Gain | None:
 
 
 def year_factor(main: Analysis, found: Any) -> float | None:
-    """What turns an estimate into days absent of a 180-day year, by its unit; None where it is not about days.
+    """What turns an estimate into days absent of a 180-day year, by its unit; None where it is not about such days.
 
-    A share of days times 180; days from the start on, times 180 over the days followed.
+    A share of days times 180; days from the start on, times 180 over the days followed. Below zero for days present.
     """
-    if found.outcome not in ("absence_rate", "absent_days"):
+    row = outcome_row(found.outcome)
+    if row is None or not row.in_school:
         return None
-    return YEAR / main.enrolled_days if (found.unit or unit_of(found.outcome)) == "days" else float(YEAR)
+    in_days = (found.unit or unit_of(found.outcome)) == "days"
+    return -row.in_school * (YEAR / main.enrolled_days if in_days else float(YEAR))
+
+
+def turned(value: Any, low: Any, high: Any, factor: float) -> Any:
+    """A difference and its ends, times -factor (days absent become days in school), ends in their order."""
+    ends = (-high * factor, -low * factor)
+    return (-value * factor, *(ends if factor > 0 else ends[::-1]))
 
 
 def _in_days(main: Analysis, found: Any) -> Gain | None:
     factor = year_factor(main, found)
     if factor is None or None in (found.value, found.ci_low, found.ci_high):
         return None
-    return Gain(-found.value * factor, -found.ci_high * factor, -found.ci_low * factor)
+    return Gain(*turned(found.value, found.ci_low, found.ci_high, factor))
 
 
 def any_gain(main: Analysis) -> tuple[Gain | None, bool]:
@@ -100,19 +110,20 @@ def _ends_of(found: Any) -> tuple[float | None, float | None]:
     return found.ci_low, found.ci_high
 
 
-OUTCOMES = {"is_chronic": "Shares who missed 10% or more", "absence_rate": "Shares of days missed",
-            "absent_days": "Days missed"}
-
-
 def outcome_words(outcome: str) -> str:
     """An outcome at the head of a sentence, in the plural."""
-    return OUTCOMES.get(outcome, outcome.replace("_", " ").capitalize())
+    row = outcome_row(outcome)
+    return row.head if row else outcome.replace("_", " ").capitalize()
 
 
 def scale_of(found: Any) -> tuple[float, str, int]:
-    """(factor, unit, decimals) that a difference not told in days is shown in."""
-    return (100.0, "points", 1) if (found.unit or unit_of(found.outcome)) == "share" else (
-        1.0, "on the measure’s own scale", 2)
+    """(factor, unit, decimals) that a difference not told in days in school is shown in."""
+    row, unit = outcome_row(found.outcome), found.unit or unit_of(found.outcome)
+    if found.estimator == "poisson":
+        return float(YEAR), f"{'days ' if row else ''}per {YEAR}-day year", 1
+    if unit == "share":
+        return 100.0, "points", 1
+    return (1.0, "days", 2) if row else (1.0, "on the measure’s own scale", 2)
 
 
 def _ends(found: Gain) -> str:
@@ -158,7 +169,7 @@ def big_number(main: Analysis, gate: Gate) -> BigNumber | Callout:
         gate.text("95% interval: {a} to {b} days", a=(number(found.low, 1), about), b=(number(found.high, 1), about)),
         ((gate.fixed("As a share of days"), share),
          (gate.fixed("Scaled to 180 days from"), gate.text("{d} days followed", d=(number(main.enrolled_days), about))),
-         *_sizes(main, gate, sign=-1)),
+         *_sizes(main, gate, sign=better_sign(main.planned.outcome))),
     )
 
 
@@ -173,7 +184,15 @@ def _other_number(main: Analysis, gate: Gate) -> BigNumber | Callout:
         gate.fixed(f"{outcome_words(found.outcome)}: mentored minus similar"),
         gate.text("{v}", v=(_signed(found.value * scale, digits), about)), gate.fixed(unit),
         gate.text("95% interval: {a} to {b}", a=(number(found.ci_low * scale, digits), about),
-                  b=(number(found.ci_high * scale, digits), about)), _sizes(main, gate, sign=1))
+                  b=(number(found.ci_high * scale, digits), about)),
+        (*_followed(main, gate), *_sizes(main, gate, sign=1)))
+
+
+def _followed(main: Analysis, gate: Gate) -> tuple[tuple[str, str], ...]:
+    """How long the students were followed, where the outcome was counted from their attendance."""
+    if outcome_row(main.planned.outcome) is None:
+        return ()
+    return ((gate.fixed("Counted in"), gate.text("{d} days followed", d=(number(main.enrolled_days), arms(main)))),)
 
 
 def _sizes(main: Analysis, gate: Gate, *, sign: int) -> tuple[tuple[str, str], ...]:

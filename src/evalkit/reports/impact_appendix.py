@@ -48,7 +48,7 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
         plain={"value": "n", "ci_low": "n", "ci_high": "n", "p_value": "n"},
         about=() if gate.is_team else ("n", "n_comparison"),
     )
-    signed = "signed2" if (frame["unit"] == "own scale").any() else "signed1"
+    signed = "signed2" if frame["unit"].isin(["own scale", "days counted"]).any() else "signed1"
     columns = (
         Column("name", "Method"),
         Column("value", "Difference", signed),
@@ -58,9 +58,8 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
         Column("p_value", "p", "p_value"),
     )
     note = (
-        "Only the first line was planned; the others are exploratory. Days: more days in school per 180-day year; "
-        "points: share of students; own scale: the measure’s own unit. From and to: 95% interval. Why a number is "
-        "missing is in results.json."
+        f"Only the first line was planned; the others are exploratory. {_units_note(frame['unit'])}. From and to: 95% "
+        "interval. Why a number is missing is in results.json."
     )
     return Table(
         gate.fixed(f"The answer to plan “{analysis.plan.id}”, and the same question asked in other ways"),
@@ -70,6 +69,24 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
         note=gate.fixed(note + _several(analysis) + _thin(rows, gate)),
         key=f"estimates_{analysis.plan.id}",
     )
+
+
+UNITS = {"days": "more days in school per 180-day year", "points": "percentage points",
+         "days counted": "days of the outcome itself while followed",
+         "days a year": "days of the outcome itself per 180-day year", "a year": "the measure per 180-day year",
+         "own scale": "the measure’s own unit"}
+
+
+def _units_note(units: pd.Series) -> str:
+    """What the units of a table are, those that stand in it."""
+    text = "; ".join(f"{unit}: {words}" for unit, words in UNITS.items() if (units == unit).any())
+    return text[:1].upper() + text[1:]
+
+
+def _unit_word(word: str) -> str:
+    """The unit of `scale_of` as a cell holds it."""
+    return {"points": "points", "days": "days counted", f"days per {YEAR}-day year": "days a year",
+            f"per {YEAR}-day year": "a year"}.get(word, "own scale")
 
 
 def _several(analysis: Analysis) -> str:
@@ -92,7 +109,7 @@ def _estimate_row(analysis: Analysis, name: str, found) -> dict[str, Any]:
     factor, word, _ = scale_of(found)
     a_year = year_factor(analysis, found)
     scale = factor if a_year is None else -a_year
-    unit = "days" if a_year is not None else "points" if word == "points" else "own scale"
+    unit = "days" if a_year is not None else _unit_word(word)
     ends = [None if end is None else end * scale for end in (found.ci_low, found.ci_high)]
     low, high = ends if scale > 0 else ends[::-1]
     return {

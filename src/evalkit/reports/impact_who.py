@@ -7,10 +7,13 @@ from typing import Any
 import pandas as pd
 
 from evalkit import figures
+from evalkit.comparison.follow_up import NO_VALUE
+from evalkit.comparison.landmark import FOLLOWED, WITH_OUTCOME
+from evalkit.comparison.planned_outcome import WITHOUT_VALUE
 from evalkit.disclosure.release import two_digits
 from evalkit.render.blocks import BulletList, Callout, Column, Figure, Table
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_answer import YEAR, arms, gain, n_failed, year_factor
+from evalkit.reports.impact_answer import YEAR, arms, gain, n_failed, turned, year_factor
 from evalkit.reports.impact_balance import note, shown_balance
 from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import NOT_AT_RISK, Analysis, left_out
@@ -19,7 +22,8 @@ from evalkit.wording import date_words, number, plural
 
 STEPS = {
     "in the data": "in the data",
-    "with 20 enrolled days of follow-up": "compared, with 20 days or more to follow",
+    FOLLOWED: "compared, with 20 days or more to follow",
+    WITH_OUTCOME: "compared, with a value of the outcome",
     "at risk on a start date": "enrolled on a mentor’s start day",
     "matched": "alike enough to be matched",
 }
@@ -31,6 +35,9 @@ REASONS = {
     "fewer than 20 enrolled school days of follow-up": "too few days to follow",
     "every partner had fewer than 20 enrolled school days of follow-up": "partners had too few days to follow",
     "its treated student had fewer than 20 enrolled school days of follow-up": "partner had too few days to follow",
+    WITHOUT_VALUE: "no value of the outcome",
+    NO_VALUE.partners: "partners had no value of the outcome",
+    NO_VALUE.focal: "partner had no value of the outcome",
     NOT_AT_RISK: "not there or not eligible on a start day",
 }
 MOST_REASONS = 2
@@ -70,7 +77,7 @@ def _boxes(frame: pd.DataFrame, lost: list[dict[str, Any]], gate: Gate, design: 
     arms_of = (("treated", "mentored students"), ("comparison", pool))
     for place, row in enumerate(frame.itertuples()):
         is_last = place == len(frame) - 1
-        if row.stage == "matched":
+        if row.stage == "matched" or (row.stage == FOLLOWED and not is_last):
             continue
         if is_last:
             boxes += [_left_out_box(frame, lost, arm, gate) for arm, _ in arms_of]
@@ -107,7 +114,7 @@ GROUPS_NOTE = (
 def _no_groups(main: Analysis, gate: Gate) -> Callout:
     in_days = year_factor(main, main.planned) is not None
     why = ("The groups are too small to tell apart." if in_days else
-           "Results by group are shown for outcomes in days only.")
+           "Results by group are shown where the outcome is days in school.")
     return Callout(gate.fixed("Results by group"), (gate.fixed(why),), tone="caution")
 
 
@@ -115,12 +122,10 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     """The planned difference by group of students, in days; groups too small to tell have no number."""
     rows = main.groups
     scale = year_factor(main, main.planned) or 1.0
+    known = rows[["value", "ci_low", "ci_high"]].apply(pd.to_numeric)
+    value, low, high = turned(known["value"], known["ci_low"], known["ci_high"], scale)
     frame = rows[["group", "label", "n", "n_comparison", "group_p", "group_q"]].assign(
-        value=-pd.to_numeric(rows["value"]) * scale,
-        ci_low=-pd.to_numeric(rows["ci_high"]) * scale,
-        ci_high=-pd.to_numeric(rows["ci_low"]) * scale,
-        shrunk=-pd.to_numeric(rows["shrunk"]) * scale,
-    )
+        value=value, ci_low=low, ci_high=high, shrunk=-pd.to_numeric(rows["shrunk"]) * scale)
     differ = bool((rows["group_q"] < 0.05).any())
     title = gate.fixed("Some groups differ; read with care" if differ else "No group clearly differs from the others")
     too_small = _no_groups(main, gate)
