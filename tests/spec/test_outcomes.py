@@ -94,7 +94,8 @@ class Recount:
             now = self.last(student, start, end, 10)
             return sum(self.share(code) for _, code in now) if now else None
         return {"absent_days": lambda: missed, "absence_rate": lambda: self.rate(days),
-                "ada": lambda: 1 - self.rate(days), "tardy_days": lambda: sum(code == "T" for _, code in days), "streaks": lambda: self.run(days),
+                "ada": lambda: 1 - self.rate(days), "tardy_days": lambda: sum(code == "T" for _, code in days),
+                "streaks": lambda: self.run(days),
                 "is_chronic": lambda: self.reaches(days, Fraction(1, 10), inclusive=self.rules.inclusive),
                 "is_severe": lambda: self.reaches(days, Fraction(1, 5)),
                 "is_satisfactory": lambda: (None if (under := self.reaches(days, Fraction(1, 20))) is None
@@ -249,3 +250,17 @@ def test_the_page_of_measures_quotes_every_outcome_and_every_refusal():
         assert f"| `{name}`{star} | {row.meaning} | {row.unit} | {way} | {', '.join(fits)} |" in page
     for name, (why, instead) in NO_OUTCOME.items():
         assert f"| `{name}` | {why} | {instead} |" in page
+
+
+@pytest.mark.parametrize(("outcome", "told"), [
+    ("ada", "days absent a year"), ("absence_rate", "days a year"), ("streaks", "another scale")])
+def test_checks_say_which_way_earlier_weeks_count(outcome, told):
+    from evalkit.checks import run_checks
+
+    plan = dc.replace(PLAN, outcome=outcome, ratio=2)
+    study = coded_world(6)
+    comparison = planned_comparison(study, plan)
+    estimate = planned_estimate(comparison, plan)
+    checks = {check.name: check.text for check in run_checks(study, comparison, estimate, plan)}
+    assert told in checks["placebo_date"]
+    assert ("absence" in checks["sensemakr"]) == (outcome != "streaks")

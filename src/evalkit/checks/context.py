@@ -136,21 +136,31 @@ class Context:
 
     def outcome_words(self, value: float) -> str:
         """A difference in the outcome itself, as a linear fit gives it (a Poisson model of days speaks in shares)."""
-        return f"{value:+.1f} days" if unit_of(self.estimate.outcome) == "days" else self.in_words(value)
+        return self._days(value) if unit_of(self.estimate.outcome) == "days" else self.in_words(value)
+
+    @property
+    def what(self) -> str:
+        """What the outcome is about, in a word."""
+        return "absence" if self.is_about_absence else "the outcome"
+
+    def _days(self, value: float) -> str:
+        """Days of the outcome; runs and tardies are few, so their differences take a second decimal."""
+        row = outcome_row(self.estimate.outcome)
+        return f"{value:+.{2 if row and not row.in_school else 1}f} days"
 
     def same_scale(self, found: Estimate) -> bool:
         """Whether another estimate is in the unit of the planned one."""
         return found.unit == self.estimate.unit
 
-    @staticmethod
-    def rate_words(value: float) -> str:
-        """A difference in the share of days missed, as days of a 180-day year."""
-        return f"{value * DAYS:+.1f} days a year"
+    def rate_words(self, value: float) -> str:
+        """A difference in the share of days missed, as days of a 180-day year; said so beside an outcome of presence."""
+        row = outcome_row(self.estimate.outcome)
+        return f"{value * DAYS:+.1f} days {'absent ' if row and row.in_school > 0 else ''}a year"
 
     def in_words(self, value: float) -> str:
         """A difference in the reader's unit: days of a 180-day year for a rate, points for another share."""
         if self.is_a_year:
-            return self.rate_words(value)
+            return f"{value * DAYS:+.1f} days a year"
         if self.estimate.unit == "days":
-            return f"{value:+.1f} days"
+            return self._days(value)
         return f"{value * 100:+.1f} percentage points" if self.estimate.unit == "share" else f"{value:+.3g}"

@@ -47,7 +47,8 @@ def run(context: Context) -> CheckResult:
     by_design = context.estimate.estimator in ("randomized", "discontinuity")  # both sides were chosen alike
     verdict = ("pass" if by_design or (used and context.is_adjusted)
                else "caution" if used or abs(theirs) <= _ONE_DAY else "fail")
-    text = (f"Mentored students changed by {context.in_words(ours)} since the earlier period; comparable students "
-            f"without a mentor changed by {context.in_words(theirs)}. {_told(theirs)}; "
+    words = context.rate_words if of_presence else context.in_words
+    text = (f"Mentored students changed by {words(ours)} since the earlier period; comparable students "
+            f"without a mentor changed by {words(theirs)}. {_told(theirs)}; "
             + ("this estimate does not." if verdict == "pass" else "adjust for the earlier rate."))
     return CheckResult("regression_to_the_mean", verdict, theirs, text, {"treated_change": ours, "before": before})

@@ -42,5 +42,5 @@ MEASURES = {
 
 __all__ = ["BANDS", "CHRONIC_BANDS", "DOMAIN", "MEASURES", "NO_OUTCOME", "OUTCOMES", "Outcome", "ada", "add_rates",
            "band", "band_flows", "breakdown", "count_outcome", "days_left", "early_warning", "first_crossing",
-           "fraction_of", "is_chronic", "momentum", "outcome_row", "persistence", "pre_post_rates", "prior_rates", "reaches",
-           "recent_window", "same_day_last_year", "school_measures", "streaks"]
+           "fraction_of", "is_chronic", "momentum", "outcome_row", "persistence", "pre_post_rates", "prior_rates",
+           "reaches", "recent_window", "same_day_last_year", "school_measures", "streaks"]

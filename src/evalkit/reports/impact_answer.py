@@ -100,10 +100,15 @@ def _other_lead(main: Analysis, gate: Gate) -> str:
         return gate.text(text, **counts)
     scale, unit, digits = scale_of(main.planned)
     return gate.text(
-        text + " {what} differ by {v} {unit}; the true figure most likely lies between {a} and {b}.",
+        text + " {what} differ by {v} {unit}; the true figure most likely lies between {a} and {b}.{better}",
         **counts, v=(_signed(main.planned.value * scale, digits), about), a=(number(low * scale, digits), about),
         b=(number(high * scale, digits), about),
-        words={"what": outcome_words(main.planned.outcome), "unit": unit})
+        words={"what": outcome_words(main.planned.outcome), "unit": unit,
+               "better": BETTER[better_sign(main.planned.outcome)]})
+
+
+BETTER = {-1: " Below zero is better.", 1: " Above zero is better.", 0: ""}
+"""Which sign is the good one, where the number is told in the outcome's own direction."""
 
 
 def _ends_of(found: Any) -> tuple[float | None, float | None]:
@@ -192,7 +197,8 @@ def _followed(main: Analysis, gate: Gate) -> tuple[tuple[str, str], ...]:
     """How long the students were followed, where the outcome was counted from their attendance."""
     if outcome_row(main.planned.outcome) is None:
         return ()
-    return ((gate.fixed("Counted in"), gate.text("{d} days followed", d=(number(main.enrolled_days), arms(main)))),)
+    days = gate.text("{d} days", d=(number(main.enrolled_days), arms(main)))
+    return ((gate.fixed("Students were followed for"), days),)
 
 
 def _sizes(main: Analysis, gate: Gate, *, sign: int) -> tuple[tuple[str, str], ...]:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from evalkit import tables
+from evalkit.measures import outcome_row
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_answer import YEAR, arms, scale_of, year_factor
@@ -192,11 +193,18 @@ def checks_table(analysis: Analysis, gate: Gate) -> Table:
     released = gate.table(f"checks_{analysis.plan.id}", frame, keys=tuple(c.key for c in columns), counts=("n",))
     return Table(
         gate.fixed(_held_title(analysis)),
-        gate.fixed("What could make the number wrong, and what the data say. Here minus means fewer days absent"),
+        gate.fixed(f"What could make the number wrong, and what the data say. Here minus means {_minus(analysis)}"),
         released,
         tuple(columns),
         key=f"checks_{analysis.plan.id}",
     )
+
+
+def _minus(analysis: Analysis) -> str:
+    """What a minus sign stands for in the sentences of the checks."""
+    row = outcome_row(analysis.plan.outcome)
+    return ("less of the outcome" if row is None or not row.in_school else
+            "fewer days absent" if row.in_school < 0 else "fewer days in school")
 
 
 def beyond_row(analysis: Analysis, gate: Gate) -> Row | None:

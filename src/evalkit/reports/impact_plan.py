@@ -13,6 +13,7 @@ from typing import Any
 
 from evalkit.comparison import METHODS, Comparison, landmark_comparison
 from evalkit.comparison.landmark import plan_options
+from evalkit.comparison.named_columns import check_named_columns, check_prior_year
 from evalkit.config import FILE, AnalysisPlan
 from evalkit.errors import UsageError, UserError, must_be_one_of
 from evalkit.estimators import ESTIMATORS, Estimate, estimate
@@ -40,16 +41,22 @@ def check_plan(study: Any, plan: AnalysisPlan) -> None:
         _check_estimator(plan)
         _check_outcome(study, plan)
         plan_options(plan)
+        check_named_columns(study, plan)
         _check_strata(plan)
+        if {"assignment", "rates", "unmentored"} <= set(study.can):  # else the report is refused for want of these
+            check_prior_year(study, plan)
 
 
 @contextlib.contextmanager
 def plan_faults(plan: AnalysisPlan) -> Iterator[None]:
-    """A wrong option of a plan is a fault of study.toml (exit 1), and says which block it stands in."""
+    """A wrong option of a plan is a fault of study.toml (exit 1), and says which block it stands in; of the plan that
+    stands in where a study wrote none, too."""
     try:
         yield
     except UsageError as wrong:
-        raise UserError(f'[[analysis]] "{plan.id}": {wrong.what}', remedy=wrong.remedy, file=FILE) from None
+        usual = " (evalkit's usual plan)" if plan == AnalysisPlan() else ""
+        raise UserError(f'[[analysis]] "{plan.id}"{usual}: {wrong.what}', remedy=wrong.remedy, file=FILE,
+                        column=wrong.column, culprits=wrong.culprits) from None
 
 
 def _check_estimator(plan: AnalysisPlan) -> None:
