@@ -263,4 +263,52 @@ def test_checks_say_which_way_earlier_weeks_count(outcome, told):
     estimate = planned_estimate(comparison, plan)
     checks = {check.name: check.text for check in run_checks(study, comparison, estimate, plan)}
     assert told in checks["placebo_date"]
-    assert ("absence" in checks["sensemakr"]) == (outcome != "streaks")
+    assert ("mentoring and absence" in checks["sensemakr"]) == (outcome != "streaks")
+
+
+@pytest.mark.parametrize("rules", [{}, {"inclusive": False}, {"min_days_enrolled": 60}, {"threshold": 0.15}], ids=str)
+@pytest.mark.parametrize("by", ["student", "student_school"])
+def test_the_panel_says_who_is_chronically_absent_as_a_recount_finds(by, rules):
+    from evalkit.panel import attendance_panel
+
+    study = coded_world(2, **rules)
+    recount = Recount(study)
+    frame, edge = attendance_panel(study, by=by), Fraction(str(rules.get("threshold", "0.1")))
+    assert len(frame) >= 90 and frame["is_chronic"].dtype == "boolean"
+    for row in frame.itertuples():
+        days = [(d, code) for d, code in recount.days(row.student_id, DAYS[0], DAYS[-1])
+                if by == "student" or recount.school[row.student_id, d] == row.school_id]
+        wanted = recount.reaches(days, edge, inclusive=study.rules.inclusive)
+        assert (pd.isna(row.is_chronic) if wanted is None else row.is_chronic == wanted), row
+    assert frame["is_chronic"].fillna(False).any() and not frame["is_chronic"].fillna(True).all()
+
+
+@pytest.mark.parametrize("by", ["student", "student_school"])
+def test_totals_say_it_too_and_a_month_does_not(by):
+    from evalkit.panel import attendance_panel
+
+    totals = pd.DataFrame({
+        "student_id": texts("aabc"), "school_id": texts(["S1", "S2", "S1", "S1"]),
+        "period_start": pd.Timestamp("2025-09-01"), "period_end": pd.Timestamp("2025-12-19"),
+        "days_enrolled_units": pd.array([40, 30, 70, 0], dtype="Int64") * 120_000,
+        "days_absent_units": pd.array([1, 6, 6, 2], dtype="Int64") * 120_000})
+    study = dc.replace(made_world(1), tables=MappingProxyType({"attendance_total": totals}))
+    found = attendance_panel(study, by=by)["is_chronic"].tolist()
+    assert found == ([True, False, pd.NA] if by == "student" else [False, True, False, pd.NA])  # 7/70, 6/70; 1/40, 6/30
+    assert "is_chronic" not in attendance_panel(study, by="month")
+
+
+def test_an_estimate_takes_is_chronic_from_the_panel():
+    import evalkit as ek
+
+    study = coded_world(2)
+    students = ek.attendance_panel(study)
+    treated = students["student_id"].isin(study.tables["assignment"]["student_id"])
+    rows = students.assign(treated=treated)
+    comparison = ek.choose_comparison(rows[["student_id", "treated", "n_days"]], treated="treated",
+                                      covariates=["n_days"])
+    found = ek.estimate(students, comparison, outcome="is_chronic", estimator="difference")
+    used = comparison.used.merge(students[["student_id", "is_chronic"]], on="student_id")
+    shares = [np.average(part["is_chronic"].astype(float), weights=part["weight"])
+              for part in (used[used["treated"] == arm] for arm in (1, 0))]
+    assert found.value == pytest.approx(shares[0] - shares[1]) and found.unit == "share"

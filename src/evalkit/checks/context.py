@@ -153,7 +153,7 @@ class Context:
         return found.unit == self.estimate.unit
 
     def rate_words(self, value: float) -> str:
-        """A difference in the share of days missed, as days of a 180-day year; said so beside an outcome of presence."""
+        """A difference in the share of days missed, as days of a 180-day year."""
         row = outcome_row(self.estimate.outcome)
         return f"{value * DAYS:+.1f} days {'absent ' if row and row.in_school > 0 else ''}a year"
 
