@@ -16,6 +16,7 @@ from evalkit.config import AnalysisPlan
 from evalkit.render.blocks import Row
 from evalkit.reports import impact_answer, impact_appendix, impact_groups, impact_method, impact_who
 from evalkit.reports.gate import Gate
+from evalkit.reports.impact_balance import released_rows, shown_balance
 from evalkit.reports.impact_plan import planned_comparison, planned_estimate
 from evalkit.reports.impact_run import corrected, left_out, run_analysis, study_facts
 from evalkit.wording import count_words
@@ -445,6 +446,35 @@ def test_effect_sizes_stand_with_their_interval_for_every_audience(study, plain_
         wanted = [f"{-sizes[f'hedges_g_ci_{end}']:.2f}".replace("-", "−") for end in ("high", "low")]
         assert g.endswith(f"({wanted[0]} to {wanted[1]})")
         assert " to " in shown["Improvement index"]
+
+
+def test_a_balance_table_of_which_nothing_can_be_told_is_empty_and_says_so(study, plain_analysis):
+    """No measure at all, and only measures whose yes stands for fewer than ten: neither may stop a partner's copy."""
+    partner = Gate(study.config.privacy, "partner")
+    whole = plain_analysis.comparison.balance
+    rare = whole.assign(is_binary=True, **{name: 0.001 for name in whole if name.startswith("mean_")})
+    for table in (whole.iloc[:0], rare):
+        comparison = dc.replace(plain_analysis.comparison)
+        object.__setattr__(comparison, "balance", table)
+        thin = dc.replace(plain_analysis, comparison=comparison)
+        shown = shown_balance(thin, partner)
+        assert shown.empty and list(shown.columns) == list(whole.columns)
+        assert "Too few students share" in str(impact_who.balance(thin, partner))
+        assert "Too few students share" in str(impact_appendix.balance_table(thin, partner))
+        assert released_rows(thin, partner, [100, 100]) == []
+
+
+@pytest.mark.parametrize(("audience", "word"), [("team", "too few"), ("partner", "not shown")])
+def test_the_word_for_no_number_is_the_one_its_note_explains(study, plain_analysis, audience, word):
+    gate = Gate(study.config.privacy, audience)
+    rows = plain_analysis.groups.copy()
+    rows.loc[rows.index[0], ["value", "ci_low", "ci_high", "shrunk"]] = np.nan
+    rows.loc[rows.index[1:3], ["value", "ci_low", "ci_high"]] = [-0.02, -0.05, 0.01]
+    figure = impact_who.groups(dc.replace(plain_analysis, groups=rows), gate)
+    drawn = "".join(figure.drawing.svgs.values())
+    other = {"too few": "not shown", "not shown": "too few"}[word]
+    assert f"“{word.capitalize()}”: under 30 students" in str(figure.note) and other not in str(figure.note).lower()
+    assert word in drawn and other not in drawn
 
 
 def test_a_student_without_a_measured_outcome_takes_its_set_out_of_the_count_too():

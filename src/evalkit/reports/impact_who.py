@@ -17,7 +17,7 @@ from evalkit.reports.impact_answer import YEAR, arms, gain, n_failed, turned, ye
 from evalkit.reports.impact_balance import note, shown_balance
 from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import NOT_AT_RISK, Analysis, left_out
-from evalkit.reports.impact_words import COVARIATES, worded
+from evalkit.reports.impact_words import COVARIATES, no_number, too_few_note, worded
 from evalkit.wording import date_words, number, plural
 
 STEPS = {
@@ -106,8 +106,7 @@ def _count(value: Any) -> str:
 
 GROUPS_NOTE = (
     "Dashed line and band: all students. Groups are those of the mentored student, the same in every study; their "
-    "partners may be of another group. The plan does not name them, so they are exploratory. “Too few”: under "
-    f"{LEAST_PER_ARM} students on a side."
+    "partners may be of another group. The plan does not name them, so they are exploratory."
 )
 
 
@@ -154,7 +153,7 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     )
     found = gain(main)
     overall = (found.value, found.low, found.high) if found else None
-    note = GROUPS_NOTE
+    note = f"{GROUPS_NOTE} {too_few_note(gate.is_team, LEAST_PER_ARM)}"
     return Figure(
         title,
         gate.fixed(
@@ -164,7 +163,7 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
             table.frame.astype({"value": "float64", "ci_low": "float64", "ci_high": "float64"}),
             group="group",
             overall=overall,
-            hidden="too few" if gate.is_team else "not shown",
+            hidden=no_number(gate.is_team),
         ),
         gate.fixed(alt),
         table,
@@ -335,9 +334,10 @@ def limits(study, main: Analysis, gate: Gate) -> BulletList:
     n_schools = main.comparison.used["school_id"].nunique()
     lines.append(f"It covers one year and {plural(int(n_schools), 'school')}.")
     if main.comparison.n_treated_dropped:
-        lines.append(
-            "Some mentored students had no similar student or too few days to follow; the result is not about them."
-        )
+        lacking = ("no similar student, too few days to follow or no value of the outcome"
+                   if WITH_OUTCOME in set(main.comparison.flow["step"]) else
+                   "no similar student or too few days to follow")
+        lines.append(f"Some mentored students had {lacking}; the result is not about them.")
     lines.append("If mentoring helped, we do not know which part of it did.")
     return BulletList(gate.fixed("What this study cannot say"), tuple(map(gate.fixed, lines)), style="bullets")
 

@@ -42,6 +42,16 @@ TITLES = {
 }
 
 
+def no_number(is_team: bool) -> str:
+    """What stands where a row has no number: in a figure, and explained in its note."""
+    return "too few" if is_team else "not shown"
+
+
+def too_few_note(is_team: bool, least: int) -> str:
+    """The note that explains `no_number`."""
+    return f"“{no_number(is_team).capitalize()}”: under {least} students on a side."
+
+
 def check_title(name: str) -> str:
     """What a check asks, in a few words."""
     text = TITLES.get(name, name.replace("_", " "))
