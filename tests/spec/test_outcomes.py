@@ -312,3 +312,54 @@ def test_an_estimate_takes_is_chronic_from_the_panel():
     shares = [np.average(part["is_chronic"].astype(float), weights=part["weight"])
               for part in (used[used["treated"] == arm] for arm in (1, 0))]
     assert found.value == pytest.approx(shares[0] - shares[1]) and found.unit == "share"
+
+
+def the_pages(study, analysis, audience):
+    from evalkit.reports import impact_answer, impact_appendix, impact_who
+    from evalkit.reports.gate import Gate
+
+    gate = Gate(study.config.privacy, audience)
+    lead, number = impact_answer.opening(study, analysis, gate)[1], impact_answer.big_number(analysis, gate)
+    table = impact_appendix.estimates_table(analysis, gate)
+    method = impact_appendix.how_it_was_done(analysis, gate)
+    return str(lead), number, table, f"{method}", str(impact_who.groups(analysis, gate))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("outcome", "estimator", "unit", "cell"), [
+    ("ada", "regression_adjusted", "days", "days"), ("is_severe", "difference", "points", "points"),
+    ("is_satisfactory", "logistic", "points", "points"), ("streaks", "regression_adjusted", "days", "days counted"),
+    ("recent_window", "difference", "days", "days counted"), ("momentum", "difference", "points", "points"),
+    ("tardy_days", "poisson", "days per 180-day year", "days a year"),
+    ("unexcused_days", "regression_adjusted", "days", "days counted")])
+def test_every_page_tells_an_outcome_in_its_own_words_and_unit(outcome, estimator, unit, cell):
+    from impact_world import PLAN as FOR_DISTRICT
+    from impact_world import district
+
+    import evalkit as ek
+    from evalkit.config import AnalysisPlan
+    from evalkit.reports.impact_run import run_analysis
+
+    study, row = ek.open_study(district()), OUTCOMES[outcome]
+    plan = AnalysisPlan(**{**FOR_DISTRICT, "covariates": tuple(FOR_DISTRICT["covariates"]), "outcome": outcome,
+                           "estimator": estimator})
+    analysis = run_analysis(study, plan)
+    for audience in ("team", "partner"):
+        lead, number, table, method, groups = the_pages(study, analysis, audience)
+        first = table.data.frame.iloc[0]
+        assert str(number.unit) == unit and first["unit"] == cell and f"{cell}:" in str(table.note).lower()
+        assert row.in_a_sentence() in method and "own scale" not in f"{table.note}{number}"
+        if row.in_school:
+            assert first["value"] == pytest.approx(180 * analysis.planned.value) and first["ci_low"] < first["ci_high"]
+            assert "Days in school per 180-day year" in groups
+        else:
+            assert row.head in lead and ("Below" if row.better < 0 else "Above") + " zero is better." in lead
+            assert "where the outcome is days in school" in groups
+    facts = analysis.facts
+    assert set(facts.baseline_g) == {"prior_absence_rate", "pre_absence_rate"} and facts.direction_known
+    sizes = analysis.effect_sizes
+    arms = analysis.planned.details["arms"]
+    told_apart = all(0 < arms[f"mean_{arm}"] < 1 for arm in ("treated", "comparison"))  # log odds of 0 or 1: no index
+    assert (sizes["cox_index"] is not None) == (row.kind == "flag" and told_apart)
+    assert (sizes["hedges_g"] is not None) == (row.kind != "flag" and estimator != "poisson")
+    assert (sizes["days_per_180"] is not None) == bool(row.in_school)
