@@ -363,3 +363,34 @@ def test_every_page_tells_an_outcome_in_its_own_words_and_unit(outcome, estimato
     assert (sizes["cox_index"] is not None) == (row.kind == "flag" and told_apart)
     assert (sizes["hedges_g"] is not None) == (row.kind != "flag" and estimator != "poisson")
     assert (sizes["days_per_180"] is not None) == bool(row.in_school)
+
+
+@pytest.mark.parametrize("outcome", ["streaks", "recent_window"])
+def test_last_years_students_are_counted_in_their_own_year(outcome):
+    from types import SimpleNamespace
+
+    from evalkit.panel import daily_panel, open_days
+    from evalkit.rules import UNITS_PER_DAY, Rules
+    from evalkit.simulate import simulate_district
+
+    tables = simulate_district(n_students=300, n_schools=2, effect_days=0.0, seed=3, records=False)
+    end = pd.Timestamp("2026-03-31")
+    study = SimpleNamespace(tables=dict(tables), rules=Rules(), school_year=2026, as_of=end, school="",
+                            complete_through=dict.fromkeys(tables["school"]["school_id"], end), can=frozenset())
+    used = landmark_comparison(study, dc.replace(PLAN, comparison="prior_cohort", outcome=outcome,
+                                                 covariates=("pre_absence_rate",))).used
+    days = daily_panel(study, book=open_days(study, school_year=2025)).sort_values(["student_id", "date"])
+    by_student = dict(list(days.groupby("student_id")))
+    held = {school: sorted(part["date"].unique()) for school, part in days.groupby("school_id")}
+    others = used[used["treated"] == 0]
+    assert len(others) > 5
+    for row in others.itertuples():
+        mine = by_student[row.student_id]
+        inside = mine[mine["date"].between(row.own_landmark, row.follow_up_end)]
+        longest = now = 0
+        for absent in inside["absent_units"]:
+            now = now + 1 if absent >= UNITS_PER_DAY else 0
+            longest = max(longest, now)
+        last = [day for day in held[inside["school_id"].iloc[-1]] if day <= row.follow_up_end][-10]
+        recent = inside.loc[inside["date"] >= last, "absent_units"].sum() / UNITS_PER_DAY
+        assert getattr(row, outcome) == {"streaks": longest, "recent_window": recent}[outcome]
