@@ -98,6 +98,41 @@ def test_a_refusal_is_one_screen_with_a_remedy_and_leaves_no_folder(name, tmp_pa
     assert not [path for path in (tmp_path / "reports").rglob("*") if path.is_file()]
 
 
+def this_year(column: str):
+    """Only the rows since the summer: nothing is left of the year before."""
+    return lambda frame: frame[frame[column] >= "2025-07-01"]
+
+
+@pytest.mark.parametrize(("plan", "can_name"), [
+    ({"covariates": ["shoe"]}, "pre_absence_rate"), ({"exact": ["shoe"]}, "econ_disadvantaged"),
+    ({"clustered_by": "shoe"}, "school_id")])
+def test_a_column_that_is_not_there_is_told_with_its_block_its_file_and_what_can_be_named(plan, can_name, tmp_path,
+                                                                                          capsys):
+    study = study_with(tmp_path / "study", {"id": "second", **plan}, student=lambda frame: frame.assign(foster=""))
+    assert run("run", "impact_study", study, "--out", tmp_path / "reports") == 1
+    screen = capsys.readouterr().err
+    for part in ('[[analysis]] "second"', next(iter(plan)), "file study.toml, column shoe", "can name:", can_name):
+        assert part in screen, screen
+    assert "foster" not in screen.split("can name:")[1]  # a column that holds nothing in this study
+    assert run("check", study, "--out", tmp_path / "reports") == 0
+    assert 'names "shoe"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_plan_on_last_year_in_a_study_without_one_names_the_table(written, tmp_path, capsys):
+    study = study_with(tmp_path / "study", attendance_event=this_year("date"), enrollment=this_year("entry_date"))
+    (study / "prior_year.csv").unlink()
+    if not written:
+        text = (study / "study.toml").read_text(encoding="utf-8").split("[[analysis]]")[0]
+        (study / "study.toml").write_text(text, encoding="utf-8")
+    assert run("check", study, "--out", tmp_path / "reports") == 0
+    assert "table prior_year is missing" in capsys.readouterr().out
+    assert run("run", "impact_study", study, "--out", tmp_path / "reports") == 1
+    screen = capsys.readouterr().err
+    assert "table prior_year is missing" in screen and "file study.toml" in screen
+    assert ("evalkit's usual plan" in screen) is not written
+
+
 def test_an_unknown_analysis_is_wrong_usage(tmp_path, capsys):
     study = study_with(tmp_path / "study")
     assert run("run", "impact_study", study, "--out", tmp_path / "r", "--set", "analysis=mian") == 2

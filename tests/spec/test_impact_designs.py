@@ -11,12 +11,14 @@ import pytest
 from impact_world import PLAN, district, study_with
 
 import evalkit as ek
+from evalkit.comparison.follow_up import NO_VALUE, attrition, drop_from_sets
 from evalkit.config import AnalysisPlan
 from evalkit.render.blocks import Row
-from evalkit.reports import impact_answer, impact_appendix, impact_groups, impact_method, impact_who
+from evalkit.reports import impact_answer, impact_appendix, impact_groups, impact_method, impact_units, impact_who
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_plan import planned_comparison, planned_estimate, with_missing
-from evalkit.reports.impact_run import corrected, run_analysis, study_facts
+from evalkit.reports.impact_balance import released_rows, shown_balance
+from evalkit.reports.impact_plan import planned_comparison, planned_estimate
+from evalkit.reports.impact_run import corrected, left_out, run_analysis, study_facts
 from evalkit.wording import count_words
 
 DATE = "2025-11-03"
@@ -260,7 +262,7 @@ def with_grades(study):
 def test_days_absent_have_one_scale_on_every_page(study, estimator):
     found = run_analysis(study, plan_of(outcome="absent_days", estimator=estimator))
     gate = Gate(study.config.privacy, "team")
-    told = impact_answer.gain(found)
+    told = impact_units.gain(found)
     first = impact_appendix.estimates_table(found, gate).data.frame.iloc[0]
     assert first["value"] == pytest.approx(told.value) and first["ci_low"] == pytest.approx(told.low)
     share = next(one for name, one in found.beyond if name == "Share of days missed")
@@ -447,10 +449,62 @@ def test_effect_sizes_stand_with_their_interval_for_every_audience(study, plain_
         assert " to " in shown["Improvement index"]
 
 
+def test_a_balance_table_of_which_nothing_can_be_told_is_empty_and_says_so(study, plain_analysis):
+    """No measure at all, and only measures whose yes stands for fewer than ten: neither may stop a partner's copy."""
+    partner = Gate(study.config.privacy, "partner")
+    whole = plain_analysis.comparison.balance
+    rare = whole.assign(is_binary=True, **{name: 0.001 for name in whole if name.startswith("mean_")})
+    for table in (whole.iloc[:0], rare):
+        comparison = dc.replace(plain_analysis.comparison)
+        object.__setattr__(comparison, "balance", table)
+        thin = dc.replace(plain_analysis, comparison=comparison)
+        shown = shown_balance(thin, partner)
+        assert shown.empty and list(shown.columns) == list(whole.columns)
+        assert "Too few students share" in str(impact_who.balance(thin, partner))
+        assert "Too few students share" in str(impact_appendix.balance_table(thin, partner))
+        assert released_rows(thin, partner, [100, 100]) == []
+
+
+@pytest.mark.parametrize(("audience", "word"), [("team", "too few"), ("partner", "not shown")])
+def test_the_word_for_no_number_is_the_one_its_note_explains(study, plain_analysis, audience, word):
+    gate = Gate(study.config.privacy, audience)
+    rows = plain_analysis.groups.copy()
+    rows.loc[rows.index[0], ["value", "ci_low", "ci_high", "shrunk"]] = np.nan
+    rows.loc[rows.index[1:3], ["value", "ci_low", "ci_high"]] = [-0.02, -0.05, 0.01]
+    figure = impact_who.groups(dc.replace(plain_analysis, groups=rows), gate)
+    drawn = "".join(figure.drawing.svgs.values())
+    other = {"too few": "not shown", "not shown": "too few"}[word]
+    assert f"“{word.capitalize()}”: under 30 students" in str(figure.note) and other not in str(figure.note).lower()
+    assert word in drawn and other not in drawn
+
+
 def test_a_student_without_a_measured_outcome_takes_its_set_out_of_the_count_too():
     """Set 1 loses its mentored student, set 2 one of two partners, set 3 nobody: one and one lost, one with its set."""
-    used = pd.DataFrame({"student_id": list("abcdefg"), "treated": [1, 0, 1, 0, 0, 1, 0], "weight": 1.0,
-                         "subclass": [1, 1, 2, 2, 2, 3, 3], "gpa": [np.nan, 3.0, 2.0, np.nan, 3.0, 2.5, 3.5]})
-    before = {"treated": {"n": 5, "lost": 1, "with_set": 1}, "comparison": {"n": 6, "lost": 0, "with_set": 2}}
-    assert with_missing(before, used, "gpa") == {"treated": {"n": 5, "lost": 2, "with_set": 1},
-                                                 "comparison": {"n": 6, "lost": 1, "with_set": 3}}
+    members = pd.DataFrame({"student_id": list("abcdefg"), "treated": [1, 0, 1, 0, 0, 1, 0], "n_days": 60,
+                            "set": [1, 1, 2, 2, 2, 3, 3], "gpa": [np.nan, 3.0, 2.0, np.nan, 3.0, 2.5, 3.5]})
+    kept, reasons = drop_from_sets(members, members["gpa"].notna().to_numpy(), NO_VALUE)
+    assert list(kept["student_id"]) == ["c", "e", "f", "g"] and (kept["weight"] == 1.0).all()
+    assert dict(zip(members["student_id"], reasons, strict=True)) == {
+        "a": NO_VALUE.own, "b": NO_VALUE.focal, "d": NO_VALUE.own, "c": "", "e": "", "f": "", "g": ""}
+    assert attrition(members, kept, needs=["gpa"]) == {"treated": {"n": 3, "lost": 1, "with_set": 0},
+                                                       "comparison": {"n": 4, "lost": 1, "with_set": 1}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["nearest", "subclass", "weighting"])
+def test_the_flow_of_a_measured_outcome_ends_at_the_students_of_the_estimate(study, method):
+    graded = with_grades(study)
+    table = graded.tables["outcome"]
+    known = np.random.default_rng(8).random(len(table)) < 0.7  # three in ten values were never recorded
+    thin = dc.replace(graded, tables={**graded.tables, "outcome": table[known]})
+    plan = plan_of(outcome="gpa", method=method, caliper=0.25 if method == "nearest" else None)
+    found = planned_comparison(thin, plan)
+    estimate, flow = planned_estimate(found, plan), found.flow
+    assert flow["step"].iloc[-1] == "with a value of the outcome" and flow["treated"].diff().iloc[-1] < 0
+    have = table[known & (table["date"] > "2025-12-31")]["student_id"]
+    assert set(found.used["student_id"]) <= set(have)
+    for arm, treated, n in (("treated", 1, estimate.n_treated), ("comparison", 0, estimate.n_comparison)):
+        counts = found.details["attrition"][arm]
+        assert flow[arm].iloc[-1] == n == found.arm(treated)["student_id"].nunique()
+        assert counts["n"] - counts["lost"] - counts["with_set"] == n
+        assert flow[arm].iloc[0] - n == sum(row["n"] for row in left_out(found) if row["arm"] == arm)

@@ -310,7 +310,7 @@ def test_other_methods_work_on_the_rows_at_risk(method):
     ({"covariates": ("absence_rate",)}, "measured after the start"), ({"covariates": ("prior_rate",)}, "Did you mean"),
     ({"estimand": "ATE"}, "Use one of: ATT"),
     ({"comparison": "somewhere"}, "within_school"), ({"caliper": 1e-14}, "drops every treated student"),
-    ({"follow_up_end": "2025-09-20"}, "20 enrolled school days"), ({"exact": ("pre_absence_rate",)}, "exact column"),
+    ({"follow_up_end": "2025-09-20"}, "20 enrolled school days"), ({"exact": ("pre_absence_rate",)}, "exact names"),
     ({"comparison": "waitlist", "later_assigned": "exclude"}, "censor")], ids=str)
 def test_plans_that_cannot_be_done_are_refused(changes, says):
     with pytest.raises(UserError, match=says) as caught:

@@ -1,7 +1,7 @@
 """Both edges of every measure, from one table that the docs quote: tests/spec/measures_edges.csv.
 
-`days` is a student's year: p present, a absent, h half a day absent, x not expected, - planned but not yet held;
-a number in front repeats it.
+`days` is a student's year: p present, a absent, e absent and excused, h half a day absent (excused), s suspended out of
+school, i in school, t tardy, x not expected, - planned but not yet held; a number in front repeats it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from evalkit.measures import MEASURES
 
 HERE = Path(__file__).parent
 ROWS = list(csv.DictReader((HERE / "measures_edges.csv").open(encoding="utf-8")))
-CODE = {"a": "AU", "h": "HD", "x": "SNE"}
+CODE = {"a": "AU", "e": "AE", "h": "HD", "s": "OSS", "i": "ISS", "t": "T", "x": "SNE"}
 DOCS = HERE.parents[1] / "docs" / "measures"
 
 
 def study_of(days: str, rules: str) -> pw.World:
-    marks = "".join(letter * int(count or 1) for count, letter in re.findall(r"(\d*)([pahx-])", days))
+    marks = "".join(letter * int(count or 1) for count, letter in re.findall(r"(\d*)([paehsitx-])", days))
     dates = pd.bdate_range("2025-09-01", periods=len(marks))
     held = marks.rstrip("-")
     events = [("a", "S1", when, CODE[m]) for when, m in zip(dates, held, strict=False) if m in CODE]
@@ -36,7 +36,8 @@ def study_of(days: str, rules: str) -> pw.World:
 
 def options(text: str) -> dict:
     pairs = dict(part.split("=") for part in text.split(";") if part)
-    kinds = {"inclusive": lambda v: v == "true", "early_warning": lambda v: (v,)}
+    kinds = {"inclusive": lambda v: v == "true", "early_warning": lambda v: (v,),
+             **dict.fromkeys(("oss_counts", "iss_counts"), lambda v: v == "true"), "tardy_counts": float}
     return {key: kinds.get(key, int)(value) for key, value in pairs.items()}
 
 
@@ -76,6 +77,16 @@ def momentum(study):
     return "gaining" if rows["is_gaining"][0] else "losing" if rows["is_losing"][0] else "same"
 
 
+def in_the_year(name):
+    """An outcome of a plan over a window that holds the whole year."""
+    def found(study):
+        year = pd.DataFrame({"student_id": ["a"], "start": [pd.Timestamp("2025-09-01")],
+                             "end": [pd.Timestamp(study.as_of)]})
+        counted = measures.count_outcome(study, name, panel.window_panel(study, year))
+        return shown(counted.to_frame(), name)
+    return found
+
+
 FOUND = {
     "is_chronic": lambda s: shown(student(s), "is_chronic"),
     "band": lambda s: shown(student(s), "band"),
@@ -87,6 +98,8 @@ FOUND = {
     "momentum": momentum,
     "days_left": lambda s: str(measures.days_left(s)["days_left"][0]),
     "recent_window": lambda s: shown(measures.recent_window(s), "absent_days"),
+    **{name: in_the_year(name) for name in ("is_severe", "is_satisfactory", "absent_days", "excused_days",
+                                            "unexcused_days", "suspended_days", "tardy_days")},
 }
 
 

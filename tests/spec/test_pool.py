@@ -65,3 +65,17 @@ def test_mixed_units_and_a_site_given_twice_are_refused(tmp_path):
         impact_pool.sites_of(read_effects(paths))
     with pytest.raises(UserError, match="twice"):
         read_effects([paths[0], paths[0]])
+
+
+@pytest.mark.parametrize(("outcome", "unit", "value", "shown", "says"), [
+    ("ada", "share", 0.02, 3.6, "Days more in school"), ("absent_days", "days", -2.0, 2.0, "Days more in school"),
+    ("absent_days", "share", -0.01, 1.8, "Days more in school"), ("tardy_days", "days", -0.5, -0.5, "Days tardy"),
+    ("tardy_days", "share", -0.01, -1.8, "Days tardy"), ("is_severe", "share", -0.05, -5.0, "Shares who missed 20%"),
+    ("streaks", "days", -0.4, -0.4, "Longest runs")])
+def test_sites_are_told_in_the_words_and_direction_of_their_outcome(tmp_path, outcome, unit, value, shown, says):
+    paths = [site_file(tmp_path, name, value=value, unit=unit, outcome=outcome) for name in ("Ash", "Birch", "Cedar")]
+    sites = impact_pool.sites_of(read_effects(paths))
+    assert list(sites.rows["value"]) == pytest.approx([shown] * 3)
+    page = impact_pool.page(sites)
+    assert says in str(page.blocks[0].measure)
+    assert ("in school" in f"{page.title}{page.blocks[0].measure}") == (says == "Days more in school")

@@ -13,6 +13,7 @@ import pandas as pd
 from evalkit.estimators import ESTIMATORS, Estimate, Method, estimate_or_reason
 from evalkit.estimators.linear_estimate import unit_of
 from evalkit.estimators.sample import make_sample, plan_value
+from evalkit.measures import outcome_row
 
 DAYS = 180
 
@@ -97,13 +98,28 @@ class Context:
     @property
     def as_rate(self) -> float | None:
         """The estimate as a share of days, which earlier windows can be set beside; None on any other scale."""
-        outcome, unit = self.estimate.outcome, self.estimate.unit
-        if unit == "share" and ("rate" in outcome or outcome.endswith("_days")):
-            return self.value
-        if unit != "days" or "enrolled_days" not in self.rows:
+        row = outcome_row(self.estimate.outcome)
+        if row is not None and not row.in_school:
+            return None
+        if self.is_a_year:
+            return self.value * (-row.in_school if row else 1)
+        if self.estimate.unit != "days" or "enrolled_days" not in self.rows:
             return None
         treated = self.rows[self.rows["treated"] == 1]
         return self.value / float(np.average(treated["enrolled_days"].astype(float), weights=treated["weight"]))
+
+    @property
+    def is_a_year(self) -> bool:
+        """Whether the estimate is a share of days, told as days of a 180-day year."""
+        outcome, row = self.estimate.outcome, outcome_row(self.estimate.outcome)
+        of_days = row.kind in ("share", "days") if row else "rate" in outcome or outcome.endswith("_days")
+        return self.estimate.unit == "share" and of_days
+
+    @property
+    def is_about_absence(self) -> bool:
+        """Whether the outcome is about days in school, so that it can stand beside published days."""
+        row = outcome_row(self.estimate.outcome)
+        return row.in_school != 0 if row else "rate" in self.estimate.outcome
 
     @property
     def is_clear(self) -> bool:
@@ -151,22 +167,31 @@ class Context:
 
     def outcome_words(self, value: float) -> str:
         """A difference in the outcome itself, as a linear fit gives it (a Poisson model of days speaks in shares)."""
-        return f"{value:+.1f} days" if unit_of(self.estimate.outcome) == "days" else self.in_words(value)
+        return self._days(value) if unit_of(self.estimate.outcome) == "days" else self.in_words(value)
+
+    @property
+    def what(self) -> str:
+        """What the outcome is about, in a word."""
+        return "absence" if self.is_about_absence else "the outcome"
+
+    def _days(self, value: float) -> str:
+        """Days of the outcome; runs and tardies are few, so their differences take a second decimal."""
+        row = outcome_row(self.estimate.outcome)
+        return f"{value:+.{2 if row and not row.in_school else 1}f} days"
 
     def same_scale(self, found: Estimate) -> bool:
         """Whether another estimate is in the unit of the planned one."""
         return found.unit == self.estimate.unit
 
-    @staticmethod
-    def rate_words(value: float) -> str:
+    def rate_words(self, value: float) -> str:
         """A difference in the share of days missed, as days of a 180-day year."""
-        return f"{value * DAYS:+.1f} days a year"
+        row = outcome_row(self.estimate.outcome)
+        return f"{value * DAYS:+.1f} days {'absent ' if row and row.in_school > 0 else ''}a year"
 
     def in_words(self, value: float) -> str:
         """A difference in the reader's unit: days of a 180-day year for a rate, points for another share."""
-        outcome, unit = self.estimate.outcome, self.estimate.unit
-        if unit == "share" and ("rate" in outcome or outcome.endswith("_days")):
-            return self.rate_words(value)
-        if unit == "days":
-            return f"{value:+.1f} days"
+        if self.is_a_year:
+            return f"{value * DAYS:+.1f} days a year"
+        if self.estimate.unit == "days":
+            return self._days(value)
         return f"{value * 100:+.1f} percentage points" if self.estimate.unit == "share" else f"{value:+.3g}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from evalkit.checks.context import Context
+from evalkit.checks.context import DAYS, Context
 from evalkit.checks.result import CheckResult, not_run
 from evalkit.estimators.design import design_matrix
 from evalkit.estimators.linear import weighted_least_squares
+from evalkit.estimators.linear_estimate import unit_of
 from evalkit.estimators.sample import Sample, numbers
 from evalkit.estimators.variance import robust_error
 
@@ -33,8 +34,15 @@ def run(context: Context) -> CheckResult:
     same = slope * context.value > 0
     verdict = "pass" if same else "caution"
     text = (f"Each further contact a week goes with {context.outcome_words(slope)} among the treated "
-            f"(standard error {abs(error) * 180 if 'rate' in context.estimate.outcome else error:.2g})." + _CAVEAT)
+            f"(standard error {abs(error) * _scale(context):.2g})." + _CAVEAT)
     return CheckResult("dosage", verdict, slope, text, {"standard_error": error, "n": fit.n})
+
+
+def _scale(context: Context) -> float:
+    """What `outcome_words` multiplies by."""
+    if unit_of(context.estimate.outcome) == "days" or context.estimate.unit != "share":
+        return 1.0
+    return float(DAYS) if context.is_a_year else 100.0
 
 
 def _dose(context: Context, rows: pd.DataFrame) -> pd.Series | None:

@@ -42,8 +42,8 @@ def run(context: Context) -> CheckResult:
     point, low, high = found
     value, edge = e_value(point), e_value_interval(low, high)
     verdict = "pass" if edge >= _STRONG else "caution"  # a weak edge is no worse than an interval that holds no effect
-    text = (f"A hidden cause would need ties of {value:.2f} times with both mentoring and absence to explain the whole "
-            f"effect, and of {edge:.2f} to bring the interval to no effect"
+    text = (f"A hidden cause would need ties of {value:.2f} times with both mentoring and {context.what} to explain "
+            f"the whole effect, and of {edge:.2f} to bring the interval to no effect"
             + (" (it reaches no effect already)." if edge == 1.0 else "."))
     return CheckResult("e_value", verdict, edge, text, {"e_value": value, "ratio": point})
 

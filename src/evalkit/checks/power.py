@@ -102,14 +102,14 @@ def run(context: Context) -> CheckResult:
                            f"This study cannot say how small an effect it could see. {estimate.reason}")
     df = estimate.df or 1e6
     smallest = multiplier(df) * estimate.standard_error
-    if not ("rate" in estimate.outcome and estimate.unit == "share"):
+    if not (context.is_about_absence and estimate.unit == "share"):
         verdict, shown = "pass" if abs(context.value) >= smallest else "caution", context.in_words(smallest)
     else:
         days = smallest * DAYS
         reach = min(_GOOD, max(abs(context.value) * DAYS, 0.0)) if context.is_clear else _GOOD
         verdict, shown = "pass" if days <= reach else "caution" if days <= _SOME else "fail", f"{days:.1f} days a year"
-    text = (f"With these students an effect of {shown} or more would be seen in four studies of five; "
-            f"the best randomized study of mentoring found {_GOOD} days."
+    text = (f"With these students an effect of {shown} or more would be seen in four studies of five"
+            + (f"; the best randomized study of mentoring found {_GOOD} days." if context.is_about_absence else ".")
             + (" The effect found is smaller than that, so it may well be too large." if context.is_clear
                and abs(context.value) < smallest else ""))
     return CheckResult("power", verdict, smallest, text, {"df": df})

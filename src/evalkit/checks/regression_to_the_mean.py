@@ -8,6 +8,7 @@ import pandas as pd
 from evalkit.checks.context import DAYS, Context
 from evalkit.checks.result import CheckResult, not_run
 from evalkit.estimators.sample import numbers
+from evalkit.measures import outcome_row
 
 _BEFORE = ("prior_absence_rate", "prior_rate", "pre_absence_rate", "pre_rate")
 _ONE_DAY = 1 / DAYS
@@ -36,9 +37,12 @@ def run(context: Context) -> CheckResult:
         return _bracket(context)
     rows = context.rows
     before = context.given.get("before") or next((name for name in _BEFORE if _known_in_both(rows, name)), None)
-    if before is None or "rate" not in context.estimate.outcome:
+    outcome, row = context.estimate.outcome, outcome_row(context.estimate.outcome)
+    of_presence = row is not None and row.kind == "share" and row.in_school > 0
+    if before is None or not ("rate" in outcome or of_presence):
         return not_run("regression_to_the_mean", "there is no earlier rate of the same measure.")
-    change = numbers(rows[context.estimate.outcome]) - numbers(rows[before])
+    now = numbers(rows[outcome])
+    change = (1 - now if of_presence else now) - numbers(rows[before])
     known = ~np.isnan(change)
     arm, weight = rows["treated"].to_numpy(), rows["weight"].to_numpy(dtype=float)
     ours, theirs = (float(np.average(change[known & (arm == a)], weights=weight[known & (arm == a)])) for a in (1, 0))
@@ -46,8 +50,9 @@ def run(context: Context) -> CheckResult:
     by_design = context.estimate.estimator in ("randomized", "discontinuity")  # both sides were chosen alike
     verdict = ("pass" if by_design or (used and context.is_adjusted)
                else "caution" if used or abs(theirs) <= _ONE_DAY else "fail")
-    text = (f"Mentored students changed by {context.in_words(ours)} since the earlier period; comparable students "
-            f"without a mentor changed by {context.in_words(theirs)}. {_told(theirs)}; "
+    words = context.rate_words if of_presence else context.in_words
+    text = (f"Mentored students changed by {words(ours)} since the earlier period; comparable students "
+            f"without a mentor changed by {words(theirs)}. {_told(theirs)}; "
             + ("this estimate does not." if verdict == "pass" else "adjust for the earlier rate."))
     return CheckResult("regression_to_the_mean", verdict, theirs, text, {"treated_change": ours, "before": before})
 

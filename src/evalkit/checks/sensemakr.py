@@ -107,8 +107,8 @@ def run(context: Context) -> CheckResult:
     verdict = _verdict(value, left, df) if context.is_clear else "caution"
     if verdict == "pass" and rva < _LITTLE:
         verdict = "caution"
-    text = (f"A hidden cause would have to explain {rv:.1%} of what is left of both mentoring and absence to undo the "
-            f"whole effect ({rva:.1%} to undo its significance). "
+    text = (f"A hidden cause would have to explain {rv:.1%} of what is left of both mentoring and {context.what} to "
+            f"undo the whole effect ({rva:.1%} to undo its significance). "
             + (f'One as strong as "{name}" would leave {context.outcome_words(left.estimate)}.' if left else
                f'"{name}" is so strong that no hidden cause like it can exist.')
             + ("" if context.is_clear else " The interval holds no effect already, so there is little to undo."))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from evalkit import measures
+from evalkit.comparison.planned_outcome import WITHOUT_EARLIER, WITHOUT_VALUE
+from evalkit.comparison.problem import weights_of_subclasses
 from evalkit.comparison.risk_sets import World
 from evalkit.comparison.starts import NEVER, as_dates, measure
 from evalkit.panel import DayBook
@@ -36,7 +39,8 @@ def set_ends(world: World, members: pd.DataFrame, *, together: bool = True) -> n
 
 
 def measure_follow_up(world: World, members: pd.DataFrame, *, together: bool = True) -> pd.DataFrame:
-    """Add the window's end and the outcome columns: enrolled/absent units and days, absence_rate, is_chronic."""
+    """Add the window's end and the outcome columns: enrolled/absent units and days, absence_rate, is_chronic, and the
+    plan's own outcome of attendance, where it is another."""
     ends = set_ends(world, members, together=together)
     out = []
     for mine, book in world.books_of(members["treated"]):
@@ -51,8 +55,20 @@ def measure_follow_up(world: World, members: pd.DataFrame, *, together: bool = T
             absent_units=spent["absent_units"].fillna(0).to_numpy("int64"),
             enrolled_days=spent["enrolled_days"].to_numpy(float), absent_days=spent["absent_days"].to_numpy(float),
             absence_rate=spent["absence_rate"].to_numpy(float),
-            is_chronic=measures.is_chronic(spent, rules=world.study.rules).to_numpy()))
+            is_chronic=measures.is_chronic(spent, rules=world.study.rules).to_numpy(),
+            **_planned(world, spent, book)))
     return pd.concat(out).sort_index().astype({"is_chronic": "boolean"})
+
+
+_ALWAYS = ("absence_rate", "absent_days", "is_chronic")
+
+
+def _planned(world: World, spent: pd.DataFrame, book: DayBook) -> dict[str, Any]:
+    """The plan's own outcome of attendance in each window, where it is none of those that always stand there."""
+    outcome = world.plan.outcome
+    if outcome in _ALWAYS or measures.outcome_row(outcome) is None:
+        return {}
+    return {outcome: measures.count_outcome(world.study, outcome, spent, book=book).array}
 
 
 def _last_counted(book: DayBook, rows: pd.DataFrame) -> np.ndarray:
@@ -74,34 +90,68 @@ def _same_number(world: World, rows: pd.DataFrame, last: np.ndarray) -> np.ndarr
                       np.where(rows["started"] < NEVER, rows["started"] - 1, NEVER))
 
 
-def drop_short(members: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-    """Keep who has 20 enrolled days; a treated takes its set along, a set without partners goes.
+def followed(members: pd.DataFrame) -> np.ndarray:
+    """Who has 20 enrolled school days of follow-up."""
+    return (members["n_days"] >= LEAST_AFTER).to_numpy(bool)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Why somebody is left out: for lack of something of their own, of their partners', of their treated student's."""
+
+    own: str
+    partners: str
+    focal: str
+
+
+SHORT = Loss(TOO_SHORT, WITHOUT_SET, "its treated student had " + TOO_SHORT)
+NO_EARLIER = Loss(WITHOUT_EARLIER, "every partner had " + WITHOUT_EARLIER,
+                  "its treated student had " + WITHOUT_EARLIER)
+NO_VALUE = Loss(WITHOUT_VALUE, "every partner had " + WITHOUT_VALUE, "its treated student had " + WITHOUT_VALUE)
+
+
+def drop_from_sets(members: pd.DataFrame, enough: np.ndarray, why: Loss) -> tuple[pd.DataFrame, pd.Series]:
+    """Keep who has enough; a treated takes its set along, a set without partners goes.
 
     Gives the kept rows with weight 1 for the treated and 1/k for each of k partners left, and a reason by lost row.
     """
-    enough = members["n_days"] >= LEAST_AFTER
-    reason = pd.Series("", index=members.index, dtype="str").mask(~enough, TOO_SHORT)
+    reason = pd.Series("", index=members.index, dtype="str").mask(~enough, why.own)
     treated = members["treated"] == 1
     gone = members.loc[treated & ~enough, "set"]
     partners = members[~treated & enough & ~members["set"].isin(gone)].groupby("set").size()
     alone = treated & enough & ~members["set"].isin(partners.index)
-    reason = reason.mask(alone, WITHOUT_SET)
-    reason = reason.mask(~treated & enough & members["set"].isin(gone), "its treated student " + "had " + TOO_SHORT)
+    reason = reason.mask(alone, why.partners)
+    reason = reason.mask(~treated & enough & members["set"].isin(gone), why.focal)
     kept = members[reason == ""]
     count = kept["set"].map(partners).to_numpy(float)
     return kept.assign(weight=np.where(kept["treated"] == 1, 1.0, 1.0 / count)), reason
 
 
-def attrition(members: pd.DataFrame, kept: pd.DataFrame) -> Mapping[str, Any]:
+def drop_rows(members: pd.DataFrame, enough: np.ndarray, why: Loss) -> tuple[pd.DataFrame, pd.Series]:
+    """As `drop_from_sets`, for methods that weight groups or everybody: groups of one arm go, weights count anew."""
+    reason = pd.Series("", index=members.index, dtype="str").mask(~enough, why.own)
+    kept = members[reason == ""]
+    if (members["set"] < 0).all():
+        return kept.assign(weight=kept["base_weight"]), reason
+    both = kept.groupby("set")["treated"].transform("nunique") == 2
+    reason.loc[kept.index[~both]] = "nobody of the other group of its set is left"
+    kept = kept[both]
+    codes = np.unique(kept["set"], return_inverse=True)[1]
+    return kept.assign(weight=weights_of_subclasses(codes, kept["treated"].to_numpy(), "ATT")), reason
+
+
+def attrition(members: pd.DataFrame, kept: pd.DataFrame, *, needs: Sequence[str] = ()) -> Mapping[str, Any]:
     """Who was chosen and is not in the result, by arm, in students, so that it adds up with the flow.
 
-    n: chosen. lost: too few days of follow-up of their own. with_set: enough days, but their set fell apart.
+    n: chosen. lost: too few days of follow-up of their own, or no value of a column the estimate needs. with_set: both,
+    but their set fell apart.
     """
+    unseen = members[[name for name in needs if name in members]].isna().any(axis=1)
     found = {}
     for name, arm in (("treated", 1), ("comparison", 0)):
         mine = members[members["treated"] == arm]
         gone = mine[~mine["student_id"].isin(kept.loc[kept["treated"] == arm, "student_id"])]
-        lost = gone.loc[gone["n_days"] < LEAST_AFTER, "student_id"].nunique()
+        lost = gone.loc[(gone["n_days"] < LEAST_AFTER) | unseen[gone.index], "student_id"].nunique()
         found[name] = {"n": mine["student_id"].nunique(), "lost": int(lost),
                        "with_set": int(gone["student_id"].nunique() - lost)}
     return found

@@ -8,19 +8,31 @@ matching.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from evalkit import measures
 from evalkit.comparison import account
 from evalkit.comparison.balance import DENOMINATOR_OF
 from evalkit.comparison.choose import DEFAULTS, check_plan, default_order, make_problem
-from evalkit.comparison.follow_up import attrition, drop_short, measure_follow_up
+from evalkit.comparison.follow_up import (
+    NO_EARLIER,
+    NO_VALUE,
+    SHORT,
+    Loss,
+    attrition,
+    drop_from_sets,
+    drop_rows,
+    followed,
+    measure_follow_up,
+)
 from evalkit.comparison.methods import METHODS
 from evalkit.comparison.once_each import nearest_once, optimal_once
+from evalkit.comparison.planned_outcome import earlier_value, with_planned_outcome
 from evalkit.comparison.problem import Problem, Result, weights_of_subclasses
 from evalkit.comparison.remedies import remedy_of_design
 from evalkit.comparison.result import Comparison
@@ -33,6 +45,9 @@ BANNERS = {"prior_cohort": "The comparison is with students of the year before: 
                            "years is mixed with the mentors' effect (a confound under WWC rules)."}
 _SET = "_risk_set"
 _ONCE = {"nearest": nearest_once, "optimal": optimal_once}
+FOLLOWED, WITH_OUTCOME = "with 20 enrolled days of follow-up", "with a value of the outcome"
+WITH_EARLIER = "with an earlier value"
+"""The last steps of the flow; the second where the outcome is one that somebody may lack, the third for a change."""
 _FIRST = ("student_id", "landmark", "landmark_month", "school_id", "grade_level")
 _LAST = ("follow_up_end", "n_days", "enrolled_units", "absent_units", "enrolled_days", "absent_days", "absence_rate",
          "is_chronic", "treated", "weight", "subclass", "distance")
@@ -45,7 +60,8 @@ def landmark_comparison(study: Any, plan: Any, *, group_above: int = GROUP_ABOVE
     covariates, ratio, replace, caliper, order, baseline, clock, eligible, later_assigned, follow_up_end, seed). Gives
     a Comparison whose `students` hold every row at risk (student_id x landmark; with replacement one row a set),
     covariates, and for rows with a weight the follow-up: n_days, enrolled/absent units and days, absence_rate (0-1),
-    is_chronic. Weights: treated 1, each of k partners 1/k. Errors: UserError with what to do.
+    is_chronic and the plan's outcome; who has no value of it is left out with its reason. Weights: treated 1, each of k
+    partners 1/k. Errors: UserError with what to do.
     """
     options = plan_options(plan)
     world = open_world(study, plan)
@@ -59,11 +75,9 @@ def landmark_comparison(study: Any, plan: Any, *, group_above: int = GROUP_ABOVE
         members = measure_follow_up(world, _members(problem, result, risk.rows), together=result.pairs is not None)
         if members.empty:
             raise account.nobody_left(problem, reasons())
-        kept, lost = _keep(members, result, problem)
-        if not (kept["treated"] == 1).any():
-            raise UserError("No set is left with 20 enrolled school days of follow-up on both sides.",
-                            remedy="Wait for more data, move follow_up_end, or widen the caliper.")
-    return _build(world, risk, problem, result, members, kept, lost, reasons)
+        members = with_planned_outcome(world, members)
+        stages, lost = _stages(members, result, plan)
+    return _build(world, risk, problem, result, members, stages, lost, reasons)
 
 
 def plan_options(plan: Any) -> dict[str, Any]:
@@ -129,38 +143,61 @@ def _members(problem: Problem, result: Result, rows: pd.DataFrame) -> pd.DataFra
     return found.assign(set=sets, place=place, base_weight=result.weights[place])
 
 
-def _keep(members: pd.DataFrame, result: Result, problem: Problem) -> tuple[pd.DataFrame, pd.Series]:
-    """Drop who is followed too briefly; pairs count their partners again, other methods their rows."""
-    if result.pairs is not None:
-        return drop_short(members)
-    from evalkit.comparison.follow_up import LEAST_AFTER, TOO_SHORT
-    reason = pd.Series("", index=members.index, dtype="str").mask(members["n_days"] < LEAST_AFTER, TOO_SHORT)
-    kept = members[reason == ""]
-    if (members["set"] < 0).all():
-        return kept.assign(weight=kept["base_weight"]), reason
-    both = kept.groupby("set")["treated"].transform("nunique") == 2
-    reason.loc[kept.index[~both]] = "nobody of the other group of its set is left"
-    kept = kept[both]
-    codes = np.unique(kept["set"], return_inverse=True)[1]
-    return kept.assign(weight=weights_of_subclasses(codes, kept["treated"].to_numpy(), "ATT")), reason
+def _stages(members: pd.DataFrame, result: Result, plan: Any) -> tuple[dict[str, pd.DataFrame], pd.Series]:
+    """Step -> the rows left after it, their weights counted anew: who is followed long enough, then, where somebody may
+    lack one, who has a value of the outcome, and of a change the earlier one. Also the reason of every row lost."""
+    stages: dict[str, pd.DataFrame] = {}
+    stages[FOLLOWED], lost = _keep(members, followed(members), SHORT, result)
+    _need_both_arms(stages[FOLLOWED], "with 20 enrolled school days of follow-up",
+                    "Wait for more data, move follow_up_end, or widen the caliper.")
+    rows = stages[FOLLOWED]
+    for step, name, always, why, words, remedy in _values_needed(plan):
+        if name not in rows or not (always or rows[name].isna().any()):
+            continue  # a column that is not there is refused where it is asked for
+        stages[step], more = _keep(rows, rows[name].notna().to_numpy(bool), why, result)
+        lost = lost.mask(lost.eq("") & more.reindex(lost.index).fillna("").ne(""), more.reindex(lost.index))
+        rows = stages[step]
+        _need_both_arms(rows, words, remedy)
+    return stages, lost
 
 
-def _build(world: World, risk: Risk, problem: Problem, result: Result, members: pd.DataFrame, kept: pd.DataFrame,
-           lost: pd.Series, reasons: Callable[[], np.ndarray]) -> Comparison:
+def _values_needed(plan: Any) -> Iterator[tuple[str, str, bool, Loss, str, str]]:
+    """(step of the flow, column, whether the step always stands, why who lacks it is left out, words, remedy)."""
+    yield (WITH_OUTCOME, plan.outcome, measures.outcome_row(plan.outcome) is None, NO_VALUE,
+           "with a value of the planned outcome", "Plan another outcome, or wait for more data.")
+    if plan.estimator == "did":
+        yield (WITH_EARLIER, earlier_value(plan), False, NO_EARLIER, "with an earlier value",
+               'Name another earlier measure (before), or use estimator = "regression_adjusted".')
+
+
+def _keep(members: pd.DataFrame, enough: np.ndarray, why: Loss, result: Result) -> tuple[pd.DataFrame, pd.Series]:
+    """Pairs count their partners again, other methods their rows."""
+    return (drop_from_sets if result.pairs is not None else drop_rows)(members, enough, why)
+
+
+def _need_both_arms(kept: pd.DataFrame, having: str, remedy: str) -> None:
+    if not (kept["treated"] == 1).any():
+        raise UserError(f"No set is left {having} on both sides.", remedy=remedy)
+
+
+def _build(world: World, risk: Risk, problem: Problem, result: Result, members: pd.DataFrame,
+           stages: dict[str, pd.DataFrame], lost: pd.Series, reasons: Callable[[], np.ndarray]) -> Comparison:
     """The Comparison: kept rows with outcomes first, then the other rows at risk with weight 0."""
+    kept = list(stages.values())[-1]
     shown = result.extra.get("probability", problem.score)
     students = _students(world, risk, problem, kept, shown)
     columns, treated, weights = _balance_input(problem, kept)
     denominator = DENOMINATOR_OF["ATT"]
     details = {"sentence": _sentence(world), "fit": None, "id": "student_id", "denominator": denominator,
-               "design": world.plan.comparison, "attrition": attrition(members, kept), "strata": tuple(world.strata),
+               "design": world.plan.comparison, "strata": tuple(world.strata),
+               "attrition": attrition(members, kept, needs=[name for _, name, *_ in _values_needed(world.plan)]),
                "by_week": risk.by_week, "n_rows_at_risk": len(risk.rows), "caliper_width": problem.width,
                "n_schools_both_arms": _schools_with_both(kept), "columns": columns,
                "score": shown, "treated": treated, "weights": weights,
                "banners": tuple(b for key, b in BANNERS.items() if key == world.plan.comparison)}
     remarks = (*details["banners"], *risk.remarks, *problem.design.remarks, *result.remarks)
     tables = {"dropped": lambda: _dropped(risk, problem, members, lost, reasons(), kept),
-              "flow": lambda: _flow(world, risk, members, kept), "pairs": lambda: _pairs(students)}
+              "flow": lambda: _flow(world, risk, members, stages), "pairs": lambda: _pairs(students)}
     return Comparison(students, _plan_dict(world), tables, remarks, details)
 
 
@@ -195,6 +232,8 @@ def _ordered_columns(frame: pd.DataFrame, world: World) -> list[str]:
     if not world.is_prior_cohort:
         hidden.add("own_landmark")
     last = [name for name in _LAST if name in frame]
+    if measures.outcome_row(world.plan.outcome) is not None and world.plan.outcome not in last:
+        last.insert(last.index("treated"), world.plan.outcome)
     middle = [name for name in frame if name not in (*_FIRST, *last) and name not in hidden]
     return [*_FIRST, *middle, *last]
 
@@ -239,7 +278,7 @@ def _dropped(risk: Risk, problem: Problem, members: pd.DataFrame, lost: pd.Serie
     return table.astype({"reason": "str"})
 
 
-def _flow(world: World, risk: Risk, members: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
+def _flow(world: World, risk: Risk, members: pd.DataFrame, stages: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """From the roster to the analysis: students by arm at each step (a comparison student counts once).
 
     Who gets a mentor later counts in both columns: it may serve as a comparison until then.
@@ -251,7 +290,7 @@ def _flow(world: World, risk: Risk, members: pd.DataFrame, kept: pd.DataFrame) -
     steps = [("in the data", len(world.starts.treated), world.pool["student_id"].nunique())]
     steps += [(name, count(frame, 1), count(frame, 0)) for name, frame in (
         ("at risk on a start date", rows), ("matched" if world.plan.method != "none" else "compared", members),
-        ("with 20 enrolled days of follow-up", kept))]
+        *stages.items())]
     return pd.DataFrame(steps, columns=["step", "treated", "comparison"])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit import measures
-from evalkit.comparison.covariates import require_columns
+from evalkit.comparison.named_columns import check_named_columns, require_prior_year
 from evalkit.comparison.remedies import NOBODY
 from evalkit.comparison.starts import (
     NEVER,
@@ -24,7 +24,7 @@ from evalkit.comparison.starts import (
     read_starts,
     stays,
 )
-from evalkit.errors import UserError
+from evalkit.errors import UsageError, UserError
 from evalkit.panel import DayBook, open_days
 from evalkit.panel.calendar import as_ordinal
 from evalkit.rules import UNITS_PER_DAY
@@ -34,8 +34,6 @@ LEAST_BEFORE = 15
 GROUP_ABOVE = 2_000_000
 """Rows at risk above which covariates are measured by school week."""
 AT_RISK = "_at_risk"
-FROM_DATA = ("prior_absence_rate", "pre_absence_rate")
-AFTER = ("absence_rate", "absent_days", "enrolled_days", "is_chronic", "weight", "subclass", "treated", "distance")
 
 
 @dataclass(frozen=True)
@@ -161,25 +159,14 @@ def _monday(date: pd.Series) -> pd.Series:
 def _check_columns(world: World) -> None:
     """Covariates and exact columns must be known before the landmark."""
     plan = world.plan
-    for name in (*plan.covariates, *plan.exact):
-        if name in AFTER:
-            raise UserError(f'"{name}" is measured after the start, so it cannot be a covariate.',
-                            remedy="Use prior_absence_rate and pre_absence_rate for attendance before the start.")
-    inner = ["started", "warned", "first", "last", "calendar"]
-    have = world.pool.head(0).assign(pre_absence_rate=0.0).drop(columns=inner)
-    require_columns(have, list(plan.covariates), role="covariate")
-    require_columns(have.drop(columns=list(FROM_DATA)), list(plan.exact), role="exact")
-    if "prior_absence_rate" in plan.covariates and world.pool["prior_absence_rate"].isna().all():
-        raise UserError('The plan compares students on "prior_absence_rate", and the study holds no attendance of the '
-                        f"school year before{' that of the students of last year' if world.is_prior_cohort else ''}.",
-                        remedy="Add the table prior_year, or write an [[analysis]] whose covariates leave "
-                               "prior_absence_rate out: the days of the same year before the start then stand for it.")
+    check_named_columns(world.study, plan)
+    require_prior_year(world.pool["prior_absence_rate"], plan)
     if plan.comparison == "comparison_schools" and "school_id" in plan.exact:
-        raise UserError("Students of comparison schools cannot be equal on school_id.",
-                        remedy='Take school_id out of exact, or use comparison = "within_school".')
+        raise UsageError("Students of comparison schools cannot be equal on school_id.",
+                         remedy='Take school_id out of exact, or use comparison = "within_school".')
     if plan.comparison == "waitlist" and plan.later_assigned == "exclude":
-        raise UserError("A waitlist comparison is made of students who get a mentor later, and later_assigned = "
-                        '"exclude" takes them out.', remedy='Use later_assigned = "censor".')
+        raise UsageError("A waitlist comparison is made of students who get a mentor later, and later_assigned = "
+                         '"exclude" takes them out.', remedy='Use later_assigned = "censor".')
 
 
 def _treated_rows(world: World) -> tuple[pd.DataFrame, pd.DataFrame]:

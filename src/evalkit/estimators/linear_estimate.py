@@ -11,15 +11,17 @@ from evalkit.estimators.inference import infer
 from evalkit.estimators.linear import Array, Fit
 from evalkit.estimators.result import Estimate
 from evalkit.estimators.sample import Request, Sample
+from evalkit.measures import outcome_row
 
-_SHARES = ("absence_rate", "is_chronic", "rate", "share")
-_DAYS = ("absent_days", "days_absent")
+_SHARES = ("rate", "share")
+_DAYS = ("days_absent",)
 
 
 def unit_of(outcome: str, asked: str = "") -> str:
     """share (0-1), days, or the unit named by the caller."""
-    if asked:
-        return asked
+    row = outcome_row(outcome)
+    if asked or row is not None:
+        return asked or row.unit  # type: ignore[union-attr]
     if outcome in _SHARES or outcome.endswith(("_rate", "_share")) or outcome.startswith("is_"):
         return "share"
     return "days" if outcome in _DAYS or outcome.endswith("_days") else "units of the outcome"

@@ -13,6 +13,7 @@ from evalkit.estimators.result import Estimate
 from evalkit.estimators.sample import Request
 
 FEW = 20
+LOG_RATIO = "log ratio of rates"
 
 
 def panel_estimate(data: PanelData, ask: Request, value: float, error: float, df: float | None, *, unit: str = "",

@@ -16,7 +16,7 @@ from evalkit.errors import UserError
 from evalkit.estimators.leads import lead_test, staggered_test
 from evalkit.estimators.linear import Array
 from evalkit.estimators.panel_data import PanelData, make_panel
-from evalkit.estimators.panel_estimate import panel_estimate
+from evalkit.estimators.panel_estimate import LOG_RATIO, panel_estimate
 from evalkit.estimators.result import Estimate
 from evalkit.estimators.sample import Request, need_columns, numbers
 from evalkit.estimators.twfe import WARNING
@@ -38,7 +38,7 @@ def run(panel: pd.DataFrame | None, comparison: Any, ask: Request) -> Estimate:
     value, error = float(found.coef[0]), float(np.sqrt(found.covariance[0, 0]))
     caveats = ((f"{dropped} units without a single absence were left out: they say nothing about a ratio.",)
                if dropped else ())
-    made = panel_estimate(data, ask, value, error, found.df, unit="log ratio of rates",
+    made = panel_estimate(data, ask, value, error, found.df, unit=LOG_RATIO,
                           caveats=(*caveats, WARNING) if _is_staggered(data) else caveats)
     edges = {name: None if edge is None else float(np.exp(edge))
              for name, edge in (("ratio_low", made.ci_low), ("ratio_high", made.ci_high))}

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from evalkit.errors import UserError
+from evalkit.measures import outcome_row
 
 SCHOOL_YEAR = 180
 ICC = {"achievement": 0.20, "attendance": 0.10}
@@ -148,14 +149,16 @@ def effect_sizes(estimate: Any) -> dict[str, float | None]:
         (*SIZES, *(f"{size}_{end}" for size in ("hedges_g", "improvement_index") for end in ENDS)))
     if estimate.value is None:
         return found
-    if arms and arms.get("is_binary"):
+    row = outcome_row(estimate.outcome)
+    if arms and (row.kind == "flag" if row else arms.get("is_binary")):
         found["cox_index"] = _cox(estimate, arms)
     elif arms and _same_unit(estimate):
         found |= _g_with_interval(estimate, arms)
     size = found["hedges_g"] if found["hedges_g"] is not None else found["cox_index"]
     if size is not None and isfinite(size):
         found["improvement_index"] = improvement_index(size)
-    if estimate.unit == "share" and ("rate" in estimate.outcome or estimate.outcome.endswith("_days")):
+    in_school = row.in_school != 0 if row else "rate" in estimate.outcome or estimate.outcome.endswith("_days")
+    if estimate.unit == "share" and in_school:
         found["days_per_180"] = days_per_180(estimate.value)
     return found
 

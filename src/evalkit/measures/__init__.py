@@ -13,6 +13,7 @@ from evalkit.measures.bands import (
     reaches,
     school_measures,
 )
+from evalkit.measures.outcomes import DOMAIN, NO_OUTCOME, OUTCOMES, Outcome, count_outcome, outcome_row
 from evalkit.measures.signals import (
     days_left,
     early_warning,
@@ -26,7 +27,11 @@ from evalkit.measures.years import persistence, pre_post_rates, prior_rates, sam
 MEASURES = {
     "absence_rate": "days missed over days enrolled", "band": "the five bands of days missed",
     "is_chronic": "missed 10 % or more of days enrolled, for any reason",
-    "ada": "average daily attendance of a school", "early_warning": "W2, M1, M2 and 2m flags with their dates",
+    "is_severe": "missed 20 % or more of days enrolled", "is_satisfactory": "missed under 5 % of days enrolled",
+    "absent_days": "days missed", "excused_days": "days missed that are marked excused",
+    "unexcused_days": "days missed that are not marked excused", "suspended_days": "days missed by suspension",
+    "tardy_days": "days with a tardy", "ada": "average daily attendance of a school or share of days in school",
+    "early_warning": "W2, M1, M2 and 2m flags with their dates",
     "first_crossing": "the date days missed first reached 10 %", "days_left": "days still missable under 10 %",
     "streaks": "consecutive school days missed", "recent_window": "days missed in the last 10 school days (pulse)",
     "momentum": "the last 20 school days against the 20 before",
@@ -35,6 +40,7 @@ MEASURES = {
     "breakdown": "bands by any student column, in the DATT's order"}
 """Name of each measure and what it says, for `evalkit list measures`."""
 
-__all__ = ["BANDS", "CHRONIC_BANDS", "MEASURES", "ada", "add_rates", "band", "band_flows", "breakdown", "days_left",
-           "early_warning", "first_crossing", "fraction_of", "is_chronic", "momentum", "persistence", "pre_post_rates",
-           "prior_rates", "reaches", "recent_window", "same_day_last_year", "school_measures", "streaks"]
+__all__ = ["BANDS", "CHRONIC_BANDS", "DOMAIN", "MEASURES", "NO_OUTCOME", "OUTCOMES", "Outcome", "ada", "add_rates",
+           "band", "band_flows", "breakdown", "count_outcome", "days_left", "early_warning", "first_crossing",
+           "fraction_of", "is_chronic", "momentum", "outcome_row", "persistence", "pre_post_rates", "prior_rates",
+           "reaches", "recent_window", "same_day_last_year", "school_measures", "streaks"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,36 +10,13 @@ import pandas as pd
 from evalkit import panel
 from evalkit.errors import UserError
 from evalkit.panel import DayBook
-from evalkit.rules import UNITS_PER_DAY, Rules
+from evalkit.panel.judge import can_be_judged, fraction_of, is_chronic, reaches
+from evalkit.rules import Rules
 
 BANDS = ("satisfactory", "at_risk", "moderate", "severe", "extreme")
 CHRONIC_BANDS = ("moderate", "severe", "extreme")
-
-
-def fraction_of(share: float) -> Fraction:
-    """A threshold written in decimals as the exact fraction it means: 0.1 is one tenth."""
-    return Fraction(Decimal(str(share)))
-
-
-def reaches(absent: Any, enrolled: Any, share: float, *, inclusive: bool = True) -> np.ndarray:
-    """True where absent / enrolled is at least `share` (above it, if not inclusive), in whole numbers."""
-    edge = fraction_of(share)
-    left = np.asarray(absent, dtype="int64") * edge.denominator
-    right = np.asarray(enrolled, dtype="int64") * edge.numerator
-    return left >= right if inclusive else left > right
-
-
-def _known(frame: pd.DataFrame, rules: Rules) -> np.ndarray:
-    """Rows that can be judged: days enrolled are known, above 0, and reach the rules' minimum."""
-    for name in ("enrolled_units", "absent_units"):
-        if name not in frame:
-            raise UserError(f"The table has no column {name}.", column=name,
-                            remedy="Start from student_panel, month_panel or window_panel.")
-    enrolled = frame["enrolled_units"].fillna(0).to_numpy("int64")
-    absent = frame["absent_units"].fillna(0).to_numpy("int64")
-    days = frame["n_days"].fillna(0).to_numpy("int64") if "n_days" in frame else enrolled // UNITS_PER_DAY
-    present = enrolled - absent >= rules.min_days_present * UNITS_PER_DAY
-    return (enrolled > 0) & (days >= rules.min_days_enrolled) & (present | (rules.min_days_present == 0))
+__all__ = ["BANDS", "CHRONIC_BANDS", "ada", "add_rates", "band", "band_flows", "breakdown", "fraction_of", "is_chronic",
+           "reaches", "school_measures"]
 
 
 def band(frame: pd.DataFrame, *, rules: Rules) -> pd.Series:
@@ -50,20 +25,13 @@ def band(frame: pd.DataFrame, *, rules: Rules) -> pd.Series:
     Lower edges count into the band. The edge that equals the chronic threshold follows `rules.inclusive`.
     Source: Attendance Works bands; `docs/measures/bands.md`.
     """
-    known, enrolled = _known(frame, rules), frame["enrolled_units"].fillna(0)
+    known, enrolled = can_be_judged(frame, rules), frame["enrolled_units"].fillna(0)
     level = np.zeros(len(frame), dtype="int64")
     for edge in rules.bands:
         inclusive = rules.inclusive or edge != rules.threshold
         level += reaches(frame["absent_units"].fillna(0), enrolled, edge, inclusive=inclusive)
     names = np.array(BANDS, dtype=object)[level]
     return pd.Series(np.where(known, names, np.nan), index=frame.index, dtype="str", name="band")
-
-
-def is_chronic(frame: pd.DataFrame, *, rules: Rules) -> pd.Series:
-    """True where a row missed the chronic threshold's share of days enrolled (10 % or more); missing where unknown."""
-    flag = reaches(frame["absent_units"].fillna(0), frame["enrolled_units"].fillna(0), rules.threshold,
-                   inclusive=rules.inclusive)
-    return pd.Series(flag, index=frame.index, dtype="boolean", name="is_chronic").mask(~_known(frame, rules))
 
 
 def add_rates(frame: pd.DataFrame, *, rules: Rules) -> pd.DataFrame:

@@ -4,7 +4,7 @@
 """
 
 from evalkit.panel.book import DayBook, open_days, planned_days
-from evalkit.panel.daily import daily_chunks, daily_rows, spells
+from evalkit.panel.daily import daily_chunks, daily_rows, longest_runs, spells
 from evalkit.panel.dropped import dropped_events
 from evalkit.panel.views import (
     absences,
@@ -19,5 +19,5 @@ from evalkit.panel.views import (
 )
 
 __all__ = ["DayBook", "absences", "attendance_panel", "daily_chunks", "daily_panel", "daily_rows",
-           "dropped_events", "enrolled_spans", "has_days", "month_panel", "open_days", "planned_days",
+           "dropped_events", "enrolled_spans", "has_days", "longest_runs", "month_panel", "open_days", "planned_days",
            "school_days", "spells", "student_panel", "window_panel"]

@@ -80,3 +80,33 @@ def _runs(rows: pd.DataFrame, whole_days: bool) -> pd.DataFrame:
     return pd.DataFrame({"piece": rows["piece"].to_numpy()[end], "first_row": rows["day_row"].to_numpy()[begin],
                          "last_row": rows["day_row"].to_numpy()[end], "n_days": end - begin + 1,
                          "is_current": after[end] != student[end]})
+
+
+def longest_runs(windows: pd.DataFrame, *, book: DayBook) -> np.ndarray:
+    """The longest run of whole school days missed inside each window (student_id, start, end; both ends count): one
+    number a row, 0 where none was missed. Runs are those of `spells`, cut at the window's ends."""
+    number = _own_day_number(book)
+    marks = book.marks
+    missed = ~marks["is_out"].to_numpy(bool) & (marks["absent_units"] >= marks["units"]).to_numpy(bool)
+    piece, row = (marks[name].to_numpy("int64")[missed] for name in ("piece", "day_row"))
+    gone = pd.DataFrame({"student_id": book.pieces["student_id"].to_numpy()[piece], "number": number[missed],
+                         "date": book.days["date"].to_numpy()[row]})
+    both = windows[["student_id", "start", "end"]].assign(window=np.arange(len(windows))).merge(gone, on="student_id")
+    both = both[both["date"].ge(both["start"]) & (both["end"].isna() | both["date"].le(both["end"]))]
+    both = both.sort_values(["window", "number"], kind="stable")
+    run = both["number"] - both.groupby("window").cumcount()
+    length = both.groupby(["window", run.rename("run")]).size().groupby(level="window").max()
+    return length.reindex(range(len(windows)), fill_value=0).to_numpy("int64")
+
+
+def _own_day_number(book: DayBook) -> np.ndarray:
+    """Of every mark, which of its student's own school days it stands on: days not expected have no number."""
+    pieces, out = book.pieces, book.mark_totals["out_days"]
+    width, begin = len(book.days) + 1, pieces["row_first"].to_numpy("int64")
+    owner = pieces["piece"].to_numpy("int64") * width
+    low, high = (np.searchsorted(book.mark_places, owner + row, "left")
+                 for row in (begin, pieces["row_end"].to_numpy("int64")))
+    own = pieces["row_end"].to_numpy("int64") - begin - (out[high] - out[low])
+    before = pd.Series(own).groupby(pieces["student"].to_numpy()).cumsum().to_numpy() - own
+    piece = book.marks["piece"].to_numpy("int64")
+    return before[piece] + book.marks["day_row"].to_numpy("int64") - begin[piece] - (out[:-1] - out[low[piece]])

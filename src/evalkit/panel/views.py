@@ -11,6 +11,7 @@ from evalkit.errors import UserError, must_be_one_of
 from evalkit.panel import totals
 from evalkit.panel.book import DayBook, open_days
 from evalkit.panel.calendar import as_ordinal
+from evalkit.panel.judge import is_chronic
 
 SUMS = ["enrolled_units", "absent_units", "n_days", "tardy_days", "excused_units", "suspended_units",
         "provisional_units"]
@@ -254,15 +255,23 @@ def attendance_panel(study: Any, *, by: str = "student", start: Any = None, end:
 
     by: student, student_school, month (student x school x month), day (student x date) or absence (only days missed).
     start, end: dates, for student and student_school. form: auto, exceptions (no row = present), every_day (no row =
-    not counted) or totals. Shares are 0-1; integers `*_units` (1/120,000 day) decide every threshold.
+    not counted) or totals. Shares are 0-1; integers `*_units` (1/120,000 day) decide every threshold. For student and
+    student_school `is_chronic` says whether the row reached the rules' share of days missed, missing where it cannot be
+    judged (days enrolled not known, or fewer than the rules ask).
     """
     must_be_one_of("by", by, ("student", "student_school", "month", "day", "absence"))
     must_be_one_of("form", form, ("auto", "exceptions", "every_day", "totals"))
     if (start is not None or end is not None) and by not in ("student", "student_school"):
         raise UserError("start and end go with by = student or student_school.", remedy="Leave them out.")
     if form == "totals" or (form == "auto" and not has_days(study)):
-        return totals.totals_panel(study, by=by, start=start, end=end)
+        return _judged(totals.totals_panel(study, by=by, start=start, end=end), study, by)
     book = open_days(study, form=form)
     if by in ("student", "student_school"):
-        return student_panel(study, start=start, end=end, by_school=by == "student_school", book=book)
+        return _judged(student_panel(study, start=start, end=end, by_school=by == "student_school", book=book), study,
+                       by)
     return {"month": month_panel, "day": daily_panel, "absence": absences}[by](study, book=book)
+
+
+def _judged(frame: pd.DataFrame, study: Any, by: str) -> pd.DataFrame:
+    """With is_chronic, where a row is a student (at a school)."""
+    return frame if by == "month" else frame.assign(is_chronic=is_chronic(frame, rules=study.rules))

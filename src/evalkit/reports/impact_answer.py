@@ -7,62 +7,28 @@ from typing import Any
 import pandas as pd
 
 from evalkit import figures
-from evalkit.estimators.linear_estimate import unit_of
 from evalkit.evidence import banner
 from evalkit.evidence import benchmarks as published
+from evalkit.measures import outcome_row
 from evalkit.programme import fidelity
 from evalkit.render.blocks import BigNumber, Callout, Column, Figure, Heading, Paragraph, Table, Tile, Tiles
 from evalkit.reports.gate import Gate
+from evalkit.reports.impact_estimators import follows_months
 from evalkit.reports.impact_groups import LEAST_PER_ARM
+from evalkit.reports.impact_plan import better_sign
 from evalkit.reports.impact_run import Analysis
+from evalkit.reports.impact_units import YEAR, any_gain, arms, gain, n_failed, outcome_words, shown_as
 from evalkit.reports.impact_words import THIN, check_title
 from evalkit.tables import long_date
 from evalkit.wording import between, count_words, listed, number, percent, plural
 from evalkit.wording.verdicts import Gain, gain_title
 
-YEAR = 180
 ELEMENT_LABELS = {
     "three_contacts": "Three contacts a week",
     "b_call_absent": "Absences followed up",
     "e_family_intro": "Families met in 10 school days",
     "f_connect_resource": "Help connected",
 }
-
-
-def gain(main: Analysis) -> Gain | None:
-    """The planned answer in days more in school per 180-day year; None where it is not in days or has no interval."""
-    return _in_days(main, main.planned)
-
-
-def year_factor(main: Analysis, found: Any) -> float | None:
-    """What turns an estimate into days absent of a 180-day year, by its unit; None where it is not about days.
-
-    A share of days times 180; days from the start on, times 180 over the days followed.
-    """
-    if found.outcome not in ("absence_rate", "absent_days"):
-        return None
-    unit = found.unit or unit_of(found.outcome)
-    return {"days": YEAR / main.enrolled_days, "share": float(YEAR)}.get(unit)
-
-
-def _in_days(main: Analysis, found: Any) -> Gain | None:
-    factor = year_factor(main, found)
-    if factor is None or None in (found.value, found.ci_low, found.ci_high):
-        return None
-    return Gain(-found.value * factor, -found.ci_high * factor, -found.ci_low * factor)
-
-
-def any_gain(main: Analysis) -> tuple[Gain | None, bool]:
-    """The answer in days, and whether it was planned; else the exploratory run on the share of days missed."""
-    if (planned := gain(main)) is not None:
-        return planned, True
-    others = [_in_days(main, found) for _, found in main.beyond if found.outcome == "absence_rate"]
-    return next((found for found in others if found is not None), None), False
-
-
-def arms(main: Analysis) -> list[int]:
-    """The students each estimate rests on, by group: both must be large enough to show it."""
-    return [main.planned.n_treated, main.planned.n_comparison]
 
 
 def opening(study, main: Analysis, gate: Gate) -> tuple[str, str]:
@@ -89,31 +55,21 @@ def _other_lead(main: Analysis, gate: Gate) -> str:
     text = "{n:,} mentored students are compared with {m:,} similar students."
     if main.planned.value is None or low is None or high is None:
         return gate.text(text, **counts)
-    scale, unit, digits = scale_of(main.planned)
+    turn, unit, digits = shown_as(main.planned)
     return gate.text(
-        text + " {what} differ by {v} {unit}; the true figure most likely lies between {a} and {b}.",
-        **counts, v=(_signed(main.planned.value * scale, digits), about), a=(number(low * scale, digits), about),
-        b=(number(high * scale, digits), about),
-        words={"what": outcome_words(main.planned.outcome), "unit": unit})
+        text + " {what} differ by {v} {unit}; the true figure most likely lies between {a} and {b}.{better}",
+        **counts, v=(_signed(turn(main.planned.value), digits), about), a=(number(turn(low), digits), about),
+        b=(number(turn(high), digits), about),
+        words={"what": outcome_words(main.planned.outcome), "unit": unit,
+               "better": BETTER[better_sign(main.planned.outcome)]})
+
+
+BETTER = {-1: " Below zero is better.", 1: " Above zero is better.", 0: ""}
+"""Which sign is the good one, where the number is told in the outcome's own direction."""
 
 
 def _ends_of(found: Any) -> tuple[float | None, float | None]:
     return found.ci_low, found.ci_high
-
-
-OUTCOMES = {"is_chronic": "Shares who missed 10% or more", "absence_rate": "Shares of days missed",
-            "absent_days": "Days missed"}
-
-
-def outcome_words(outcome: str) -> str:
-    """An outcome at the head of a sentence, in the plural."""
-    return OUTCOMES.get(outcome, outcome.replace("_", " ").capitalize())
-
-
-def scale_of(found: Any) -> tuple[float, str, int]:
-    """(factor, unit, decimals) that a difference not told in days is shown in."""
-    return (100.0, "points", 1) if (found.unit or unit_of(found.outcome)) == "share" else (
-        1.0, "on the measure’s own scale", 2)
 
 
 def _ends(found: Gain) -> str:
@@ -124,11 +80,6 @@ def _ends(found: Gain) -> str:
     low, high = sorted((abs(found.low), abs(found.high)))
     ends = between(low, high, digits=1) if low < 1 else between(low, high)
     return f"They most likely spent **{ends}** {word} in school per year."
-
-
-def n_failed(main: Analysis) -> int:
-    """How many checks of the planned estimate did not hold."""
-    return sum(check.verdict == "fail" for check in main.checks)
 
 
 def lower_first(text: str) -> str:
@@ -159,7 +110,7 @@ def big_number(main: Analysis, gate: Gate) -> BigNumber | Callout:
         gate.text("95% interval: {a} to {b} days", a=(number(found.low, 1), about), b=(number(found.high, 1), about)),
         ((gate.fixed("As a share of days"), share),
          (gate.fixed("Scaled to 180 days from"), gate.text("{d} days followed", d=(number(main.enrolled_days), about))),
-         *_sizes(main, gate, sign=-1)),
+         *_sizes(main, gate, sign=better_sign(main.planned.outcome))),
     )
 
 
@@ -169,12 +120,21 @@ def _other_number(main: Analysis, gate: Gate) -> BigNumber | Callout:
     if found.value is None or found.ci_low is None or found.ci_high is None:
         why = found.reason or "The planned outcome has no interval, so no number is shown."
         return Callout(gate.fixed("No number to show"), (gate.fixed(why),), tone="caution")
-    scale, unit, digits = scale_of(found)
+    turn, unit, digits = shown_as(found)
     return BigNumber(
         gate.fixed(f"{outcome_words(found.outcome)}: mentored minus similar"),
-        gate.text("{v}", v=(_signed(found.value * scale, digits), about)), gate.fixed(unit),
-        gate.text("95% interval: {a} to {b}", a=(number(found.ci_low * scale, digits), about),
-                  b=(number(found.ci_high * scale, digits), about)), _sizes(main, gate, sign=1))
+        gate.text("{v}", v=(_signed(turn(found.value), digits), about)), gate.fixed(unit),
+        gate.text("95% interval: {a} to {b}", a=(number(turn(found.ci_low), digits), about),
+                  b=(number(turn(found.ci_high), digits), about)),
+        (*_followed(main, gate), *_sizes(main, gate, sign=1)))
+
+
+def _followed(main: Analysis, gate: Gate) -> tuple[tuple[str, str], ...]:
+    """How long the students were followed, where the outcome was counted from their attendance."""
+    if outcome_row(main.planned.outcome) is None:
+        return ()
+    days = gate.text("{d} days", d=(number(main.enrolled_days), arms(main)))
+    return ((gate.fixed("Students were followed for"), days),)
 
 
 def _sizes(main: Analysis, gate: Gate, *, sign: int) -> tuple[tuple[str, str], ...]:
@@ -291,6 +251,13 @@ WHERE = {
 }
 
 
+HOW_ADJUSTED = {
+    "difference": "",
+    "did": ", and took for each student the change since an earlier time",
+    "discontinuity": ", just above and just below the line that decided who got a mentor",
+}
+
+
 def design(main: Analysis, gate: Gate) -> Callout:
     """Who was compared with whom, in one sentence."""
     plan = main.plan
@@ -298,7 +265,9 @@ def design(main: Analysis, gate: Gate) -> Callout:
     alike = ("" if plan.method == "none" else
              f", weighted to be alike on {day}" if plan.method in ("weighting", "entropy", "cbps") else
              f" who were most alike on {day}")
-    adjusted = ", and adjusted for the gaps that stayed" if plan.estimator != "difference" else ""
+    adjusted = HOW_ADJUSTED.get(plan.estimator, ", and adjusted for the gaps that stayed")
+    if follows_months(plan):
+        adjusted = ", and followed each student over the months before and after"
     text = gate.text(
         "We compared {n:,} mentored students with {m:,} students {where}{alike}{adjusted}.{both}",
         n=(main.planned.n_treated,) * 2,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
+from operator import mul
 from typing import Any
 
 import pandas as pd
 
 from evalkit import tables
+from evalkit.measures import outcome_row
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_answer import YEAR, arms, scale_of, year_factor
 from evalkit.reports.impact_balance import meaning, note, shown_balance, step_of
 from evalkit.reports.impact_method import method_lines
 from evalkit.reports.impact_run import Analysis
+from evalkit.reports.impact_units import YEAR, arms, shown_as, year_factor
 from evalkit.reports.impact_who import balance_frame
 from evalkit.reports.impact_words import check_title, worded
 from evalkit.tables import long_date
@@ -48,7 +51,7 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
         plain={"value": "n", "ci_low": "n", "ci_high": "n", "p_value": "n"},
         about=() if gate.is_team else ("n", "n_comparison"),
     )
-    signed = "signed2" if (frame["unit"] == "own scale").any() else "signed1"
+    signed = "signed2" if frame["unit"].isin(["own scale", "days counted"]).any() else "signed1"
     columns = (
         Column("name", "Method"),
         Column("value", "Difference", signed),
@@ -58,9 +61,8 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
         Column("p_value", "p", "p_value"),
     )
     note = (
-        "Only the first line was planned; the others are exploratory. Days: more days in school per 180-day year; "
-        "points: share of students; own scale: the measure’s own unit. From and to: 95% interval. Why a number is "
-        "missing is in results.json."
+        f"Only the first line was planned; the others are exploratory. {_units_note(frame['unit'])}. From and to: 95% "
+        "interval. Why a number is missing is in results.json."
     )
     return Table(
         gate.fixed(f"The answer to plan “{analysis.plan.id}”, and the same question asked in other ways"),
@@ -70,6 +72,24 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
         note=gate.fixed(note + _several(analysis) + _thin(rows, gate)),
         key=f"estimates_{analysis.plan.id}",
     )
+
+
+UNITS = {"days": "more days in school per 180-day year", "points": "percentage points",
+         "days counted": "days of the outcome itself while followed",
+         "days a year": "days of the outcome itself per 180-day year", "a year": "the measure per 180-day year",
+         "own scale": "the measure’s own unit"}
+
+
+def _units_note(units: pd.Series) -> str:
+    """What the units of a table are, those that stand in it."""
+    text = "; ".join(f"{unit}: {words}" for unit, words in UNITS.items() if (units == unit).any())
+    return text[:1].upper() + text[1:]
+
+
+def _unit_word(word: str) -> str:
+    """The unit of `shown_as` as a cell holds it."""
+    return {"points": "points", "percent": "percent", "days": "days counted",
+            f"days per {YEAR}-day year": "days a year", f"per {YEAR}-day year": "a year"}.get(word, "own scale")
 
 
 def _several(analysis: Analysis) -> str:
@@ -89,16 +109,17 @@ def _thin(rows: Sequence[tuple[str, Any]], gate: Gate) -> str:
 
 
 def _estimate_row(analysis: Analysis, name: str, found) -> dict[str, Any]:
-    factor, word, _ = scale_of(found)
+    turn, word, _ = shown_as(found)
     a_year = year_factor(analysis, found)
-    scale = factor if a_year is None else -a_year
-    unit = "days" if a_year is not None else "points" if word == "points" else "own scale"
-    ends = [None if end is None else end * scale for end in (found.ci_low, found.ci_high)]
-    low, high = ends if scale > 0 else ends[::-1]
+    if a_year is not None:
+        turn = partial(mul, -a_year)
+    unit = "days" if a_year is not None else _unit_word(word)
+    ends = [None if end is None else turn(end) for end in (found.ci_low, found.ci_high)]
+    low, high = ends if turn(1.0) > 0 else ends[::-1]
     return {
         "name": name,
         "unit": unit,
-        "value": None if found.value is None else found.value * scale,
+        "value": None if found.value is None else turn(found.value),
         "ci_low": low,
         "ci_high": high,
         "p_value": found.p_value,
@@ -175,11 +196,18 @@ def checks_table(analysis: Analysis, gate: Gate) -> Table:
     released = gate.table(f"checks_{analysis.plan.id}", frame, keys=tuple(c.key for c in columns), counts=("n",))
     return Table(
         gate.fixed(_held_title(analysis)),
-        gate.fixed("What could make the number wrong, and what the data say. Here minus means fewer days absent"),
+        gate.fixed(f"What could make the number wrong, and what the data say. Here minus means {_minus(analysis)}"),
         released,
         tuple(columns),
         key=f"checks_{analysis.plan.id}",
     )
+
+
+def _minus(analysis: Analysis) -> str:
+    """What a minus sign stands for in the sentences of the checks."""
+    row = outcome_row(analysis.plan.outcome)
+    return ("less of the outcome" if row is None or not row.in_school else
+            "fewer days absent" if row.in_school < 0 else "fewer days in school")
 
 
 def beyond_row(analysis: Analysis, gate: Gate) -> Row | None:

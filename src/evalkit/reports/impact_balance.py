@@ -34,7 +34,8 @@ def shown_balance(main: Analysis, gate: Gate) -> pd.DataFrame:
     table = main.comparison.balance
     if gate.is_team or table.empty:
         return table
-    kept = table[[_is_told(main, row, gate) for row in table.to_dict("records")]].reset_index(drop=True)
+    told = np.array([_is_told(main, row, gate) for row in table.to_dict("records")], dtype=bool)
+    kept = table[told].reset_index(drop=True)
     binary = kept["is_binary"].astype(bool)
     for when in WHEN:
         exact = kept[f"smd_{when}"].astype("float64")

@@ -10,8 +10,8 @@ from evalkit import figures
 from evalkit.estimators import Estimate
 from evalkit.render.blocks import Column, Figure
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_answer import YEAR
 from evalkit.reports.impact_run import Analysis
+from evalkit.reports.impact_units import YEAR
 from evalkit.wording import number
 
 

@@ -15,21 +15,18 @@ import pandas as pd
 
 from evalkit.comparison import Comparison
 from evalkit.comparison.months import LEAST_DAYS, month_rows
+from evalkit.comparison.planned_outcome import earlier_value
 from evalkit.config import AnalysisPlan
 from evalkit.errors import UsageError, must_be_one_of
 from evalkit.estimators import ESTIMATORS, Estimate, estimate
 from evalkit.estimators.inference import WHOLE_SCHOOLS, choose_clusters
 from evalkit.estimators.linear_estimate import arms
-from evalkit.estimators.sample import Sample, drop_with_sets, make_sample
+from evalkit.estimators.sample import Sample, make_sample
 
 STUDENTS = ("regression_adjusted", "difference", "did", "poisson", "logistic", "randomized", "discontinuity")
 MONTHS = ("callaway_santanna", "did2s", "sun_abraham", "twfe", "panel_poisson")
 PLANNED = (*STUDENTS, *MONTHS)
 """Estimators a plan can name."""
-ATTENDANCE = ("absence_rate", "is_chronic", "absent_days")
-"""Outcomes that every row of a comparison has."""
-EARLIER = {"absence_rate": "prior_absence_rate", "is_chronic": "prior_chronic"}
-"""What a difference-in-differences takes as the earlier value of an outcome, unless the plan's `before` says."""
 BY_NAME = {"prior_absence_rate": "prior_chronic", "pre_absence_rate": "early_warning", "prior_chronic": "prior_chronic"}
 """Earlier measure -> the plan's `eligible` rule that selects on it."""
 _NOT_PLANNED = {
@@ -104,11 +101,6 @@ def _check_threshold(plan: AnalysisPlan) -> None:
                          remedy='Write method = "none" and baseline as the date the scores were looked at.')
 
 
-def earlier_value(plan: AnalysisPlan) -> str:
-    """The column a difference-in-differences takes as before."""
-    return plan.before or EARLIER.get(plan.outcome, f"earlier_{plan.outcome}")
-
-
 def follows_months(plan: AnalysisPlan) -> bool:
     """Whether the planned estimator follows each student month by month."""
     return plan.estimator in MONTHS
@@ -134,23 +126,6 @@ def level_instead(plan: AnalysisPlan) -> dict[str, Any]:
 def holds_no_strata(plan: AnalysisPlan) -> bool:
     """Whether the estimator has no place for the school and the exact columns, so that sets must hold them."""
     return plan.estimator in ("difference", *MONTHS)
-
-
-def without_earlier(comparison: Comparison, plan: AnalysisPlan) -> Comparison:
-    """For a difference-in-differences: the comparison without those whose earlier value nobody knows; with a remark.
-
-    They go with their sets, as who lacks the outcome does.
-    """
-    name = earlier_value(plan) if plan.estimator == "did" else ""
-    used = comparison.used
-    if name not in used or not used[name].isna().any():
-        return comparison
-    kept = drop_with_sets(used, used[name].isna().to_numpy())
-    left = used.loc[~used["student_id"].isin(kept["student_id"]), "student_id"].nunique()
-    said = f"{left} students were left out because their earlier value ({name}) is not known, or with their set."
-    rest = comparison.students[comparison.students["weight"] == 0]
-    return replace(comparison, students=pd.concat([kept, rest], ignore_index=True),
-                   remarks=(*comparison.remarks, said))
 
 
 def with_months(study: Any, comparison: Comparison, plan: AnalysisPlan) -> Comparison:
@@ -187,9 +162,8 @@ def run_estimator(comparison: Comparison, plan: AnalysisPlan, rows: pd.DataFrame
     if asked["standard_errors"] == "wild_bootstrap" and not asked["clustered_by"]:
         asked["clustered_by"] = "school_id"  # it is made for few clusters, and takes one clustering
     source = comparison if rows is None else rows
-    missing = "refuse" if rows is None and asked["outcome"] in ATTENDANCE else "drop"
     return estimate(None, source, **asked, **options_of(plan, asked["estimator"]), exact=comparison.plan["exact"],
-                    name=plan.comparison, estimand=comparison.plan["estimand"], missing=missing)
+                    name=plan.comparison, estimand=comparison.plan["estimand"], missing="drop")
 
 
 def options_of(plan: AnalysisPlan, estimator: str) -> dict[str, Any]:

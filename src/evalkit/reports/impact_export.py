@@ -21,6 +21,7 @@ from evalkit.config import AnalysisPlan
 from evalkit.errors import UserError, must_be_one_of
 from evalkit.estimators import Estimate
 from evalkit.estimators.design import encode, landmark_month
+from evalkit.measures import outcome_row
 from evalkit.render.sheets import csv_text
 from evalkit.reports.impact_estimators import columns_used, follows_months, month_covariates, options_of
 from evalkit.reports.impact_plan import check_plan, plain_plan, plan_faults, planned_comparison, planned_estimate
@@ -41,9 +42,6 @@ MEANINGS = {
     "distance": "The distance the matching used, as evalkit estimated it",
     "prior_absence_rate": "Days absent of days enrolled, the year before",
     "pre_absence_rate": "Days absent of days enrolled this year, before the start date",
-    "absence_rate": "Days absent of days enrolled, from the start date on",
-    "is_chronic": "Missed 10% or more of the days enrolled, from the start date on",
-    "absent_days": "Days absent from the start date on",
     "enrolled_days": "Days enrolled from the start date on",
     "n_days": "Enrolled school days from the start date on",
     "research_consent": "Consent to research, as the student table says",
@@ -84,7 +82,7 @@ def export_files(comparison: Comparison, plan: AnalysisPlan, found: Estimate, ke
     about = {"evalkit": version("evalkit"), "analysis": plan.id, "plan_sha256": plan.sha256, "seed": plan.seed,
              "rows": len(frame), "students_compared": found.n_treated + found.n_comparison}
     return {**_month_files(comparison, plan, found, key),
-            "analysis.csv": csv_text(frame), "dictionary.csv": csv_text(dictionary(frame)),
+            "analysis.csv": csv_text(frame), "dictionary.csv": csv_text(dictionary(frame, plan.outcome)),
             "plan.csv": csv_text(plan_frame(plan, found, comparison)), "expected.csv": csv_text(expected.dropna()),
             "replicate.R": script, "README.md": readme(plan, comparison),
             MARK: json.dumps(about, indent=2, sort_keys=True) + "\n"}
@@ -197,12 +195,20 @@ def _must_be_ours(target: Path) -> None:
                         remedy="Give --out a new folder.")
 
 
-def dictionary(frame: pd.DataFrame) -> pd.DataFrame:
+def dictionary(frame: pd.DataFrame, outcome: str) -> pd.DataFrame:
     """A row per column of the analysis file: its kind, meaning, how many are missing, and its values or range."""
     return pd.DataFrame([{"column": name, "kind": _kind(frame[name]),
-                          "meaning": MEANINGS.get(name, f"{name.replace('_', ' ').capitalize()}, at the start date"),
+                          "meaning": _meaning(str(name), outcome),
                           "n_missing": int((frame[name].isna() | (frame[name].astype(str) == "")).sum()),
                           "values": _values(frame[name])} for name in frame])
+
+
+def _meaning(name: str, outcome: str) -> str:
+    """What a column holds: an outcome is about the time after the start, everything else about the start date."""
+    row, words = outcome_row(name), name.replace("_", " ").capitalize()
+    if name == outcome:
+        return f"{row.meaning}, from the start date on" if row else f"{words}: the last value from the start date on"
+    return MEANINGS.get(name, f"{words}, at the start date")
 
 
 def _kind(column: pd.Series) -> str:

@@ -104,9 +104,10 @@ def _change(plan: AnalysisPlan) -> str:
 
 def _estimate(analysis: Analysis) -> str:
     plan, found = analysis.plan, analysis.planned
-    return (f"The outcome is {column_word(plan.outcome)} over {number(analysis.enrolled_days)} enrolled days on "
-            f"average, by the estimator “{plan.estimator.replace('_', ' ')}”; standard errors {_errors(analysis)}. The "
-            f"result is about {ABOUT.get(found.estimand, found.estimand)}.")
+    return (f"The outcome is {column_word(plan.outcome)}; the mentored were followed for "
+            f"{number(analysis.enrolled_days)} enrolled days on average. The estimator is "
+            f"“{plan.estimator.replace('_', ' ')}”, with standard errors {_errors(analysis)}. The result is about "
+            f"{ABOUT.get(found.estimand, found.estimand)}.")
 
 
 def _errors(analysis: Analysis) -> str:

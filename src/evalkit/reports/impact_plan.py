@@ -6,32 +6,25 @@ What an estimator needs of a plan is in `impact_estimators`; what it cannot have
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
-
 from evalkit.comparison import METHODS, Comparison, landmark_comparison
 from evalkit.comparison.landmark import plan_options
+from evalkit.comparison.named_columns import check_named_columns, check_prior_year
 from evalkit.config import FILE, AnalysisPlan
 from evalkit.errors import UsageError, UserError, must_be_one_of
 from evalkit.estimators import Estimate
-from evalkit.estimators.sample import drop_with_sets
-from evalkit.reports.impact_estimators import (
-    check_estimator,
-    holds_no_strata,
-    run_estimator,
-    with_months,
-    without_earlier,
-)
+from evalkit.measures import NO_OUTCOME, Outcome, outcome_row
+from evalkit.measures import OUTCOMES as ATTENDANCE
+from evalkit.panel import has_days, student_panel
+from evalkit.reports.impact_estimators import check_estimator, holds_no_strata, run_estimator, with_months
 
-OUTCOMES = ("absence_rate", "is_chronic", "absent_days")
 FEWER_IS_BETTER = {"absence", "absences", "chronic", "failure", "failures", "suspension", "suspensions", "incident",
                    "incidents", "tardies", "tardy", "referrals", "retained"}
 MORE_IS_BETTER = {"gpa", "credits", "score", "grade", "attendance", "passed", "graduated", "belonging", "track"}
 """Words in the name of a measure that say which way is better; a name with none of them has no known way."""
-KEYS = ["student_id", "landmark"]
 
 
 def check_plan(study: Any, plan: AnalysisPlan) -> None:
@@ -40,16 +33,22 @@ def check_plan(study: Any, plan: AnalysisPlan) -> None:
         check_estimator(plan)
         _check_outcome(study, plan)
         plan_options(plan)
+        check_named_columns(study, plan)
         _check_strata(plan)
+        if {"assignment", "rates", "unmentored"} <= set(study.can):  # else the report is refused for want of these
+            check_prior_year(study, plan)
 
 
 @contextlib.contextmanager
 def plan_faults(plan: AnalysisPlan) -> Iterator[None]:
-    """A wrong option of a plan is a fault of study.toml (exit 1), and says which block it stands in."""
+    """A wrong option of a plan is a fault of study.toml (exit 1), and says which block it stands in; of the plan that
+    stands in where a study wrote none, too."""
     try:
         yield
     except UsageError as wrong:
-        raise UserError(f'[[analysis]] "{plan.id}": {wrong.what}', remedy=wrong.remedy, file=FILE) from None
+        usual = " (evalkit's usual plan)" if plan == AnalysisPlan() else ""
+        raise UserError(f'[[analysis]] "{plan.id}"{usual}: {wrong.what}', remedy=wrong.remedy, file=FILE,
+                        column=wrong.column, culprits=wrong.culprits) from None
 
 
 def _check_strata(plan: AnalysisPlan) -> None:
@@ -64,20 +63,41 @@ def _check_strata(plan: AnalysisPlan) -> None:
 
 
 def _check_outcome(study: Any, plan: AnalysisPlan) -> None:
+    """An outcome of attendance, or a measure of the table outcome; it must fit the estimator and be there to see."""
+    name, row = plan.outcome, outcome_row(plan.outcome)
     measured = sorted(study.table("outcome")["measure"].dropna().unique())
-    must_be_one_of("outcome", plan.outcome, (*OUTCOMES, *measured))
+    if name in NO_OUTCOME and name not in measured:
+        why, instead = NO_OUTCOME[name]
+        raise UsageError(f'outcome "{name}" cannot be planned: it {why}.', remedy=f"Name {instead}.")
+    must_be_one_of("outcome", name, (*ATTENDANCE, *measured))
+    if plan.estimator == "poisson" and (not row.adds_up if row else name.startswith("is_")):
+        raise UsageError(f'estimator "poisson" needs days that add up over the days enrolled, and "{name}" does not.',
+                         remedy='Use outcome = "absent_days", or estimator = "regression_adjusted".')
+    if row is not None:
+        _check_attendance(study, row, measured)
+
+
+def _check_attendance(study: Any, row: Outcome, measured: Sequence[str]) -> None:
+    """An outcome of attendance: its name says one thing, its words hold under the rules, and somebody has some."""
+    if row.name in measured:
+        raise UsageError(f'outcome "{row.name}" is counted from attendance, and the table outcome has a measure of the '
+                         "same name.", remedy="Give the measure of the table outcome another name.")
+    if row.edge is not None and study.rules.bands[row.edge[0]] != row.edge[1]:
+        raise UsageError(f'outcome "{row.name}" is about {row.edge[1]:.0%} of days missed, and [rules] bands have '
+                         "another edge there.", remedy='Use outcome = "absence_rate" or "is_chronic".')
+    if row.seen_in and has_days(study) and not student_panel(study)[row.seen_in].gt(0).any():
+        raise UsageError(f'outcome "{row.name}" would be the same for everybody: no day of this study is marked '
+                         f"{row.mark}.", remedy='Check the table code_table, or use outcome = "absent_days".')
 
 
 def better_sign(outcome: str) -> int:
     """-1 where less of the outcome is better, +1 where more is, 0 where its name does not say."""
+    row = outcome_row(outcome)
+    if row is not None:
+        return row.better
     parts = set(outcome.lower().split("_"))
-    fewer, more = outcome in OUTCOMES or bool(parts & FEWER_IS_BETTER), bool(parts & MORE_IS_BETTER)
+    fewer, more = bool(parts & FEWER_IS_BETTER), bool(parts & MORE_IS_BETTER)
     return 0 if fewer == more else -1 if fewer else 1
-
-
-def earlier_column(outcome: str) -> str:
-    """Where the last value of a measure before the start stands."""
-    return f"earlier_{outcome}"
 
 
 def is_default(study: Any, plan: AnalysisPlan) -> bool:
@@ -86,59 +106,17 @@ def is_default(study: Any, plan: AnalysisPlan) -> bool:
 
 
 def planned_comparison(study: Any, plan: AnalysisPlan) -> Comparison:
-    """Who is compared with whom, with what the planned estimate needs: outcome, earlier value, months."""
+    """Who is compared with whom, with what the planned estimate needs: outcome, earlier value, months.
+
+    Everybody in it has a value of the planned outcome.
+    """
     with plan_faults(plan):
-        made = with_outcome(study, landmark_comparison(study, plan), plan.outcome)
-        return with_months(study, without_earlier(made, plan), plan)
+        return with_months(study, landmark_comparison(study, plan), plan)
 
 
 def planned_estimate(comparison: Comparison, plan: AnalysisPlan, **changes: Any) -> Estimate:
     """The planned number on a comparison; changes: estimator, outcome, clustered_by, standard_errors of another run."""
     return run_estimator(comparison, plan, **changes)
-
-
-def with_outcome(study: Any, comparison: Comparison, outcome: str) -> Comparison:
-    """The comparison with a measure of the table outcome as a column: each student's last value after its start.
-
-    A student without a value has none; it counts as lost (attrition), never as zero. Attendance outcomes are there.
-    """
-    if outcome in comparison.students.columns:
-        return comparison
-    table = study.table("outcome")
-    seen = table.loc[table["measure"].eq(outcome), ["student_id", "date", "value"]].dropna()
-    dated = comparison.students[KEYS].drop_duplicates().merge(seen, on="student_id")
-    last = _last(dated[dated["date"] >= dated["landmark"]], outcome)
-    earlier = _last(dated[dated["date"] < dated["landmark"]], earlier_column(outcome))
-    if last.empty:
-        raise UserError("Nobody who is compared has a value of the planned outcome after the start.", column="value",
-                        file="outcome", remedy="Add later rows to the table outcome, or plan another outcome.")
-    students = comparison.students.merge(last, on=KEYS, how="left", validate="many_to_one")
-    if len(earlier):
-        students = students.merge(earlier, on=KEYS, how="left", validate="many_to_one")
-    used = students[students["weight"] != 0]
-    counts = with_missing(comparison.details["attrition"], used, outcome)
-    return replace(comparison, students=students, details={**comparison.details, "attrition": counts})
-
-
-def with_missing(counts: Mapping[str, Any], used: pd.DataFrame, outcome: str) -> dict[str, Any]:
-    """The count of who left, with those added whose outcome nobody measured and those who left with their set."""
-    absent = used[outcome].isna()
-    kept = drop_with_sets(used, absent.to_numpy())
-    found = {}
-    for name, arm in (("treated", 1), ("comparison", 0)):
-        there = set(kept.loc[kept["treated"] == arm, "student_id"])
-        gone = used[(used["treated"] == arm) & ~used["student_id"].isin(there)]
-        unseen = gone.loc[absent, "student_id"].nunique()
-        old = counts[name]
-        found[name] = {"n": old["n"], "lost": old["lost"] + unseen,
-                       "with_set": old["with_set"] + gone["student_id"].nunique() - unseen}
-    return found
-
-
-def _last(rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The newest value of each student and start, as the column `name`."""
-    rows = rows.sort_values([*KEYS, "date"], kind="stable").drop_duplicates(KEYS, keep="last")
-    return rows[[*KEYS, "value"]].rename(columns={"value": name})
 
 
 def plain_plan(plan: AnalysisPlan) -> dict[str, Any]:

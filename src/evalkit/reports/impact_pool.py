@@ -16,6 +16,7 @@ import pandas as pd
 from evalkit import figures, files
 from evalkit.disclosure import plain_text, release_numbers, release_table
 from evalkit.errors import UserError, must_be_one_of
+from evalkit.measures import outcome_row
 from evalkit.pooling import Pooled, leave_one_out, pool_effects, read_effects
 from evalkit.render.blocks import PARTNER, Callout, Column, Context, Figure, Row, Section, Table
 from evalkit.render.publish import publish
@@ -49,6 +50,12 @@ class Sites:
     @property
     def enough(self) -> bool:
         return len(self.rows) >= LEAST_SITES
+
+    @property
+    def in_school(self) -> bool:
+        """Whether the numbers are days more in school."""
+        row = outcome_row(self.outcome)
+        return row is not None and row.in_school != 0
 
     def pooled(self, method: str = "PM", *, knapp_hartung: bool = True) -> Pooled:
         return pool_effects(list(self.rows["value"]), list(self.rows["standard_error"]), method=method,
@@ -85,11 +92,12 @@ def sites_of(rows: Sequence[Mapping[str, Any]], *, outcome: str = "") -> Sites:
 
 
 def _in_words(outcome: str, unit: str, frame: pd.DataFrame) -> tuple[str, pd.DataFrame]:
-    """Days more in school for absences (more is better), points for other shares; treated minus comparison else."""
-    scale, words = (-float(YEAR), "days per 180-day year") if outcome == "absence_rate" and unit == "share" else (
-        (-1.0, "days") if unit == "days" else (100.0, "points") if unit == "share" else (1.0, unit))
-    if unit == "share" and outcome != "absence_rate":
-        scale = 100.0
+    """Days more in school where the outcome is about them, points for other shares; treated minus comparison else."""
+    row = outcome_row(outcome)
+    way = row.in_school or 1 if row else 1
+    a_year = row is not None and unit == "share" and (row.in_school or row.unit == "days")  # days by a Poisson model
+    scale, words = (way * float(YEAR), "days per 180-day year") if a_year else (
+        (float(way), "days") if unit == "days" else (100.0, "points") if unit == "share" else (1.0, unit))
     known = {name: frame.get(name, pd.Series(0, index=frame.index)) for name in ("n_treated", "n_comparison")}
     rows = frame.assign(value=pd.to_numeric(frame["value"]) * scale, **known,
                         standard_error=pd.to_numeric(frame["standard_error"]) * abs(scale))
@@ -128,7 +136,7 @@ def page(sites: Sites) -> Section:
 def _title(sites: Sites) -> str:
     if not sites.enough:
         return "Too few sites to pool: each site for itself"
-    if not sites.unit.startswith("days"):
+    if not sites.in_school:
         return "Mentored and similar students at several sites"
     found = sites.pooled()
     return gain_title(Gain(found.value, found.ci_low, found.ci_high))
@@ -162,7 +170,9 @@ def forest(sites: Sites) -> Figure:
 
 
 def _measure(sites: Sites) -> str:
-    what = "Days more in school" if sites.unit.startswith("days") else sites.outcome.replace("_", " ").capitalize()
+    row = outcome_row(sites.outcome)
+    what = ("Days more in school" if sites.in_school else row.head if row else
+            sites.outcome.replace("_", " ").capitalize())
     return f"{what}, mentored minus similar students ({sites.unit})"
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_answer import arms
 from evalkit.reports.impact_balance import released_rows
 from evalkit.reports.impact_run import Analysis
+from evalkit.reports.impact_units import arms
 
 
 def released_analysis(main: Analysis, gate: Gate) -> dict[str, Any]:

@@ -11,12 +11,14 @@ import pandas as pd
 
 from evalkit.checks import CheckResult, run_checks
 from evalkit.comparison import Comparison
+from evalkit.comparison.planned_outcome import earlier_column
 from evalkit.config import AnalysisPlan
 from evalkit.errors import UserError, must_be_one_of
 from evalkit.estimators import Estimate
 from evalkit.estimators.multiple import benjamini_hochberg
 from evalkit.estimators.result import no_estimate, plain
 from evalkit.evidence import StudyFacts, effect_sizes, read_evidence
+from evalkit.measures import DOMAIN, outcome_row
 from evalkit.reports.impact_estimators import (
     adjusts_for,
     details_to_show,
@@ -27,10 +29,8 @@ from evalkit.reports.impact_estimators import (
 )
 from evalkit.reports.impact_groups import change_since_last_year, dose_estimates, group_estimates
 from evalkit.reports.impact_plan import (
-    OUTCOMES,
     better_sign,
     check_plan,
-    earlier_column,
     is_default,
     never_mentored_only,
     plain_plan,
@@ -141,7 +141,7 @@ def run_analyses(study, params) -> tuple[Analysis, ...]:
 
 def corrected(found: tuple[Analysis, ...]) -> tuple[Analysis, ...]:
     """Benjamini-Hochberg over the planned estimates of a domain (WWC): all attendance outcomes are one domain."""
-    domain = ["attendance" if one.plan.outcome in OUTCOMES else one.plan.outcome for one in found]
+    domain = [DOMAIN if outcome_row(one.plan.outcome) else one.plan.outcome for one in found]
     q_values: dict[int, float] = {}
     for name in dict.fromkeys(domain):
         p_values = {place: one.planned.p_value for place, one in enumerate(found)
@@ -276,7 +276,7 @@ def baseline_g(comparison: Comparison, outcome: str = "absence_rate") -> dict[st
     from evalkit.evidence import hedges_g
 
     found: dict[str, float | None] = {}
-    for name in PRE_MEASURES if outcome in OUTCOMES else (earlier_column(outcome),):
+    for name in PRE_MEASURES if outcome_row(outcome) else (earlier_column(outcome),):
         rows = comparison.used
         rows = rows[rows[name].notna()] if name in rows else rows.iloc[:0]
         arms = [rows[rows["treated"] == arm] for arm in (1, 0)]

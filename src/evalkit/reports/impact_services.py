@@ -9,7 +9,9 @@ import pandas as pd
 from evalkit import figures
 from evalkit.render.blocks import Callout, Column, Figure
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_answer import YEAR
+from evalkit.reports.impact_groups import LEAST_PER_ARM
+from evalkit.reports.impact_units import YEAR
+from evalkit.reports.impact_words import no_number, too_few_note
 from evalkit.wording import number
 
 _SIGNED = ("value", "ci_low", "ci_high")
@@ -29,7 +31,8 @@ def strategies(frame: pd.DataFrame, why: str, gate: Gate) -> Figure | Callout:
                Column("ci_low", "From", "signed1"), Column("ci_high", "To", "signed1"),
                Column("q_value", "Corrected p", "p_value"))
     note = ("Exploratory, p corrected over the strategies. Each strategy starts on its own first day, and is compared "
-            "as the plan says. Students of a service may have a mentor too. “Too few”: under 30 students on a side.")
+            "as the plan says. Students of a service may have a mentor too. "
+            f"{too_few_note(gate.is_team, LEAST_PER_ARM)}")
     return _forest(title, "Days in school per 180-day year, students with the strategy minus similar students, with "
                    "number of students and 95% interval", released, columns, note, "strategies", "days", gate)
 
@@ -70,6 +73,6 @@ def _forest(title: str, measure: str, released: Any, columns: tuple[Column, ...]
     shown = released.frame.astype(dict.fromkeys(_SIGNED, "float64"))
     alt = " ".join(f"{row.label}: {number(row.value, 1)} {unit}, from {number(row.ci_low, 1)} to "
                    f"{number(row.ci_high, 1)}." for row in shown.itertuples() if pd.notna(row.value))
-    drawn = figures.interval_forest(shown, hidden="too few" if gate.is_team else "not shown")
+    drawn = figures.interval_forest(shown, hidden=no_number(gate.is_team))
     return Figure(gate.fixed(title), gate.fixed(measure), drawn, gate.fixed(alt or "No strategy can be judged alone."),
                   released, columns, key=key, note=gate.fixed(note))

@@ -7,20 +7,24 @@ from typing import Any
 import pandas as pd
 
 from evalkit import figures
+from evalkit.comparison.follow_up import NO_VALUE
+from evalkit.comparison.landmark import FOLLOWED, WITH_OUTCOME
+from evalkit.comparison.planned_outcome import WITHOUT_VALUE
 from evalkit.disclosure.release import two_digits
 from evalkit.render.blocks import BulletList, Callout, Column, Figure, Table
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_answer import YEAR, arms, gain, n_failed, year_factor
 from evalkit.reports.impact_balance import note, shown_balance
 from evalkit.reports.impact_estimators import measures_change
 from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import NOT_AT_RISK, Analysis, left_out
-from evalkit.reports.impact_words import COVARIATES, worded
+from evalkit.reports.impact_units import YEAR, arms, gain, n_failed, turned, year_factor
+from evalkit.reports.impact_words import COVARIATES, no_number, too_few_note, worded
 from evalkit.wording import date_words, number, plural
 
 STEPS = {
     "in the data": "in the data",
-    "with 20 enrolled days of follow-up": "compared, with 20 days or more to follow",
+    FOLLOWED: "compared, with 20 days or more to follow",
+    WITH_OUTCOME: "compared, with a value of the outcome",
     "at risk on a start date": "enrolled on a mentor’s start day",
     "matched": "alike enough to be matched",
 }
@@ -32,6 +36,9 @@ REASONS = {
     "fewer than 20 enrolled school days of follow-up": "too few days to follow",
     "every partner had fewer than 20 enrolled school days of follow-up": "partners had too few days to follow",
     "its treated student had fewer than 20 enrolled school days of follow-up": "partner had too few days to follow",
+    WITHOUT_VALUE: "no value of the outcome",
+    NO_VALUE.partners: "partners had no value of the outcome",
+    NO_VALUE.focal: "partner had no value of the outcome",
     NOT_AT_RISK: "not there or not eligible on a start day",
 }
 MOST_REASONS = 2
@@ -71,7 +78,7 @@ def _boxes(frame: pd.DataFrame, lost: list[dict[str, Any]], gate: Gate, design: 
     arms_of = (("treated", "mentored students"), ("comparison", pool))
     for place, row in enumerate(frame.itertuples()):
         is_last = place == len(frame) - 1
-        if row.stage == "matched":
+        if row.stage == "matched" or (row.stage == FOLLOWED and not is_last):
             continue
         if is_last:
             boxes += [_left_out_box(frame, lost, arm, gate) for arm, _ in arms_of]
@@ -100,15 +107,14 @@ def _count(value: Any) -> str:
 
 GROUPS_NOTE = (
     "Dashed line and band: all students. Groups are those of the mentored student, the same in every study; their "
-    "partners may be of another group. The plan does not name them, so they are exploratory. “Too few”: under "
-    f"{LEAST_PER_ARM} students on a side."
+    "partners may be of another group. The plan does not name them, so they are exploratory."
 )
 
 
 def _no_groups(main: Analysis, gate: Gate) -> Callout:
     in_days = year_factor(main, main.planned) is not None
     why = ("The groups are too small to tell apart." if in_days else
-           "Results by group are shown for outcomes in days only.")
+           "Results by group are shown where the outcome is days in school.")
     return Callout(gate.fixed("Results by group"), (gate.fixed(why),), tone="caution")
 
 
@@ -116,12 +122,10 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     """The planned difference by group of students, in days; groups too small to tell have no number."""
     rows = main.groups
     scale = year_factor(main, main.planned) or 1.0
+    known = rows[["value", "ci_low", "ci_high"]].apply(pd.to_numeric)
+    value, low, high = turned(known["value"], known["ci_low"], known["ci_high"], scale)
     frame = rows[["group", "label", "n", "n_comparison", "group_p", "group_q"]].assign(
-        value=-pd.to_numeric(rows["value"]) * scale,
-        ci_low=-pd.to_numeric(rows["ci_high"]) * scale,
-        ci_high=-pd.to_numeric(rows["ci_low"]) * scale,
-        shrunk=-pd.to_numeric(rows["shrunk"]) * scale,
-    )
+        value=value, ci_low=low, ci_high=high, shrunk=-pd.to_numeric(rows["shrunk"]) * scale)
     differ = bool((rows["group_q"] < 0.05).any())
     title = gate.fixed("Some groups differ; read with care" if differ else "No group clearly differs from the others")
     too_small = _no_groups(main, gate)
@@ -150,7 +154,7 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
     )
     found = gain(main)
     overall = (found.value, found.low, found.high) if found else None
-    note = GROUPS_NOTE
+    note = f"{GROUPS_NOTE} {too_few_note(gate.is_team, LEAST_PER_ARM)}"
     return Figure(
         title,
         gate.fixed(
@@ -160,7 +164,7 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
             table.frame.astype({"value": "float64", "ci_low": "float64", "ci_high": "float64"}),
             group="group",
             overall=overall,
-            hidden="too few" if gate.is_team else "not shown",
+            hidden=no_number(gate.is_team),
         ),
         gate.fixed(alt),
         table,
@@ -334,9 +338,10 @@ def limits(study, main: Analysis, gate: Gate) -> BulletList:
     n_schools = main.comparison.used["school_id"].nunique()
     lines.append(f"It covers one year and {plural(int(n_schools), 'school')}.")
     if main.comparison.n_treated_dropped:
-        lines.append(
-            "Some mentored students had no similar student or too few days to follow; the result is not about them."
-        )
+        lacking = ("no similar student, too few days to follow or no value of the outcome"
+                   if WITH_OUTCOME in set(main.comparison.flow["step"]) else
+                   "no similar student or too few days to follow")
+        lines.append(f"Some mentored students had {lacking}; the result is not about them.")
     lines.append("If mentoring helped, we do not know which part of it did.")
     return BulletList(gate.fixed("What this study cannot say"), tuple(map(gate.fixed, lines)), style="bullets")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from evalkit.measures import outcome_row
+
 COVARIATES = {
     "prior_absence_rate": "Days missed last year",
     "pre_absence_rate": "Days missed this year, before the start",
@@ -14,9 +16,6 @@ COVARIATES = {
     "homeless": "Housing: moving often",
     "distance": "Chance of having a mentor",
     "school_id": "School",
-    "absence_rate": "Share of days missed",
-    "absent_days": "Days missed",
-    "is_chronic": "Missing 10% or more",
 }
 
 THIN = ("So few clusters carry the interval (fewer than four degrees of freedom) that neither it nor its p can be "
@@ -43,6 +42,16 @@ TITLES = {
 }
 
 
+def no_number(is_team: bool) -> str:
+    """What stands where a row has no number: in a figure, and explained in its note."""
+    return "too few" if is_team else "not shown"
+
+
+def too_few_note(is_team: bool, least: int) -> str:
+    """The note that explains `no_number`."""
+    return f"“{no_number(is_team).capitalize()}”: under {least} students on a side."
+
+
 def check_title(name: str) -> str:
     """What a check asks, in a few words."""
     text = TITLES.get(name, name.replace("_", " "))
@@ -50,14 +59,15 @@ def check_title(name: str) -> str:
 
 
 def column_word(name: str) -> str:
-    """A covariate inside a sentence."""
-    label = COVARIATES.get(name, name.replace("_", " "))
+    """A covariate or an outcome inside a sentence."""
+    row = outcome_row(name)
+    label = row.label if row else COVARIATES.get(name, name.replace("_", " "))
     return label if label.startswith("English") else label[:1].lower() + label[1:]
 
 
 def worded(text: str) -> str:
     """A sentence of a check with columns in the words of the pages and true minus signs."""
-    for name in sorted(set(COVARIATES) - {"absence_rate", "absent_days", "is_chronic"}, key=len, reverse=True):
+    for name in sorted(COVARIATES, key=len, reverse=True):
         label = column_word(name)
         text = re.sub(rf'"{name}(?:_(?:missing|[A-Z0-9]{{2}}))?"|\b{name}\b', label, text)
     text = text.replace("treated students", "mentored students").replace("Treated students", "Mentored students")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evalkit.measures import outcome_row
 from evalkit.wording.words import between, days, number, percent, plural, title_case_limit
 
 CLEARLY_BETTER, PROBABLY_BETTER, NO_CLEAR_CHANGE = "clearly_better", "leans_better", "no_clear_change"
@@ -50,11 +51,14 @@ class Gain:
 
 
 def gain_of(estimate, *, year_days: int = 180) -> Gain:
-    """An Estimate of absences (treated minus comparison) as days gained in a year of `year_days`.
+    """An Estimate of absences or presence (treated minus comparison) as days gained in a year of `year_days`.
 
     Outcomes as a share of days are multiplied by year_days; outcomes in days stand as they are.
     """
+    row = outcome_row(estimate.outcome)
     scale = 1.0 if estimate.unit == "days" else float(year_days)
+    if row is not None and row.in_school > 0:
+        return Gain(estimate.value * scale, estimate.ci_low * scale, estimate.ci_high * scale)
     return Gain(-estimate.value * scale, -estimate.ci_high * scale, -estimate.ci_low * scale)
 
 
@@ -94,20 +98,26 @@ def _ends(gain: Gain, digits: int) -> str:
 
 def estimate_sentence(estimate) -> str:
     """Any Estimate in one sentence: value with its unit, interval, numbers of students, and the comparison."""
-    if estimate.outcome in ("absence_rate", "absent_days"):
+    row = outcome_row(estimate.outcome)
+    if row is not None and row.in_school:
         return f"Mentored students had {gain_sentence(gain_of(estimate), estimate.n_treated, estimate.n_comparison)}"
     low, high = estimate.ci_low, estimate.ci_high
     if estimate.outcome.startswith("is_"):
         way = "higher" if estimate.value > 0 else "lower"
-        name = "missed 10% or more" if estimate.outcome == "is_chronic" else estimate.outcome[3:].replace("_", " ")
+        name = row.who if row else estimate.outcome[3:].replace("_", " ")
         return (
             f"The share of mentored students who {name} was {number(100 * abs(estimate.value), 1)} points {way} than "
             f"for similar students (95% interval {number(100 * low, 1)} to {number(100 * high, 1)} points)."
         )
     return (
-        f"Mentored students differ by {number(estimate.value, 2)} in {estimate.outcome.replace('_', ' ')} from similar "
+        f"Mentored students differ by {number(estimate.value, 2)} in {_words(estimate.outcome)} from similar "
         f"students (95% interval {number(low, 2)} to {number(high, 2)})."
     )
+
+
+def _words(outcome: str) -> str:
+    row = outcome_row(outcome)
+    return row.in_a_sentence() if row else outcome.replace("_", " ")
 
 
 CHECK_WORDS: Mapping[str, str] = {"pass": "holds", "caution": "needs care", "fail": "does not hold"}
