@@ -125,7 +125,7 @@ def scale_of(found: Any) -> tuple[float, str, int]:
     """(factor, unit, decimals) that a difference not told in days in school is shown in."""
     row, unit = outcome_row(found.outcome), found.unit or unit_of(found.outcome)
     if found.estimator == "poisson":
-        return float(YEAR), f"{'days ' if row else ''}per {YEAR}-day year", 1
+        return float(YEAR), f"{'days ' if row else ''}per {YEAR}-day year", 2
     if unit == "share":
         return 100.0, "points", 1
     return (1.0, "days", 2) if row else (1.0, "on the measure’s own scale", 2)
