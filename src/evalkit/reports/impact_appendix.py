@@ -51,7 +51,7 @@ def estimates_table(analysis: Analysis, gate: Gate) -> Table:
         plain={"value": "n", "ci_low": "n", "ci_high": "n", "p_value": "n"},
         about=() if gate.is_team else ("n", "n_comparison"),
     )
-    signed = "signed2" if frame["unit"].isin(["own scale", "days counted"]).any() else "signed1"
+    signed = "signed2" if (~frame["unit"].isin(["days", "points"])).any() else "signed1"
     columns = (
         Column("name", "Method"),
         Column("value", "Difference", signed),

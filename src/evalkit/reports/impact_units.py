@@ -74,7 +74,7 @@ def shown_as(found: Any) -> tuple[Callable[[float], float], str, int]:
     """(how it is turned, unit, decimals) that a difference not told in days in school is shown in."""
     row, unit = outcome_row(found.outcome), found.unit or unit_of(found.outcome)
     if found.estimator == "poisson":
-        return _times(YEAR), f"{'days ' if row else ''}per {YEAR}-day year", 1
+        return _times(YEAR), f"{'days ' if row else ''}per {YEAR}-day year", 2
     if unit == LOG_RATIO:
         return lambda value: 100 * expm1(value), "percent", 1
     if unit == "share":
