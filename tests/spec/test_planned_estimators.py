@@ -20,7 +20,7 @@ from evalkit.errors import UserError
 from evalkit.estimators import ESTIMATORS
 from evalkit.files import repository_root
 from evalkit.reports.impact_change import event_steps
-from evalkit.reports.impact_estimators import MONTHS, PLANNED, STUDENTS
+from evalkit.reports.impact_estimators import MONTHS, PLANNED, STUDENTS, level_plan
 from evalkit.reports.impact_plan import check_plan, planned_comparison, planned_estimate
 from evalkit.reports.impact_run import run_analysis
 
@@ -236,3 +236,12 @@ def test_a_change_among_students_chosen_for_their_absence_does_not_pass_as_an_ef
     assert not any("which evalkit does not know" in check["text"] for check in checks.values())
     if estimator == "panel_poisson":  # a log ratio is no difference in days
         assert found.effect_sizes["hedges_g"] is None and found.effect_sizes["days_per_180"] is None
+
+
+def test_pages_that_show_the_level_adjust_for_the_earlier_absence_a_change_leaves_out(sample):
+    change = dc.replace(sample.config.analyses[0], estimator="did", covariates=("english_learner",),
+                        before="pre_absence_rate")
+    shown = level_plan(sample, change)
+    assert (shown.estimator, shown.outcome, shown.before) == ("regression_adjusted", "absence_rate", "")
+    assert shown.covariates == ("english_learner", "prior_absence_rate", "pre_absence_rate")
+    assert level_plan(sample, sample.config.analyses[0]) == sample.config.analyses[0]

@@ -123,6 +123,20 @@ def level_instead(plan: AnalysisPlan) -> dict[str, Any]:
             "covariates": tuple(dict.fromkeys([*plan.covariates, before]))}
 
 
+def level_plan(study: Any, plan: AnalysisPlan) -> AnalysisPlan:
+    """The plan with the share of days missed from the start on, for pages that always show that.
+
+    A plan of a change names no earlier absence, so that it can take the change from it; here it is a covariate.
+    """
+    made = replace(plan, outcome="absence_rate", estimator="regression_adjusted", before="", score="", cutoff=None,
+                   side="above")
+    if not measures_change(plan):
+        return made
+    earlier = [name for name, there in (("prior_absence_rate", "prior_year" in study.can), ("pre_absence_rate", True))
+               if there and name not in plan.covariates]
+    return replace(made, covariates=(*plan.covariates, *earlier))
+
+
 def holds_no_strata(plan: AnalysisPlan) -> bool:
     """Whether the estimator has no place for the school and the exact columns, so that sets must hold them."""
     return plan.estimator in ("difference", *MONTHS)

@@ -17,6 +17,7 @@ from evalkit.errors import UserError
 from evalkit.estimators import estimate
 from evalkit.estimators.sequence import MIN_DAYS, monthly_verdict
 from evalkit.programme import assignments, kept, year_days
+from evalkit.reports.impact_estimators import level_plan
 from evalkit.study import open_study
 from evalkit.wording import month_words
 
@@ -116,7 +117,7 @@ def _answer(study, days: pd.DataFrame, first: pd.Timestamp, day: pd.Timestamp) -
     passed = days[(days["date"] >= first) & (days["date"] <= day)].groupby("school_id").size()
     if passed.empty or passed.max() < MIN_DAYS:
         return early
-    plan = replace(study.config.analyses[0], outcome="absence_rate")
+    plan = level_plan(study, study.config.analyses[0])
     then = study if day == study.as_of else study.at(day)
     try:
         comparison = landmark_comparison(then, plan)

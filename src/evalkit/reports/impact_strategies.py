@@ -19,6 +19,7 @@ from evalkit.errors import UserError
 from evalkit.estimators import estimate
 from evalkit.estimators.multiple import benjamini_hochberg
 from evalkit.programme import assignments
+from evalkit.reports.impact_estimators import level_plan
 from evalkit.reports.impact_groups import LEAST_PER_ARM, NUMBERS
 
 MOST = 8
@@ -80,8 +81,7 @@ def _one(study: Any, plan: AnalysisPlan, name: str, kind: str, starts: pd.DataFr
     """The planned comparison with this strategy's first days as starts; without a value where it cannot be had."""
     row: dict[str, Any] = {"strategy": name, "kind": kind, "n": len(starts), "n_comparison": 0, "dose": dose}
     within = plan.comparison if plan.comparison == "comparison_schools" and kind == "program" else "within_school"
-    own = replace(plan, comparison=within, outcome="absence_rate", estimator="regression_adjusted", clock="begin",
-                  exact=plan.exact, method="nearest" if plan.method in ("optimal", "full") else plan.method)
+    own = replace(level_plan(study, plan), comparison=within, clock="begin")
     try:
         if len(starts) < LEAST_PER_ARM:
             return row
