@@ -13,6 +13,8 @@ import pytest
 from test_landmark import DAYS, PLAN, Diary, made_world
 
 import evalkit as ek
+from evalkit.checks.context import Context
+from evalkit.checks.rosenbaum import set_differences
 from evalkit.comparison import landmark_comparison
 from evalkit.comparison.months import LEAST_DAYS, month_rows
 from evalkit.config import OWN_KEYS, AnalysisPlan
@@ -144,6 +146,7 @@ REFUSED = [
     ({"estimator": "did"}, "matched or selected on (covariates)"),
     ({"estimator": "did", "covariates": BEFORE_START, "eligible": "prior_chronic"}, "selected on (eligible)"),
     ({"estimator": "did", "before": "pre_absence_rate", "exact": ("pre_absence_rate",)}, "(exact)"),
+    ({"estimator": "did", "outcome": "is_chronic"}, "Take prior_absence_rate out of covariates"),
     ({"estimator": "twfe", "covariates": BEFORE_START}, "months before the start"),
     ({"estimator": "callaway_santanna", "eligible": "early_warning"}, "selected on (eligible)"),
     ({"estimator": "twfe", "outcome": "is_chronic"}, 'outcome with estimator "twfe"'),
@@ -233,6 +236,15 @@ def test_a_change_among_students_chosen_for_their_absence_does_not_pass_as_an_ef
     assert entry["estimates"][1]["name"] == "From the start on, earlier absence as a covariate"
     assert entry["estimates"][1]["exploratory"] and entry["estimates"][1]["estimator"] == "regression_adjusted"
     assert found.groups["value"].notna().sum() > 5
+    first, last = entry["flow"][0], entry["flow"][-1]
+    assert last["treated"] == found.planned.n_treated
+    for arm in ("treated", "comparison"):
+        assert sum(row["n"] for row in entry["left_out"] if row["arm"] == arm) == first[arm] - last[arm]
+    assert {"prior_absence_rate", "pre_absence_rate"} <= {row["covariate"] for row in entry["balance"]}
+    gaps = {row["covariate"]: abs(row["smd_after"] or 0) for row in entry["balance"]}
+    if max(gaps["prior_absence_rate"], gaps["pre_absence_rate"]) > 0.25:
+        assert checks["balance"]["verdict"] == "fail"
+    assert checks["placebo_outcome"]["value"] is None and checks["placebo_date"]["value"] is None
     assert not any("which evalkit does not know" in check["text"] for check in checks.values())
     if estimator == "panel_poisson":  # a log ratio is no difference in days
         assert found.effect_sizes["hedges_g"] is None and found.effect_sizes["days_per_180"] is None
@@ -245,3 +257,13 @@ def test_pages_that_show_the_level_adjust_for_the_earlier_absence_a_change_leave
     assert (shown.estimator, shown.outcome, shown.before) == ("regression_adjusted", "absence_rate", "")
     assert shown.covariates == ("english_learner", "prior_absence_rate", "pre_absence_rate")
     assert level_plan(sample, sample.config.analyses[0]) == sample.config.analyses[0]
+
+
+def test_hidden_bias_of_a_change_is_judged_on_the_changes_within_sets():
+    study = made_world(2, mentored=25)
+    plan = dc.replace(PLAN, estimator="did", covariates=BEFORE_START)
+    made = planned_comparison(study, plan)
+    context = Context(made, planned_estimate(made, plan), plan, study)
+    used = made.used.assign(change=made.used["absence_rate"] - made.used["prior_absence_rate"])
+    sets = used.pivot_table(index="subclass", columns="treated", values="change")
+    assert np.allclose(np.sort(set_differences(context)), np.sort(sets[0] - sets[1]))

@@ -28,7 +28,8 @@ def run(context: Context) -> CheckResult:
     text = (f'The largest difference left is {largest:.2f} standard deviations, in "{worst}". '
             + {"pass": "Differences up to 0.25 are adjusted for in the estimate." if largest > _ALIKE
                else "The groups started alike.",
-               "caution": "Differences from 0.05 to 0.25 count only when adjusted for; read the adjusted estimate.",
+               "caution": "Differences from 0.05 to 0.25 count only when adjusted for, and this estimate does not "
+                          "adjust for all of them.",
                "fail": "Earlier absence differs by more than 0.25: adjusting does not mend that. "
                        + apart(str(context.setting("comparison", "")))}[verdict])
     return CheckResult("balance", verdict, largest, text)
@@ -60,4 +61,5 @@ def _verdict(context: Context, size, earlier) -> str:
         return "fail"
     if size.max() > _ADJUSTABLE:
         return "caution"
-    return "pass" if size.max() <= _ALIKE or context.is_adjusted else "caution"
+    left = [name for name, gap in size.items() if gap > _ALIKE and not context.adjusts(str(name))]
+    return "caution" if left else "pass"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ import pandas as pd
 
 from evalkit.estimators import ESTIMATORS, Estimate, Method, estimate_or_reason
 from evalkit.estimators.linear_estimate import unit_of
+from evalkit.estimators.panel_estimate import LOG_RATIO
 from evalkit.estimators.sample import make_sample, plan_value
 from evalkit.measures import outcome_row
 
@@ -82,7 +84,15 @@ class Context:
 
     @property
     def is_adjusted(self) -> bool:
-        return self.estimate.estimator not in ("difference", "did")
+        """Whether the estimator has a place for covariates."""
+        return self.estimate.estimator not in ("difference", "did2s", "sun_abraham", "twfe", "panel_poisson")
+
+    def adjusts(self, name: str) -> bool:
+        """Whether the estimate takes out a gap in this measure (or in this level of one)."""
+        design = (*self.covariates, *self.exact, "landmark_month") if self.is_adjusted else ()
+        before = self.estimate.details.get("before", "") if self.months is None else "pre_absence_rate"
+        held = [*design, str(before)]
+        return any(name == one or name.startswith((f"{one}_", f"{one}=")) for one in held if one)
 
     @property
     def value(self) -> float:
@@ -194,4 +204,6 @@ class Context:
             return f"{value * DAYS:+.1f} days a year"
         if self.estimate.unit == "days":
             return self._days(value)
+        if self.estimate.unit == LOG_RATIO:
+            return f"{100 * math.expm1(value):+.0f} %"
         return f"{value * 100:+.1f} percentage points" if self.estimate.unit == "share" else f"{value:+.3g}"

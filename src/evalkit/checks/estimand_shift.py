@@ -16,6 +16,7 @@ def run(context: Context) -> CheckResult:
     everyone = treated[key].nunique() if key else len(treated)
     used = context.rows[context.rows["treated"] == 1]
     kept = used[key].nunique() if key and key in used.columns else len(used)
+    kept = min(kept, context.estimate.n_treated) if context.months is not None else kept
     share = 1 - kept / everyone
     verdict = "pass" if share <= _CAUTION else "caution" if share <= _FAIL else "fail"
     text = (f"{everyone - kept} of {everyone} treated students ({share:.0%}) are not in the estimate"

@@ -13,6 +13,9 @@ def run(context: Context) -> CheckResult:
     named = context.given.get("placebo_outcomes")
     names = [named] if isinstance(named, str) else list(named or [
         name for name in _FIXED if name in context.rows.columns and name not in (*context.covariates, *context.exact)])
+    if context.measures_change and not named:
+        return not_run("placebo_outcome", "a change takes out gaps that were there before; name an outcome that "
+                       "mentors cannot change (placebo_outcomes).")
     if not names:
         return not_run("placebo_outcome", "every earlier measure was matched on; name one that was not "
                        "(placebo_outcomes).")

@@ -90,6 +90,8 @@ def set_differences(context: Context) -> Array:
     if "subclass" not in rows.columns or rows["subclass"].isna().all():
         return np.array([])
     y = numbers(rows[context.estimate.outcome])
+    if context.estimate.estimator == "did":
+        y = y - numbers(rows[context.estimate.details["before"]])
     frame = rows.assign(_y=y, _wy=y * rows["weight"].to_numpy(dtype=float))[rows["subclass"].notna().to_numpy()]
     sums = frame.groupby(["subclass", "treated"], sort=True)[["_wy", "weight"]].sum()
     means = (sums["_wy"] / sums["weight"]).unstack("treated")
@@ -98,6 +100,8 @@ def set_differences(context: Context) -> Array:
 
 def run(context: Context) -> CheckResult:
     """The critical gamma of the signed-rank test on matched sets, in the direction of the estimate."""
+    if context.months is not None:
+        return not_run("rosenbaum", "it is made for one outcome a student, and this estimate is a change over months.")
     differences = set_differences(context)
     if len(differences) < 10:
         return not_run("rosenbaum", "it needs at least ten matched sets.")

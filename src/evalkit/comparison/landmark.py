@@ -19,6 +19,7 @@ from evalkit import measures
 from evalkit.comparison import account
 from evalkit.comparison.balance import DENOMINATOR_OF
 from evalkit.comparison.choose import DEFAULTS, check_plan, default_order, make_problem
+from evalkit.comparison.covariates import read_columns
 from evalkit.comparison.follow_up import (
     NO_EARLIER,
     NO_VALUE,
@@ -31,6 +32,7 @@ from evalkit.comparison.follow_up import (
     measure_follow_up,
 )
 from evalkit.comparison.methods import METHODS
+from evalkit.comparison.named_columns import BEFORE
 from evalkit.comparison.once_each import nearest_once, optimal_once
 from evalkit.comparison.planned_outcome import earlier_value, with_planned_outcome
 from evalkit.comparison.problem import Problem, Result, weights_of_subclasses
@@ -186,7 +188,7 @@ def _build(world: World, risk: Risk, problem: Problem, result: Result, members: 
     kept = list(stages.values())[-1]
     shown = result.extra.get("probability", problem.score)
     students = _students(world, risk, problem, kept, shown)
-    columns, treated, weights = _balance_input(problem, kept)
+    columns, treated, weights = _balance_input(problem, risk.rows, kept)
     denominator = DENOMINATOR_OF["ATT"]
     details = {"sentence": _sentence(world), "fit": None, "id": "student_id", "denominator": denominator,
                "design": world.plan.comparison, "strata": tuple(world.strata),
@@ -238,11 +240,17 @@ def _ordered_columns(frame: pd.DataFrame, world: World) -> list[str]:
     return [*_FIRST, *middle, *last]
 
 
-def _balance_input(problem: Problem, kept: pd.DataFrame):
-    """All rows at risk before, the kept ones after; with replacement a row used in several sets adds up its weight."""
+def _balance_input(problem: Problem, rows: pd.DataFrame, kept: pd.DataFrame):
+    """All rows at risk before, the kept ones after; with replacement a row used in several sets adds up its weight.
+
+    Earlier absence is always among the measures, whether the plan names it or not: it decides how alike groups were.
+    """
     weights = np.zeros(len(problem.treated))
     np.add.at(weights, kept["place"].to_numpy(), kept["weight"].to_numpy(float))
-    return account.balance_columns(problem, leave=_SET), problem.treated, weights
+    columns = account.balance_columns(problem, leave=_SET)
+    rest = rows.iloc[problem.data_place][[name for name in BEFORE if name not in {c.name for c in columns}]]
+    both = [name for name in rest if len(set(problem.treated[rest[name].notna().to_numpy()])) == 2]
+    return [*columns, *read_columns(rest, both)], problem.treated, weights
 
 
 def _pairs(students: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ def subclass(problem: Problem) -> Result:
     """Cut the score at quantiles of the estimand's group; empty arms of a group are filled from the next group."""
     usable, scored = problem.usable, np.isfinite(problem.score)  # as MatchIt, quantiles include discarded rows
     basis = {"ATT": scored & (problem.treated == 1), "ATC": scored & (problem.treated == 0), "ATE": scored}
-    cuts = np.quantile(problem.score[basis[problem.estimand]], _shares(problem.plan["subclasses"]))
+    cuts = _quantiles(problem.score[basis[problem.estimand]], _shares(problem.plan["subclasses"]))
     codes = np.clip(np.searchsorted(cuts, problem.score, side="right") - 1, 0, len(cuts) - 2)
     groups = len(cuts) - 1
     found = np.where(usable, codes, -1)
@@ -28,6 +28,19 @@ def subclass(problem: Problem) -> Result:
         remarks.append(f"{int((moved != found).sum())} students were moved to the next group, so that each has both "
                        f"arms.")
     return Result(weights_of_subclasses(final, problem.treated, problem.estimand), final, remarks=tuple(remarks))
+
+
+def _quantiles(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """R's quantile (type 7) in R's own order of arithmetic: a score that is a cut falls on the same side as MatchIt's.
+
+    numpy's differs in the last digit, which moves a student to the next group where a cut is somebody's score.
+    """
+    ordered = np.sort(values)
+    index = 1 + (len(values) - 1) * shares
+    low = np.floor(index).astype(np.int64)
+    left, right = ordered[low - 1], ordered[np.ceil(index).astype(np.int64) - 1]
+    share = index - low
+    return np.where((index > low) & (right != left), (1 - share) * left + share * right, left)
 
 
 def _shares(subclasses: int | Sequence[float]) -> np.ndarray:

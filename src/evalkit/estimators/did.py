@@ -41,8 +41,17 @@ def run(sample: Sample, ask: Request) -> Estimate:
         "lagged_outcome_estimate": float(lagged.coef[lagged.names.index("treated")])})
 
 
+SAME_PERIOD = (("prior_absence_rate", "prior_chronic", "prior_rate"), ("pre_absence_rate", "pre_rate"))
+"""Names evalkit gives to measures of one earlier period: matching on one of them is matching on that period."""
+
+
+def of_same_period(name: str) -> tuple[str, ...]:
+    """The measures that are about the same earlier period as this one, itself among them."""
+    return next((period for period in SAME_PERIOD if name in period), (name,))
+
+
 def _refuse_matched_on(before: str, used: tuple[str, ...]) -> None:
-    if before in used:
+    if set(of_same_period(before)) & set(used):
         raise UserError("The earlier period of this difference-in-differences was matched or selected on, so the "
                         "change would count regression to the mean as an effect.", column=before,
                         remedy='Use estimator = "regression_adjusted", or name an earlier period nobody was chosen on.')

@@ -15,6 +15,7 @@ from evalkit.measures import outcome_row
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_balance import meaning, note, shown_balance, step_of
+from evalkit.reports.impact_estimators import adjusts_for
 from evalkit.reports.impact_method import method_lines
 from evalkit.reports.impact_run import Analysis
 from evalkit.reports.impact_units import YEAR, arms, shown_as, year_factor
@@ -26,6 +27,7 @@ from evalkit.wording.verdicts import CHECK_WORDS
 
 WORST_FIRST = ("fail", "caution", "pass")
 BALANCE_WORDS = ((0.05, "alike"), (0.25, "alike after adjustment"))
+UNADJUSTED = ((0.05, "alike"), (0.25, "not adjusted for"))
 
 
 def results_row(analysis: Analysis, gate: Gate) -> Row:
@@ -135,8 +137,9 @@ def balance_table(analysis: Analysis, gate: Gate) -> Table | Callout:
     if frame.empty:
         return Callout(title, (gate.fixed("Too few students share any one measure to show it here."),), tone="caution")
     steps = [step_of(analysis) if flag and not gate.is_team else 0.0 for flag in frame["is_binary"]]
-    lines = BALANCE_WORDS if analysis.plan.estimator != "difference" else (BALANCE_WORDS[0], (0.25, "not adjusted for"))
-    words = [meaning(row, lines, step) for row, step in zip(frame.itertuples(), steps, strict=True)]
+    adjusted = {*adjusts_for(analysis.plan), *(analysis.comparison.plan["exact"] if adjusts_for(analysis.plan) else ())}
+    words = [meaning(row, BALANCE_WORDS if row.base.removesuffix("_missing") in adjusted else UNADJUSTED, step)
+             for row, step in zip(frame.itertuples(), steps, strict=True)]
     frame = frame[["label", "smd_before", "smd_after", "n"]].assign(meaning=words)
     released = gate.table(
         f"balance_{analysis.plan.id}",
@@ -226,8 +229,10 @@ def change_table(analysis: Analysis, gate: Gate) -> Table | None:
                           plain=dict.fromkeys(("before", "after", "change"), "n"), about=() if gate.is_team else ("n",))
     columns = (Column("arm", "Group"), Column("n", "Students", "integer"), Column("before", "Last year", "decimal1"),
                Column("after", "Since the start", "decimal1"), Column("change", "Change", "signed1"))
-    note = ("This is not the result. Last year’s days helped choose who is compared, so both groups may move back "
-            "toward their usual level, and not alike. Students known in both years only.")
+    chosen = ("Last year’s days helped choose who is compared" if "prior_absence_rate" in analysis.plan.covariates else
+              "Students get a mentor in a hard time")
+    note = (f"This is not the result. {chosen}, so both groups may move back toward their usual level, and not alike. "
+            "Students known in both years only.")
     return Table(gate.fixed("Days missed before and after, both groups"),
                  gate.fixed("Days missed per 180-day year"), released, columns, note=gate.fixed(note),
                  key=f"change_{analysis.plan.id}")

@@ -19,6 +19,7 @@ from evalkit.comparison.planned_outcome import earlier_value
 from evalkit.config import AnalysisPlan
 from evalkit.errors import UsageError, must_be_one_of
 from evalkit.estimators import ESTIMATORS, Estimate, estimate
+from evalkit.estimators.did import of_same_period
 from evalkit.estimators.inference import WHOLE_SCHOOLS, choose_clusters
 from evalkit.estimators.linear_estimate import arms
 from evalkit.estimators.sample import Sample, make_sample
@@ -72,13 +73,15 @@ def _check_earlier(plan: AnalysisPlan) -> None:
     """The earlier period of a change was neither matched nor selected on."""
     before = "pre_absence_rate" if plan.estimator in MONTHS else earlier_value(plan)
     what = "months before the start were" if plan.estimator in MONTHS else f"earlier value, {before}, was"
-    used = [key for key, columns in (("covariates", plan.covariates), ("exact", plan.exact)) if before in columns]
+    period = set(of_same_period(before))
+    used = [key for key, columns in (("covariates", plan.covariates), ("exact", plan.exact)) if period & set(columns)]
+    named = " and ".join(name for name in of_same_period(before) if name in (*plan.covariates, *plan.exact)) or before
     if BY_NAME.get(before) == plan.eligible:
         used.append("eligible")
     if used:
         raise UsageError(f'estimator "{plan.estimator}" measures a change, and the {what} matched or selected on '
                          f"({', '.join(used)}): the change would count regression to the mean as an effect.",
-                         remedy=f'Take {before} out of {" and ".join(used)}, or use estimator = "regression_adjusted".')
+                         remedy=f'Take {named} out of {" and ".join(used)}, or use estimator = "regression_adjusted".')
 
 
 def _check_months(plan: AnalysisPlan) -> None:
@@ -157,6 +160,24 @@ def with_months(study: Any, comparison: Comparison, plan: AnalysisPlan) -> Compa
             "change can be measured for them; they are left out.",) if left else ()
     return replace(comparison, remarks=(*comparison.remarks, *said),
                    details={**comparison.details, "months": rows[~never_before].reset_index(drop=True)})
+
+
+FOLLOWED_MONTHS = "followed over months, in the estimate"
+"""The last step of the flow of an estimator over months."""
+
+
+def with_last_step(comparison: Comparison, plan: AnalysisPlan, found: Estimate) -> Comparison:
+    """The comparison with who is in an estimate over months as its last step: a mentored student needs a month before
+    its start, and in cohorts also enough others who started with it."""
+    if not follows_months(plan) or found.value is None:
+        return comparison
+    months, used = comparison.details["months"], comparison.used
+    there = used[(used["treated"] == 0) & used["student_id"].isin(months["student_id"])]
+    last = {"step": FOLLOWED_MONTHS, "treated": found.n_treated, "comparison": there["student_id"].nunique()}
+    flow = pd.concat([comparison.flow, pd.DataFrame([last])], ignore_index=True)
+    lost = {arm: int(comparison.flow[arm].iloc[-1] - last[arm]) for arm in ("treated", "comparison")}
+    return replace(comparison, tables={**comparison.tables, "flow": lambda: flow},
+                   details={**comparison.details, "not_followed": lost})
 
 
 def run_estimator(comparison: Comparison, plan: AnalysisPlan, rows: pd.DataFrame | None = None,

@@ -26,6 +26,7 @@ from evalkit.reports.impact_estimators import (
     level_instead,
     measures_change,
     options_of,
+    with_last_step,
 )
 from evalkit.reports.impact_groups import change_since_last_year, dose_estimates, group_estimates
 from evalkit.reports.impact_plan import (
@@ -113,13 +114,17 @@ def left_out(comparison: Comparison) -> list[dict[str, Any]]:
         mine = dropped[(dropped["treated"] == arm) & ~dropped["student_id"].isin(kept[arm])]
         counts = mine.drop_duplicates("student_id")["reason"].value_counts(sort=True)
         found = [{"arm": name, "reason": str(reason), "n": int(n)} for reason, n in counts.items()]
-        rest = int(flow[name].iloc[0] - flow[name].iloc[-1]) - int(counts.sum())
+        unfollowed = comparison.details.get("not_followed", {}).get(name, 0)
+        if unfollowed > 0:
+            found.append({"arm": name, "reason": NOT_FOLLOWED, "n": unfollowed})
+        rest = int(flow[name].iloc[0] - flow[name].iloc[-1]) - int(counts.sum()) - unfollowed
         if rest > 0:
             found.append({"arm": name, "reason": NOT_AT_RISK, "n": rest})
         rows += found
     return rows
 
 
+NOT_FOLLOWED = "no month before the start, or too few who started in the same month"
 NOT_AT_RISK = "not enrolled, not eligible or already mentored on every start day"
 
 
@@ -179,6 +184,7 @@ def run_analysis(study, plan: AnalysisPlan) -> Analysis:
     comparison = planned_comparison(study, plan)
     with plan_faults(plan):
         planned = planned_estimate(comparison, plan)
+    comparison = with_last_step(comparison, plan, planned)
     checks = tuple(run_checks(study, comparison, planned, plan, options=options_of(plan, plan.estimator)))
     facts = study_facts(study, comparison, planned, checks, plan)
     return Analysis(

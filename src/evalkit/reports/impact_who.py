@@ -7,16 +7,16 @@ from typing import Any
 import pandas as pd
 
 from evalkit import figures
-from evalkit.comparison.follow_up import NO_VALUE
-from evalkit.comparison.landmark import FOLLOWED, WITH_OUTCOME
-from evalkit.comparison.planned_outcome import WITHOUT_VALUE
+from evalkit.comparison.follow_up import NO_EARLIER, NO_VALUE
+from evalkit.comparison.landmark import FOLLOWED, WITH_EARLIER, WITH_OUTCOME
+from evalkit.comparison.planned_outcome import WITHOUT_EARLIER, WITHOUT_VALUE
 from evalkit.disclosure.release import two_digits
 from evalkit.render.blocks import BulletList, Callout, Column, Figure, Table
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_balance import note, shown_balance
-from evalkit.reports.impact_estimators import measures_change
+from evalkit.reports.impact_estimators import FOLLOWED_MONTHS, measures_change
 from evalkit.reports.impact_groups import LEAST_PER_ARM
-from evalkit.reports.impact_run import NOT_AT_RISK, Analysis, left_out
+from evalkit.reports.impact_run import NOT_AT_RISK, NOT_FOLLOWED, Analysis, left_out
 from evalkit.reports.impact_units import YEAR, arms, gain, n_failed, turned, year_factor
 from evalkit.reports.impact_words import COVARIATES, no_number, too_few_note, worded
 from evalkit.wording import date_words, number, plural
@@ -25,6 +25,8 @@ STEPS = {
     "in the data": "in the data",
     FOLLOWED: "compared, with 20 days or more to follow",
     WITH_OUTCOME: "compared, with a value of the outcome",
+    WITH_EARLIER: "compared, with an earlier value",
+    FOLLOWED_MONTHS: "followed month by month",
     "at risk on a start date": "enrolled on a mentor’s start day",
     "matched": "alike enough to be matched",
 }
@@ -39,6 +41,10 @@ REASONS = {
     WITHOUT_VALUE: "no value of the outcome",
     NO_VALUE.partners: "partners had no value of the outcome",
     NO_VALUE.focal: "partner had no value of the outcome",
+    WITHOUT_EARLIER: "no earlier value",
+    NO_EARLIER.partners: "partners had no earlier value",
+    NO_EARLIER.focal: "partner had no earlier value",
+    NOT_FOLLOWED: "no month before the start, or too few who started with them",
     NOT_AT_RISK: "not there or not eligible on a start day",
 }
 MOST_REASONS = 2

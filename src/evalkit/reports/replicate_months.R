@@ -40,7 +40,10 @@ redo <- function() {
 found <- redo()
 if (!is.null(found) && setting("standard_errors") != "CR1S") found <- found["value"]  # errors of another kind
 if (is.null(found)) {
-  cat("NOT REDONE: fixest or did is not installed, or they do not know this estimate. The rows are in months.csv.\n")
+  cat("NOT REDONE:", if (estimator == "did2s") "this script does not redo did2s." else
+      if (estimator == "callaway_santanna" && has("did"))
+        "with covariates and months that some students lack, did takes other students than evalkit." else
+      "fixest or did is not installed.", "The rows are in months.csv.\n")
   months_agree <- TRUE
 } else {
   both <- merge(data.frame(name = names(found), found = unname(found)), expected, by = "name", sort = FALSE)
