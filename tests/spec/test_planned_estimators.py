@@ -21,6 +21,8 @@ from evalkit.config import OWN_KEYS, AnalysisPlan
 from evalkit.errors import UserError
 from evalkit.estimators import ESTIMATORS
 from evalkit.files import repository_root
+from evalkit.reports.gate import Gate
+from evalkit.reports.impact_answer import COMES_BACK_TITLE, opening
 from evalkit.reports.impact_change import event_steps
 from evalkit.reports.impact_estimators import MONTHS, PLANNED, STUDENTS, level_plan
 from evalkit.reports.impact_plan import check_plan, planned_comparison, planned_estimate
@@ -146,6 +148,8 @@ REFUSED = [
     ({"estimator": "did"}, "matched or selected on (covariates)"),
     ({"estimator": "did", "covariates": BEFORE_START, "eligible": "prior_chronic"}, "selected on (eligible)"),
     ({"estimator": "did", "before": "pre_absence_rate", "exact": ("pre_absence_rate",)}, "(exact)"),
+    ({"estimator": "did", "outcome": "unexcused_days"}, "change of one measure"),
+    ({"estimator": "did", "before": "prior_chronic"}, "before can be: prior_absence_rate, pre_absence_rate"),
     ({"estimator": "did", "outcome": "is_chronic"}, "Take prior_absence_rate out of covariates"),
     ({"estimator": "twfe", "covariates": BEFORE_START}, "months before the start"),
     ({"estimator": "callaway_santanna", "eligible": "early_warning"}, "selected on (eligible)"),
@@ -215,8 +219,12 @@ def test_a_threshold_plan_is_the_jump_of_everyone_on_that_day():
 
 def test_a_threshold_that_did_not_decide_is_refused():
     study = by_threshold(6, chosen=lambda rate: rate < 0.12)
-    with pytest.raises(UserError, match="did not decide who got a mentor"):
+    with pytest.raises(UserError, match="other side") as caught:
         planned_estimate(planned_comparison(study, THRESHOLD), THRESHOLD)
+    assert 'side = "below"' in caught.value.remedy
+    nobody = dc.replace(THRESHOLD, cutoff=0.05)
+    with pytest.raises(UserError, match="did not decide who got a mentor"):
+        planned_estimate(planned_comparison(study, nobody), nobody)
 
 
 @pytest.mark.slow
@@ -244,6 +252,10 @@ def test_a_change_among_students_chosen_for_their_absence_does_not_pass_as_an_ef
     gaps = {row["covariate"]: abs(row["smd_after"] or 0) for row in entry["balance"]}
     if max(gaps["prior_absence_rate"], gaps["pre_absence_rate"]) > 0.25:
         assert checks["balance"]["verdict"] == "fail"
+    if checks["regression_to_the_mean"]["verdict"] == "fail" and estimator != "panel_poisson":
+        title, lead = opening(sample, found, Gate(sample.config.privacy, "team"))
+        assert title == COMES_BACK_TITLE and "cannot be relied on" in lead and "taken into account it is" in lead
+        assert "Tier 4" in found.evidence["essa"] and "coming back" in " ".join(found.evidence["reasons"])
     assert checks["placebo_outcome"]["value"] is None and checks["placebo_date"]["value"] is None
     assert not any("which evalkit does not know" in check["text"] for check in checks.values())
     if estimator == "panel_poisson":  # a log ratio is no difference in days

@@ -12,12 +12,19 @@ from evalkit.estimators.linear import weighted_least_squares
 from evalkit.estimators.linear_estimate import unit_of
 from evalkit.estimators.sample import Sample, numbers
 from evalkit.estimators.variance import robust_error
+from evalkit.measures import outcome_row
 
+_CLEAR = 1.645
+"""Standard errors beyond which a slope is told from none, one-sided at 5 %."""
 _CAVEAT = " More contacts may follow need or presence, so this is no proof either way."
 
 
 def run(context: Context) -> CheckResult:
-    """Slope of the outcome on contacts a week, covariates adjusted; the other direction is a caution, never a fail."""
+    """Slope of the outcome on contacts a week, covariates adjusted.
+
+    Passes where it goes the way of the effect, for the better, and clearly so (one-sided 5 %); else a caution, never a
+    fail.
+    """
     rows = context.rows[context.rows["treated"] == 1].reset_index(drop=True)
     dose = _dose(context, rows)
     if dose is None or dose.notna().sum() < 20 or dose.std() == 0:
@@ -31,10 +38,13 @@ def run(context: Context) -> CheckResult:
         return not_run("dosage", "contacts cannot be told from the covariates.")
     contrast = fit.unit_contrast("_dose")
     slope, (error, _) = float(contrast @ fit.coef), robust_error(fit, contrast, "HC2")
-    same = slope * context.value > 0
-    verdict = "pass" if same else "caution"
+    known_better = outcome_row(context.estimate.outcome)
+    worse = known_better is not None and slope * known_better.better < 0
+    clear = slope * context.value > 0 and not worse and abs(slope) >= _CLEAR * error
+    verdict = "pass" if clear else "caution"
     text = (f"Each further contact a week goes with {context.outcome_words(slope)} among the treated "
-            f"(standard error {abs(error) * _scale(context):.2g})." + _CAVEAT)
+            f"(standard error {abs(error) * _scale(context):.2g})"
+            + (", which is not clearly apart from none." if abs(slope) < _CLEAR * error else ".") + _CAVEAT)
     return CheckResult("dosage", verdict, slope, text, {"standard_error": error, "n": fit.n})
 
 

@@ -16,8 +16,13 @@ def run(context: Context) -> CheckResult:
     everyone = treated[key].nunique() if key else len(treated)
     used = context.rows[context.rows["treated"] == 1]
     kept = used[key].nunique() if key and key in used.columns else len(used)
-    kept = min(kept, context.estimate.n_treated) if context.months is not None else kept
+    near = context.estimate.estimator == "discontinuity"
+    kept = min(kept, context.estimate.n_treated) if near or context.months is not None else kept
     share = 1 - kept / everyone
+    if near:
+        return CheckResult("estimand_shift", "pass" if share <= _CAUTION else "caution", share,
+                           f"The estimate is about the {kept} of {everyone} treated students near the threshold, and "
+                           "says nothing of the others.")
     verdict = "pass" if share <= _CAUTION else "caution" if share <= _FAIL else "fail"
     text = (f"{everyone - kept} of {everyone} treated students ({share:.0%}) are not in the estimate"
             + (", so it is about the others." if kept < everyone else ".") + _who(context, share))

@@ -35,7 +35,7 @@ def run(context: Context) -> CheckResult:
         return not_run("placebo_date", again.reason)
     clear, size = found.ci_low > 0 or found.ci_high < 0, abs(found.value)
     verdict = "pass" if not clear else "caution" if size < abs(effect) / 2 else "fail"
-    matched = any(name.startswith("pre_") for name in context.covariates)
+    matched = context.setting("method") != "none" and any(name.startswith("pre_") for name in context.covariates)
     text = (f"In the four weeks before the start the groups already differed by {context.rate_words(found.value)} "
             f"({context.rate_words(found.ci_low)} to {context.rate_words(found.ci_high)})."
             + (" These weeks are part of what students were matched on, so a small gap proves little."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evalkit.checks.context import Context, known, p_words
 from evalkit.checks.result import CheckResult, not_run
+from evalkit.estimators.did import of_same_period
 
 _FIXED = ("prior_absence_rate", "prior_rate", "prior_score")
 
@@ -13,12 +14,15 @@ def run(context: Context) -> CheckResult:
     named = context.given.get("placebo_outcomes")
     names = [named] if isinstance(named, str) else list(named or [
         name for name in _FIXED if name in context.rows.columns and name not in (*context.covariates, *context.exact)])
+    score = context.estimate.details.get("again", {}).get("score")
+    if score and not named:  # of a threshold: what the score itself is made of cannot be tested against it
+        names = [name for name in names if name not in of_same_period(score)]
     if context.measures_change and not named:
         return not_run("placebo_outcome", "a change takes out gaps that were there before; name an outcome that "
                        "mentors cannot change (placebo_outcomes).")
     if not names:
-        return not_run("placebo_outcome", "every earlier measure was matched on; name one that was not "
-                       "(placebo_outcomes).")
+        return not_run("placebo_outcome", "every earlier measure was matched on or is the score; name another that "
+                       "mentors cannot have changed (placebo_outcomes).")
     level = {"estimator": "regression_adjusted" if context.covariates or context.exact else "difference"}
     found = {name: context.again(outcome=name, unit=context.estimate.unit, **(level if context.measures_change else {}))
              for name in names}

@@ -168,6 +168,10 @@ def _other(problem: _Problem, width: float, bias_width: float, factor: float, as
 
 
 def _refuse_no_jump(taken: float) -> None:
+    if taken <= -_LEAST_JUMP:
+        raise UserError(f"Mentoring falls at the threshold (by {-taken:.0%}): mentors went to students on the other "
+                        "side of it.",
+                        remedy='Write side = "below" for mentors at scores below the threshold, else "above".')
     if taken < _LEAST_JUMP:
         raise UserError(f"Mentoring does not jump at the threshold (by {taken:+.0%}), so the threshold did not decide "
                         "who got a mentor.", remedy="Check score, cutoff and side; else use another design.")

@@ -41,6 +41,7 @@ class StudyFacts:
     n_comparison: int = 0
     design: str = ""
     is_threshold: bool = False
+    comes_back_anyway: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ def read_evidence(facts: StudyFacts) -> EvidenceReading:
     low = facts.is_randomized and facts.attrition == "low"
     needed = shared if low else [*shared, *base]
     meets = all(condition.holds for condition in needed)
-    wwc = ("could meet standards without reservations, if reviewed" if meets and low
+    wwc = ("is not judged here: a regression discontinuity has standards of its own" if facts.is_threshold else
+           "could meet standards without reservations, if reviewed" if meets and low
            else "could meet standards with reservations, if reviewed" if meets
            else "would not meet standards as it stands")
     size = _essa_conditions(facts)
@@ -156,6 +158,10 @@ def _confounds(facts: StudyFacts) -> list[Condition]:
         Condition("one mentor", facts.n_mentors is None or facts.n_mentors > 1,
                   "All treated students have the same mentor, so the mentor and the program cannot be told apart.",
                   "Add a second mentor."),
+        Condition("coming back anyway", not facts.comes_back_anyway,
+                  "The difference may be students coming back toward their usual level: the check on change that comes "
+                  "anyway did not hold.",
+                  'Plan estimator = "regression_adjusted" with earlier absence as a covariate.'),
         Condition("same school year", not facts.different_years,
                   "The groups are from different school years, which is a confound.",
                   "Use a comparison from the same school year."),
@@ -177,7 +183,7 @@ def _favorable(facts: StudyFacts) -> Condition:
         return Condition("favorable", False, "Whether more or less of this outcome is better is not known, so the "
                          "difference is not counted as favorable.",
                          "Name the measure so that it says what it counts, such as gpa or course_failures.")
-    return Condition("favorable", facts.is_favorable and facts.is_significant,
+    return Condition("favorable", facts.is_favorable and facts.is_significant and not facts.comes_back_anyway,
                      "The effect is not favorable and statistically significant.",
                      "Nothing mends this but more students or a stronger program.")
 

@@ -16,8 +16,18 @@ from evalkit.reports.gate import Gate
 from evalkit.reports.impact_estimators import follows_months
 from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_plan import better_sign
-from evalkit.reports.impact_run import Analysis
-from evalkit.reports.impact_units import YEAR, any_gain, arms, gain, n_failed, outcome_words, shown_as
+from evalkit.reports.impact_run import LEVEL_NAME, Analysis
+from evalkit.reports.impact_units import (
+    YEAR,
+    any_gain,
+    arms,
+    comes_back_anyway,
+    gain,
+    in_days,
+    n_failed,
+    outcome_words,
+    shown_as,
+)
 from evalkit.reports.impact_words import THIN, check_title
 from evalkit.tables import long_date
 from evalkit.wording import between, count_words, listed, number, percent, plural
@@ -37,6 +47,8 @@ def opening(study, main: Analysis, gate: Gate) -> tuple[str, str]:
     shown = gate.numbers("gain", value=(found.value if found else None, arms(main)))["value"]
     if found is None or shown is None:
         return gate.fixed("Mentored and similar students, compared"), _other_lead(main, gate)
+    if comes_back_anyway(main):
+        return gate.fixed(COMES_BACK_TITLE), _not_to_rely_on(main, gate, found)
     few = min(arms(main)) < LEAST_PER_ARM
     n_schools = main.comparison.arm(1)["school_id"].nunique()
     schools = f"{count_words(n_schools)} school{'' if n_schools == 1 else 's'}"
@@ -46,6 +58,23 @@ def opening(study, main: Analysis, gate: Gate) -> tuple[str, str]:
         words={"schools": schools, "ends": _ends(found), "sure": _sure(found, n_failed(main), few)},
     )
     return gate.fixed("Too few students to judge alone: under 30 on a side" if few else gain_title(found)), lead
+
+
+COMES_BACK_TITLE = "This difference may be students coming back anyway"
+
+
+def _not_to_rely_on(main: Analysis, gate: Gate, found: Gain) -> str:
+    """The lead where the check on change that comes anyway did not hold: both numbers, and not to act on the first."""
+    level = next((b for name, b in main.beyond if name == LEVEL_NAME), None)
+    other = in_days(main, level) if level is not None else None
+    text = ("{n:,} students had a mentor and could be compared. The difference of {v} days a year cannot be relied on: "
+            "students get a mentor in a hard time, and come back toward their usual level with or without one.")
+    counts: dict[str, Any] = {"n": (main.planned.n_treated,) * 2, "v": (_signed(found.value), arms(main))}
+    if other is None:
+        return gate.text(text, **counts)
+    return gate.text(text + " With earlier absence taken into account it is {l} days (95% interval {a} to {b}).",
+                     **counts, l=(_signed(other.value), arms(main)), a=(number(other.low, 1), arms(main)),
+                     b=(number(other.high, 1), arms(main)))
 
 
 def _other_lead(main: Analysis, gate: Gate) -> str:

@@ -14,7 +14,7 @@ from evalkit import tables
 from evalkit.measures import outcome_row
 from evalkit.render.blocks import Callout, Column, Figure, Row, Table
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_balance import meaning, note, shown_balance, step_of
+from evalkit.reports.impact_balance import meaning, near_threshold, note, shown_balance, step_of
 from evalkit.reports.impact_estimators import adjusts_for
 from evalkit.reports.impact_method import method_lines
 from evalkit.reports.impact_run import Analysis
@@ -132,6 +132,8 @@ def _estimate_row(analysis: Analysis, name: str, found) -> dict[str, Any]:
 
 def balance_table(analysis: Analysis, gate: Gate) -> Table | Callout:
     """Standardized differences before and after, with what they mean under the WWC's lines of 0.05 and 0.25."""
+    if (instead := near_threshold(analysis, gate)) is not None:
+        return instead
     frame = balance_frame(shown_balance(analysis, gate), analysis)
     title = gate.fixed("Groups before and after selection")
     if frame.empty:

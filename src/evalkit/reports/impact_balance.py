@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 
 from evalkit.disclosure.release import two_digits
+from evalkit.render.blocks import Callout
 from evalkit.reports.gate import Gate
 from evalkit.reports.impact_run import Analysis
+from evalkit.reports.impact_words import worded
 
 STEPS = ((262, 0.1), (73, 0.2), (0, 0.5))
 """(least number of mentored students, step in SDs). One student moves the difference by 1 / (n sd), where n sd is at
@@ -71,6 +73,19 @@ def released_rows(main: Analysis, gate: Gate, about: list[int]) -> list[Any]:
 
 def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def near_threshold(main: Analysis, gate: Gate) -> Callout | None:
+    """Instead of a table of everybody's balance: at a threshold what matters is that nothing known before jumps there.
+
+    None for other designs.
+    """
+    if main.plan.estimator != "discontinuity":
+        return None
+    lines = ["Students above and below a threshold need not be alike. What must not happen is that something known "
+             "before jumps there, or that scores were moved over the line."]
+    lines += [worded(check.text) for check in main.checks if check.name == "balance" and gate.is_team]
+    return Callout(gate.fixed("Alike near the threshold?"), tuple(map(gate.fixed, lines)), tone="answer")
 
 
 def meaning(row: Any, words: tuple[tuple[float, str], ...], step: float) -> str:

@@ -23,11 +23,14 @@ from evalkit.estimators.did import of_same_period
 from evalkit.estimators.inference import WHOLE_SCHOOLS, choose_clusters
 from evalkit.estimators.linear_estimate import arms
 from evalkit.estimators.sample import Sample, make_sample
+from evalkit.measures import outcome_row
 
 STUDENTS = ("regression_adjusted", "difference", "did", "poisson", "logistic", "randomized", "discontinuity")
 MONTHS = ("callaway_santanna", "did2s", "sun_abraham", "twfe", "panel_poisson")
 PLANNED = (*STUDENTS, *MONTHS)
 """Estimators a plan can name."""
+SAME_MEASURE = {"absence_rate": ("prior_absence_rate", "pre_absence_rate"), "is_chronic": ("prior_chronic",)}
+"""Outcome of attendance -> its own earlier values, in its unit."""
 BY_NAME = {"prior_absence_rate": "prior_chronic", "pre_absence_rate": "early_warning", "prior_chronic": "prior_chronic"}
 """Earlier measure -> the plan's `eligible` rule that selects on it."""
 _NOT_PLANNED = {
@@ -72,6 +75,7 @@ def _check_own_keys(plan: AnalysisPlan) -> None:
 def _check_earlier(plan: AnalysisPlan) -> None:
     """The earlier period of a change was neither matched nor selected on."""
     before = "pre_absence_rate" if plan.estimator in MONTHS else earlier_value(plan)
+    _check_same_measure(plan, before)
     what = "months before the start were" if plan.estimator in MONTHS else f"earlier value, {before}, was"
     period = set(of_same_period(before))
     used = [key for key, columns in (("covariates", plan.covariates), ("exact", plan.exact)) if period & set(columns)]
@@ -82,6 +86,17 @@ def _check_earlier(plan: AnalysisPlan) -> None:
         raise UsageError(f'estimator "{plan.estimator}" measures a change, and the {what} matched or selected on '
                          f"({', '.join(used)}): the change would count regression to the mean as an effect.",
                          remedy=f'Take {named} out of {" and ".join(used)}, or use estimator = "regression_adjusted".')
+
+
+def _check_same_measure(plan: AnalysisPlan, before: str) -> None:
+    """A change is of one measure in one unit: the earlier value must be that of the outcome."""
+    row = outcome_row(plan.outcome)
+    fitting = SAME_MEASURE.get(plan.outcome, ())
+    if plan.estimator != "did" or row is None or before in fitting:
+        return
+    wanted = f"before can be: {', '.join(fitting)}" if fitting else "No earlier value of it is counted"
+    raise UsageError(f'estimator "did" takes the change of one measure, and {before} is no earlier "{plan.outcome}".',
+                     remedy=f'{wanted}; or use estimator = "regression_adjusted".')
 
 
 def _check_months(plan: AnalysisPlan) -> None:
@@ -166,14 +181,23 @@ FOLLOWED_MONTHS = "followed over months, in the estimate"
 """The last step of the flow of an estimator over months."""
 
 
+NEAR = "near the threshold"
+"""The last step of the flow of a threshold."""
+
+
 def with_last_step(comparison: Comparison, plan: AnalysisPlan, found: Estimate) -> Comparison:
-    """The comparison with who is in an estimate over months as its last step: a mentored student needs a month before
-    its start, and in cohorts also enough others who started with it."""
-    if not follows_months(plan) or found.value is None:
+    """The comparison with who is in the estimate as its last step, where that is fewer.
+
+    Over months a mentored student needs a month before its start, and in cohorts also enough others who started with
+    it; at a threshold only students near it count.
+    """
+    if found.value is None or not (follows_months(plan) or plan.estimator == "discontinuity"):
         return comparison
-    months, used = comparison.details["months"], comparison.used
-    there = used[(used["treated"] == 0) & used["student_id"].isin(months["student_id"])]
-    last = {"step": FOLLOWED_MONTHS, "treated": found.n_treated, "comparison": there["student_id"].nunique()}
+    last = {"step": NEAR, "treated": found.n_treated, "comparison": found.n_comparison}
+    if follows_months(plan):
+        months, used = comparison.details["months"], comparison.used
+        there = used[(used["treated"] == 0) & used["student_id"].isin(months["student_id"])]
+        last |= {"step": FOLLOWED_MONTHS, "comparison": there["student_id"].nunique()}
     flow = pd.concat([comparison.flow, pd.DataFrame([last])], ignore_index=True)
     lost = {arm: int(comparison.flow[arm].iloc[-1] - last[arm]) for arm in ("treated", "comparison")}
     return replace(comparison, tables={**comparison.tables, "flow": lambda: flow},

@@ -20,6 +20,7 @@ from evalkit.estimators.result import no_estimate, plain
 from evalkit.evidence import StudyFacts, effect_sizes, read_evidence
 from evalkit.measures import DOMAIN, outcome_row
 from evalkit.reports.impact_estimators import (
+    NEAR,
     adjusts_for,
     details_to_show,
     has_wild_bootstrap,
@@ -116,7 +117,8 @@ def left_out(comparison: Comparison) -> list[dict[str, Any]]:
         found = [{"arm": name, "reason": str(reason), "n": int(n)} for reason, n in counts.items()]
         unfollowed = comparison.details.get("not_followed", {}).get(name, 0)
         if unfollowed > 0:
-            found.append({"arm": name, "reason": NOT_FOLLOWED, "n": unfollowed})
+            reason = FAR if flow["step"].iloc[-1] == NEAR else NOT_FOLLOWED
+            found.append({"arm": name, "reason": reason, "n": unfollowed})
         rest = int(flow[name].iloc[0] - flow[name].iloc[-1]) - int(counts.sum()) - unfollowed
         if rest > 0:
             found.append({"arm": name, "reason": NOT_AT_RISK, "n": rest})
@@ -125,6 +127,7 @@ def left_out(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 NOT_FOLLOWED = "no month before the start, or too few who started in the same month"
+FAR = "not near the threshold"
 NOT_AT_RISK = "not enrolled, not eligible or already mentored on every start day"
 
 
@@ -207,7 +210,7 @@ def _beyond(study, comparison: Comparison, plan: AnalysisPlan) -> Sequence[tuple
     """What a careful reader asks next. Each is exploratory; one that cannot be had says why."""
     by_school = {"clustered_by": "school_id"}
     wanted: list[tuple[str, dict[str, Any]]] = [
-        *([("From the start on, earlier absence as a covariate", level_instead(plan))]
+        *([(LEVEL_NAME, level_instead(plan))]
           if measures_change(plan) else []),
         ("Without adjusting for the gaps that stayed", {"estimator": "difference"}),
         ("Standard errors by school", {**by_school, "standard_errors": "CR2"}),
@@ -239,6 +242,8 @@ def _or_reason(study, comparison: Comparison | None, plan: AnalysisPlan, **chang
                            outcome=str(changes.get("outcome", plan.outcome)))
 
 
+LEVEL_NAME = "From the start on, earlier absence as a covariate"
+COMES_BACK = "regression_to_the_mean"
 PRE_MEASURES = ("prior_absence_rate", "pre_absence_rate")
 
 
@@ -271,6 +276,7 @@ def study_facts(
         n_comparison=planned.n_comparison,
         design=plan.comparison,
         is_threshold=plan.estimator == "discontinuity",
+        comes_back_anyway=any(one.name == COMES_BACK and one.verdict == "fail" for one in checks),
     )
 
 

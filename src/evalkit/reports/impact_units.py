@@ -9,7 +9,7 @@ from typing import Any
 from evalkit.estimators.linear_estimate import unit_of
 from evalkit.estimators.panel_estimate import LOG_RATIO
 from evalkit.measures import outcome_row
-from evalkit.reports.impact_run import Analysis
+from evalkit.reports.impact_run import COMES_BACK, Analysis
 from evalkit.wording.verdicts import Gain
 
 YEAR = 180
@@ -17,7 +17,7 @@ YEAR = 180
 
 def gain(main: Analysis) -> Gain | None:
     """The planned answer in days more in school per 180-day year; None where it is not in days or has no interval."""
-    return _in_days(main, main.planned)
+    return in_days(main, main.planned)
 
 
 def year_factor(main: Analysis, found: Any) -> float | None:
@@ -39,7 +39,8 @@ def turned(value: Any, low: Any, high: Any, factor: float) -> Any:
     return (-value * factor, *(ends if factor > 0 else ends[::-1]))
 
 
-def _in_days(main: Analysis, found: Any) -> Gain | None:
+def in_days(main: Analysis, found: Any) -> Gain | None:
+    """An estimate as days more in school per 180-day year; None where it is not about such days or has no interval."""
     factor = year_factor(main, found)
     if factor is None or None in (found.value, found.ci_low, found.ci_high):
         return None
@@ -50,13 +51,18 @@ def any_gain(main: Analysis) -> tuple[Gain | None, bool]:
     """The answer in days, and whether it was planned; else the exploratory run on the share of days missed."""
     if (planned := gain(main)) is not None:
         return planned, True
-    others = [_in_days(main, found) for _, found in main.beyond if found.outcome == "absence_rate"]
+    others = [in_days(main, found) for _, found in main.beyond if found.outcome == "absence_rate"]
     return next((found for found in others if found is not None), None), False
 
 
 def arms(main: Analysis) -> list[int]:
     """The students each estimate rests on, by group: both must be large enough to show it."""
     return [main.planned.n_treated, main.planned.n_comparison]
+
+
+def comes_back_anyway(main: Analysis) -> bool:
+    """Whether the difference may be nothing but students coming back toward their usual level."""
+    return any(check.name == COMES_BACK and check.verdict == "fail" for check in main.checks)
 
 
 def n_failed(main: Analysis) -> int:

@@ -13,8 +13,8 @@ from evalkit.comparison.planned_outcome import WITHOUT_EARLIER, WITHOUT_VALUE
 from evalkit.disclosure.release import two_digits
 from evalkit.render.blocks import BulletList, Callout, Column, Figure, Table
 from evalkit.reports.gate import Gate
-from evalkit.reports.impact_balance import note, shown_balance
-from evalkit.reports.impact_estimators import FOLLOWED_MONTHS, measures_change
+from evalkit.reports.impact_balance import near_threshold, note, shown_balance
+from evalkit.reports.impact_estimators import FOLLOWED_MONTHS, NEAR, measures_change
 from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import NOT_AT_RISK, NOT_FOLLOWED, Analysis, left_out
 from evalkit.reports.impact_units import YEAR, arms, gain, n_failed, turned, year_factor
@@ -27,6 +27,7 @@ STEPS = {
     WITH_OUTCOME: "compared, with a value of the outcome",
     WITH_EARLIER: "compared, with an earlier value",
     FOLLOWED_MONTHS: "followed month by month",
+    NEAR: "near the threshold",
     "at risk on a start date": "enrolled on a mentor’s start day",
     "matched": "alike enough to be matched",
 }
@@ -182,6 +183,8 @@ def groups(main: Analysis, gate: Gate) -> Figure | Callout:
 
 def balance(main: Analysis, gate: Gate) -> Figure | Callout:
     """How alike the groups were at the start, before and after selection."""
+    if (instead := near_threshold(main, gate)) is not None:
+        return instead
     frame, told = balance_frame(main.comparison.balance, main), balance_frame(shown_balance(main, gate), main)
     if told.empty:
         why = "Too few students share any one measure to show how alike the groups were."
