@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from evalkit.errors import UserError
@@ -79,3 +80,10 @@ def test_sites_are_told_in_the_words_and_direction_of_their_outcome(tmp_path, ou
     page = impact_pool.page(sites)
     assert says in str(page.blocks[0].measure)
     assert ("in school" in f"{page.title}{page.blocks[0].measure}") == (says == "Days more in school")
+
+
+def test_a_site_whose_checks_did_not_hold_is_named():
+    rows = pd.DataFrame({"site": ["North", "South"], "checks_failed": [["regression_to_the_mean"], []]})
+    said = impact_pool._failed(rows)
+    assert len(said) == 1 and "At North a check" in said[0] and "change that comes anyway" in said[0]
+    assert impact_pool._failed(rows.drop(columns="checks_failed")) == []

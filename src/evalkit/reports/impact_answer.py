@@ -133,7 +133,8 @@ def big_number(main: Analysis, gate: Gate) -> BigNumber | Callout:
     share = gate.text("{v} points ({a} to {b})", v=(_signed(found.value / YEAR * 100), about),
                       a=(number(found.low / YEAR * 100, 1), about), b=(number(found.high / YEAR * 100, 1), about))
     return BigNumber(
-        gate.fixed("Difference in days in school per 180-day year"),
+        gate.fixed("Difference in days in school per 180-day year" + (
+            ", as planned; not to be relied on" if comes_back_anyway(main) else "")),
         gate.text("{v}", v=(_signed(found.value), about)),
         gate.fixed("days"),
         gate.text("95% interval: {a} to {b} days", a=(number(found.low, 1), about), b=(number(found.high, 1), about)),
@@ -204,6 +205,13 @@ DESIGNS = {
 }
 
 
+def _how(main: Analysis) -> str:
+    """How this program was studied, in a few words."""
+    if main.plan.estimator == "discontinuity":
+        return "Not by lottery: students just above and below a line"
+    return DESIGNS[main.plan.comparison]
+
+
 def benchmarks(main: Analysis, gate: Gate) -> Figure | Table:
     """This program beside published studies, each with how it was studied."""
     found, was_planned = any_gain(main)
@@ -211,7 +219,7 @@ def benchmarks(main: Analysis, gate: Gate) -> Figure | Table:
     rows = [
         {
             "label": "This program",
-            "detail": DESIGNS[main.plan.comparison] + beyond,
+            "detail": _how(main) + beyond,
             "marker": "program",
             "n": min(arms(main)),
             "value": found.value if found else None,

@@ -243,7 +243,7 @@ def change_table(analysis: Analysis, gate: Gate) -> Table | None:
 def dose_table(analysis: Analysis, gate: Gate) -> Table | None:
     """The difference by contacts a week, with what it cannot show."""
     frame = analysis.doses
-    if frame.empty or analysis.planned.outcome != "absence_rate":
+    if frame.empty or analysis.planned.outcome != "absence_rate" or frame["value"].isna().all():
         return None
     days = pd.DataFrame({"label": frame["label"], "n": frame["n"], "n_comparison": frame["n_comparison"],
                          "value": -frame["value"].astype(float) * YEAR,

@@ -96,7 +96,8 @@ def _effect(analysis: Analysis, gate: Gate) -> dict[str, Any] | None:
         return None
     return {"analysis": analysis.plan.id, "outcome": planned.outcome, "unit": planned.unit,
             "estimator": planned.estimator, "estimand": planned.estimand, "design": planned.comparison,
-            "clustered_by": planned.clustered_by, "plan_sha256": analysis.plan.sha256, **shown}
+            "clustered_by": planned.clustered_by, "plan_sha256": analysis.plan.sha256,
+            "checks_failed": [check.name for check in analysis.checks if check.verdict == "fail"], **shown}
 
 
 def latex_tables(blocks: Mapping[str, Table]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from evalkit.estimators.multiple import benjamini_hochberg
 from evalkit.panel import absences, enrolled_spans, school_days
 from evalkit.pooling import pool_effects
 from evalkit.programme import book_of, held_contacts
-from evalkit.reports.impact_estimators import run_estimator
+from evalkit.reports.impact_estimators import follows_months, run_estimator
 
 LEAST_PER_ARM = 30
 """Students on each side below which a group is too few to judge alone (standards 7.1)."""
@@ -67,6 +67,10 @@ def _one_group(part: pd.DataFrame, plan: AnalysisPlan, comparison: Comparison) -
     if min(n_treated, n_comparison) < LEAST_PER_ARM:
         return row
     found = _estimate(part, plan, comparison)
+    if found is not None and (follows_months(plan) or plan.estimator == "discontinuity"):
+        row |= {"n": found.n_treated, "n_comparison": found.n_comparison}
+        if min(found.n_treated, found.n_comparison) < LEAST_PER_ARM:
+            return row
     return row if found is None or found.ci_low is None else row | {name: getattr(found, name) for name in NUMBERS}
 
 
@@ -219,7 +223,7 @@ def change_since_last_year(comparison: Comparison, plan: AnalysisPlan) -> pd.Dat
     """
     used = comparison.used
     columns = ["arm", "n", "before", "after", "change"]
-    if plan.outcome != "absence_rate" or "prior_absence_rate" not in used:
+    if plan.outcome != "absence_rate" or plan.estimator == "discontinuity" or "prior_absence_rate" not in used:
         return pd.DataFrame(columns=columns)
     both = used[used["prior_absence_rate"].notna() & used["absence_rate"].notna()]
     rows = []

@@ -20,6 +20,7 @@ from evalkit.measures import outcome_row
 from evalkit.pooling import Pooled, leave_one_out, pool_effects, read_effects
 from evalkit.render.blocks import PARTNER, Callout, Column, Context, Figure, Row, Section, Table
 from evalkit.render.publish import publish
+from evalkit.reports.impact_words import check_title
 from evalkit.wording import listed, number, plural
 from evalkit.wording.verdicts import Gain, gain_title
 
@@ -215,9 +216,18 @@ def cannot_say(sites: Sites) -> Callout:
         found = sites.pooled()
         lines.append(f"Of the spread between these results, {number(found.i2)}% is more than chance would bring; true "
                      f"results of sites differ by about {number(found.tau2 ** 0.5, 1)} (one standard deviation).")
-    lines += _mixtures(sites.rows)
+    lines += [*_mixtures(sites.rows), *_failed(sites.rows)]
     lines.append("Sites that did not share a result are not here. If they did worse, this page looks too good.")
     return Callout(plain_text("What cannot be said"), tuple(map(plain_text, lines)), tone="caution")
+
+
+def _failed(rows: pd.DataFrame) -> list[str]:
+    """The sites whose own checks did not hold: a mean of sites does not mend that."""
+    named = [(site, names) for site, names in zip(rows["site"], rows.get("checks_failed", []), strict=False)
+             if isinstance(names, list) and names]
+    return [f"At {site} {'a check' if len(names) == 1 else 'checks'} of the method did not hold "
+            f"({listed([check_title(str(name)).lower() for name in names])}): other causes may be behind its number."
+            for site, names in named]
 
 
 def _mixtures(rows: pd.DataFrame) -> list[str]:

@@ -17,7 +17,7 @@ from evalkit.reports.impact_balance import near_threshold, note, shown_balance
 from evalkit.reports.impact_estimators import FOLLOWED_MONTHS, NEAR, measures_change
 from evalkit.reports.impact_groups import LEAST_PER_ARM
 from evalkit.reports.impact_run import NOT_AT_RISK, NOT_FOLLOWED, Analysis, left_out
-from evalkit.reports.impact_units import YEAR, arms, gain, n_failed, turned, year_factor
+from evalkit.reports.impact_units import YEAR, arms, comes_back_anyway, gain, n_failed, turned, year_factor
 from evalkit.reports.impact_words import COVARIATES, no_number, too_few_note, worded
 from evalkit.wording import date_words, number, plural
 
@@ -278,7 +278,8 @@ def cost(study, main: Analysis, gate: Gate) -> Table | Callout:
         ("Program", total, None, None, "Every line of the cost table"),
         ("Per student", total / n_mentored, None, None, _mentored_words(n_mentored, gate)),
     ]
-    if found and found.low > 0:
+    shows_days = found is not None and found.low > 0 and not comes_back_anyway(main)
+    if found and shows_days:
         n_compared = main.planned.n_treated
         per_day = [total / (n_compared * days * main.enrolled_days / YEAR)
                    for days in (found.value, found.high, found.low)]
@@ -292,9 +293,8 @@ def cost(study, main: Analysis, gate: Gate) -> Table | Callout:
         frame = frame.assign(**{name: [two_digits(value) for value in frame[name]] for name in figures_of})
     released = gate.table("cost", frame, keys=("item", "how"), counts=("n",), plain=figures_of,
                           about=() if gate.is_team else ("n",))
-    note = (
-        "" if found and found.low > 0 else "A cost per added day is shown only when the whole interval lies above zero."
-    )
+    note = "" if shows_days else "A cost per added day is shown only when the whole interval lies above zero"
+    note += "." if note and not comes_back_anyway(main) else " and the difference can be relied on." if note else ""
     return Table(
         gate.fixed(title),
         gate.fixed("Money spent; time given free is not priced. The range is that of the 95% interval"),
@@ -362,7 +362,7 @@ def evidence(main: Analysis, gate: Gate) -> Callout:
         f"Under federal law (ESSA) it **{reading['essa']}**.",
         f"A What Works Clearinghouse review: {reading['wwc']}.",
     ]
-    lines += [worded(str(reason)) for reason in list(reading.get("reasons", ()))[:3]] if gate.is_team else []
+    lines += [worded(str(reason)) for reason in list(reading.get("reasons", ()))[:2]] if gate.is_team else []
     if min(arms(main)) < LEAST_PER_ARM:
         lines.append(f"With under {LEAST_PER_ARM} students on a side, no claim should rest on this study alone.")
     if failed := n_failed(main):
