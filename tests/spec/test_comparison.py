@@ -217,3 +217,15 @@ def test_every_method_has_its_page():
         text = (pages / method.page).read_text(encoding="utf-8")
         assert f'`method = "{method.name}"`' in text
         assert all(estimand in text for estimand in method.estimands)
+
+
+@pytest.mark.parametrize("distance", ["mahalanobis", "robust_mahalanobis", "scaled_euclidean"])
+@pytest.mark.parametrize("method", ["nearest", "optimal", "full"])
+def test_a_distance_between_covariates_needs_overlap_too(distance, method):
+    """A nearest partner is there however far away it is: a score would have refused these groups."""
+    rng = np.random.default_rng(1)
+    arms = np.repeat([1, 0], [20, 40])
+    apart = pd.DataFrame({"t": arms, "x": 100.0 * arms + rng.normal(size=60), "z": rng.normal(size=60)})
+    with pytest.raises(UserError, match="do not overlap") as caught:
+        choose_comparison(apart, treated="t", covariates=["x", "z"], distance=distance, method=method)
+    assert "x" in str(caught.value) and caught.value.remedy

@@ -254,3 +254,12 @@ def test_default_clusters_follow_the_rule() -> None:
     assert estimate(rows, **COVARIATES).clustered_by == "school_id"
     few = rows[rows["school_id"].isin(["00", "01", "02"])].assign(subclass=lambda f: np.arange(len(f)) // 3)
     assert estimate(few, **COVARIATES).clustered_by == "subclass"
+
+
+def test_a_rate_in_percent_is_refused() -> None:
+    rng = np.random.default_rng(2)
+    rows = pd.DataFrame({"treated": np.repeat([1, 0], 20), "absence_rate": rng.uniform(0, 30, 40)})
+    with pytest.raises(UserError, match="share from 0 to 1"):
+        estimate(rows, estimator="difference", outcome="absence_rate")
+    shares = rows.assign(absence_rate=rows["absence_rate"] / 100)
+    assert estimate(shares, estimator="difference", outcome="absence_rate").value is not None

@@ -22,7 +22,7 @@ from evalkit.comparison.covariates import (
     strata_codes,
     take,
 )
-from evalkit.comparison.distances import COVARIATE_DISTANCES, metric_columns
+from evalkit.comparison.distances import COVARIATE_DISTANCES, metric_columns, require_overlap
 from evalkit.comparison.methods import METHODS, Method
 from evalkit.comparison.nearest import ORDERS, Caliper
 from evalkit.comparison.problem import Problem, normalized
@@ -345,6 +345,7 @@ def _metric(frame: pd.DataFrame, columns: Sequence[Column], treated: np.ndarray,
     if plan["mahvars"]:
         return metric_columns(read_columns(frame, plan["mahvars"]), treated, usable, distance="mahalanobis")
     if plan["distance"] in COVARIATE_DISTANCES and chosen.needs == "either":
+        require_overlap(columns, treated, usable)
         return metric_columns(columns, treated, usable, distance=plan["distance"])
     return None
 

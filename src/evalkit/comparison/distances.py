@@ -83,3 +83,17 @@ def _rank_whitened(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
     roots, vectors = np.linalg.eigh(rescaled)
     keep = roots > 1e-8 * roots.max()
     return ranks @ (vectors[:, keep] / np.sqrt(roots[keep]))
+
+
+def require_overlap(columns: Sequence[Column], treated: np.ndarray, usable: np.ndarray) -> None:
+    """A distance between covariates finds a nearest partner however far away; a score refuses such groups by itself."""
+    apart = []
+    for column in (column for column in columns if not column.levels):
+        known = usable & np.isfinite(column.values)
+        arms = [column.values[known & (treated == arm)] for arm in (1, 0)]
+        if all(map(len, arms)) and (arms[0].min() > arms[1].max() or arms[0].max() < arms[1].min()):
+            apart.append(column.name)
+    if apart:
+        raise UserError("The treated and the others do not overlap: on these covariates every treated student lies on "
+                        "one side of all the others.", culprits=apart,
+                        remedy="Take other comparison students, or leave out what only says who was treated.")

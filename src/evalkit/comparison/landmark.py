@@ -40,7 +40,7 @@ from evalkit.comparison.remedies import remedy_of_design
 from evalkit.comparison.result import Comparison
 from evalkit.comparison.risk_sets import GROUP_ABOVE, Risk, World, build_risk, open_world
 from evalkit.comparison.starts import as_dates
-from evalkit.errors import UserError, must_be_one_of
+from evalkit.errors import UsageError, UserError, must_be_one_of
 
 DESIGNS = ("within_school", "comparison_schools", "waitlist", "prior_cohort", "randomized")
 BANNERS = {"prior_cohort": "The comparison is with students of the year before: whatever else changed between the two "
@@ -153,6 +153,10 @@ def _stages(members: pd.DataFrame, result: Result, plan: Any) -> tuple[dict[str,
     _need_both_arms(stages[FOLLOWED], "with 20 enrolled school days of follow-up",
                     "Wait for more data, move follow_up_end, or widen the caliper.")
     rows = stages[FOLLOWED]
+    if plan.estimator == "did" and earlier_value(plan) not in rows:
+        raise UsageError(f'estimator "did" needs an earlier value of "{plan.outcome}", and nobody compared has one '
+                         "before its start.", remedy="Add earlier rows to the table outcome, name another earlier "
+                         'measure (before), or use estimator = "regression_adjusted".')
     for step, name, always, why, words, remedy in _values_needed(plan):
         if name not in rows or not (always or rows[name].isna().any()):
             continue  # a column that is not there is refused where it is asked for

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from evalkit.errors import UserError
 from evalkit.estimators.linear import Array
+from evalkit.measures.outcomes import FLAG, SHARE, outcome_row
 
 _KEYS = ("student_id", "landmark")
+_NO_SHARE = 2.0
+"""A value above it is in percent; made data with noise may pass 1 by a little."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ def make_sample(panel: pd.DataFrame | None, comparison: Any, outcome: str, *, mi
     used, caveats = _without_missing(used, outcome, missing)
     _refuse_empty_arm(used)
     _refuse_constant(used, outcome)
+    _refuse_percent(used, outcome)
     return Sample(used, outcome, caveats)
 
 
@@ -188,6 +192,17 @@ def _refuse_empty_arm(used: pd.DataFrame) -> None:
         if int((used["treated"] == value).sum()) < 2:
             raise UserError(f"Fewer than two {word} students are left in the analysis, so nothing can be compared.",
                             remedy="Loosen the caliper or the exact variables, or choose another comparison design.")
+
+
+def _refuse_percent(used: pd.DataFrame, outcome: str) -> None:
+    """A share is told as days of a year: in percent the number would be a hundred times too large."""
+    row = outcome_row(outcome)
+    if row is None or row.kind not in (SHARE, FLAG):
+        return
+    values = numbers(used[outcome])
+    if values.max() > _NO_SHARE:
+        raise UserError(f'"{outcome}" is a share from 0 to 1, and the data hold {values.min():g} to {values.max():g}.',
+                        column=outcome, remedy="Divide percents by 100, or give the column another name.")
 
 
 def _refuse_constant(used: pd.DataFrame, outcome: str) -> None:

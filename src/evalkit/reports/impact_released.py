@@ -17,7 +17,7 @@ def released_analysis(main: Analysis, gate: Gate) -> dict[str, Any]:
     about nearly the same students, so their numbers of students are to the nearest ten.
     """
     about = arms(main)
-    n_matched, n_dropped = main.comparison.n_treated_matched, main.comparison.n_treated_dropped
+    n_matched, n_dropped = main.n_treated_in
     entry = gate.numbers("counts", n_treated_matched=(n_matched, about),
                          n_treated_dropped=(n_dropped, (n_dropped, n_matched + n_dropped)))
     sizes = gate.numbers("effect_sizes", **{key: (value, about) for key, value in main.effect_sizes.items()})

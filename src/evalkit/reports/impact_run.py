@@ -71,6 +71,14 @@ class Analysis:
         return float(np.average(treated["enrolled_days"].astype(float), weights=treated["weight"].astype(float)))
 
     @property
+    def n_treated_in(self) -> tuple[int, int]:
+        """Mentored students in the estimate, and those who were matched or not and are not in it."""
+        matched, dropped = self.comparison.n_treated_matched, self.comparison.n_treated_dropped
+        if "not_followed" not in self.comparison.details:
+            return matched, dropped
+        return self.planned.n_treated, matched + dropped - self.planned.n_treated
+
+    @property
     def n_in_both(self) -> int:
         """Students compared both before their mentor began and, as mentored, after."""
         return len(set(self.comparison.arm(1)["student_id"]) & set(self.comparison.arm(0)["student_id"]))
@@ -90,8 +98,8 @@ class Analysis:
             "details": plain(details_to_show(self.plan, self.planned)),
             "estimates": [self.planned.to_dict(), *({**found.to_dict(), "name": name} for name, found in self.beyond)],
             "balance": self.comparison.balance_rows(),
-            "n_treated_matched": self.comparison.n_treated_matched,
-            "n_treated_dropped": self.comparison.n_treated_dropped,
+            "n_treated_matched": self.n_treated_in[0],
+            "n_treated_dropped": self.n_treated_in[1],
             "flow": self.comparison.flow.to_dict("records"),
             "left_out": left_out(self.comparison),
             "n_in_both_groups": self.n_in_both,
