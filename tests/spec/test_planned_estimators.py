@@ -50,9 +50,10 @@ def recounted(study, made, plan):
     found = {}
     for student, rows in used.groupby("student_id"):
         mentored = rows[rows["treated"] == 1]
-        start = f"{mentored['landmark'].iloc[0]:%Y-%m}" if len(mentored) else None
+        begun = diary.begin.get(student) if plan.baseline != "landmark" else mentored["landmark"].min()
+        start = f"{begun:%Y-%m}" if len(mentored) else None
         partner = rows.loc[rows["treated"] == 0, "weight"]
-        weight = 1.0 if len(mentored) else partner.sum() if plan.method == "nearest" else partner.mean()
+        weight = 1.0 if len(mentored) else partner.mean() if plan.method == "none" else partner.sum()
         for month in sorted({f"{d:%Y-%m}" for d in DAYS}):
             days = [d for d in DAYS if f"{d:%Y-%m}" == month and (student, d) in diary.school and d <= end]
             gone = start is None and student in diary.begin and month >= f"{diary.begin[student]:%Y-%m}"
@@ -63,7 +64,8 @@ def recounted(study, made, plan):
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("changes", [{}, {"ratio": 2, "replace": True}, {"method": "full"},
+@pytest.mark.parametrize("changes", [{}, {"ratio": 2, "replace": True}, {"method": "full"}, {"baseline": "2025-10-15"},
+                                     {"method": "none", "distance": "propensity"},
                                      {"method": "weighting", "distance": "propensity"}], ids=str)
 def test_months_are_those_of_the_diary(seed, changes):
     study, plan = made_world(seed), dc.replace(CHANGE, **changes)

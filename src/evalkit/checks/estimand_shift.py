@@ -25,8 +25,19 @@ def run(context: Context) -> CheckResult:
                            "says nothing of the others.")
     verdict = "pass" if share <= _CAUTION else "caution" if share <= _FAIL else "fail"
     text = (f"{everyone - kept} of {everyone} treated students ({share:.0%}) are not in the estimate"
-            + (", so it is about the others." if kept < everyone else ".") + _who(context, share))
+            + (", so it is about the others." if kept < everyone else ".") + _before(context, everyone)
+            + _who(context, share))
     return CheckResult("estimand_shift", verdict, share, text)
+
+
+def _before(context: Context, everyone: int) -> str:
+    """Mentored students whom the plan's baseline date leaves out before anyone is compared."""
+    baseline = str(context.setting("baseline", "landmark"))
+    flow = getattr(context.comparison, "flow", None)
+    if baseline == "landmark" or flow is None or "treated" not in flow:
+        return ""
+    out = int(flow["treated"].iloc[0]) - everyone
+    return f" {out} more had a mentor before {baseline}, the plan's baseline, or were not enrolled then." if out > 0 else ""
 
 
 def _who(context: Context, share: float) -> str:

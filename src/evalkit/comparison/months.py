@@ -15,7 +15,6 @@ from evalkit.panel.views import finish
 LEAST_DAYS = 5
 """Enrolled school days below which a month says too little about a student to be a row."""
 SUMS = ("n_days", "enrolled_units", "absent_units")
-PAIRED = ("nearest", "optimal")
 
 
 def month_rows(study: Any, comparison: Comparison, plan: Any) -> pd.DataFrame:
@@ -24,10 +23,12 @@ def month_rows(study: Any, comparison: Comparison, plan: Any) -> pd.DataFrame:
     Columns: those known of the student at its start (covariates, school_id, subclass), treated, weight, month
     ("2026-01"), first_treated (the month its mentor began; missing for who is compared), n_days, enrolled_days,
     absent_days, absence_rate (0-1). A comparison student leaves with the month its own mentor begins; who is both is a
-    mentored student here, and serves as not yet mentored until then. weight: mentored as in the comparison; partners
-    add up over their sets, other comparison students take their mean over the start dates.
+    mentored student here, and serves as not yet mentored until then. With a baseline date the month is that of the
+    student's own mentor. weight: mentored as in the comparison; others add up over their sets or start dates (which
+    keeps what was made equal equal), and weigh 1 where nothing was selected.
     """
-    students = _students(comparison, plan)
+    own = _own_start(study, plan)
+    students = _students(comparison, plan, own)
     then = _until(study, plan)
     book = panel.open_days(then)
     rows = panel.month_panel(then, book=book)
@@ -35,7 +36,7 @@ def month_rows(study: Any, comparison: Comparison, plan: Any) -> pd.DataFrame:
     rows = rows.groupby(["student_id", "month"], as_index=False)[list(SUMS)].sum()
     rows = rows[rows["n_days"] >= LEAST_DAYS]
     both = rows.merge(students, on="student_id", validate="many_to_one")
-    left = both["month"] >= both["student_id"].map(_own_start(study, plan)).fillna("9999-99")
+    left = both["month"] >= both["student_id"].map(own).fillna("9999-99")
     both = both[~(left & both["first_treated"].isna())]
     return finish(both, book.day_units).sort_values(["student_id", "month"], ignore_index=True)
 
@@ -46,14 +47,15 @@ def _until(study: Any, plan: Any) -> Any:
     return study if end is None or end >= study.as_of else study.at(end)
 
 
-def _students(comparison: Comparison, plan: Any) -> pd.DataFrame:
+def _students(comparison: Comparison, plan: Any, own: pd.Series) -> pd.DataFrame:
     """A row per student: what was known of it at its (first) start, the month it counts as mentored from, weight."""
     used = comparison.used.sort_values(["treated", "landmark"], ascending=[False, True], kind="stable")
     first = used.drop_duplicates("student_id")
     others = used[used["treated"] == 0].groupby("student_id")["weight"]
-    weight = first["student_id"].map(others.sum() if plan.method in PAIRED else others.mean())
+    weight = first["student_id"].map(others.mean() if plan.method == "none" else others.sum())
     mentored = (first["treated"] == 1).to_numpy()
     month = pd.to_datetime(first["landmark"]).dt.strftime("%Y-%m")
+    month = month if plan.baseline == "landmark" else first["student_id"].map(own)
     hidden = ["landmark", "landmark_month", "follow_up_end", "is_chronic", "absence_rate", "enrolled_days",
               "absent_days", *SUMS]
     return first.drop(columns=[name for name in hidden if name in first]).assign(

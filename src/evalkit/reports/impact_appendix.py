@@ -280,7 +280,8 @@ def _as_table(block: Table | Figure) -> Table | None:
 def how_it_was_done(analysis: Analysis, gate: Gate) -> Callout:
     """The method in words, written from the plan that ran."""
     lines = method_lines(analysis)
-    lines += [worded(str(remark)) for remark in analysis.comparison.remarks[:3]] if gate.is_team else []
+    modelled = analysis.plan.method != "none" or adjusts_for(analysis.plan)  # else no model has an indicator
+    lines += [worded(str(remark)) for remark in analysis.comparison.remarks[:3]] if gate.is_team and modelled else []
     lines += [worded(line) for line in analysis.planned.caveats if gate.is_team or not any(map(str.isdigit, line))]
     return Callout(gate.fixed(f"How it was done: plan “{analysis.plan.id}”"), tuple(map(gate.fixed, lines)),
                    tone="answer")

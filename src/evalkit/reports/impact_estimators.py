@@ -221,8 +221,12 @@ def run_estimator(comparison: Comparison, plan: AnalysisPlan, rows: pd.DataFrame
     if asked["standard_errors"] == "wild_bootstrap" and not asked["clustered_by"]:
         asked["clustered_by"] = "school_id"  # it is made for few clusters, and takes one clustering
     source = comparison if rows is None else rows
-    return estimate(None, source, **asked, **options_of(plan, asked["estimator"]), exact=comparison.plan["exact"],
+    found = estimate(None, source, **asked, **options_of(plan, asked["estimator"]), exact=comparison.plan["exact"],
                     name=plan.comparison, estimand=comparison.plan["estimand"], missing="drop")
+    if asked["estimator"] != "discontinuity" or not plan.covariates:
+        return found
+    said = "The covariates do not change this number: they are looked at for jumps at the threshold."
+    return replace(found, caveats=(*found.caveats, said))
 
 
 def options_of(plan: AnalysisPlan, estimator: str) -> dict[str, Any]:
