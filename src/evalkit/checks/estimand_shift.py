@@ -37,7 +37,8 @@ def _before(context: Context, everyone: int) -> str:
     if baseline == "landmark" or flow is None or "treated" not in flow:
         return ""
     out = int(flow["treated"].iloc[0]) - everyone
-    return f" {out} more had a mentor before {baseline}, the plan's baseline, or were not enrolled then." if out > 0 else ""
+    told = f" {out} more had a mentor before {baseline}, the plan's baseline, or were not enrolled then."
+    return told if out > 0 else ""
 
 
 def _who(context: Context, share: float) -> str:
