@@ -8,6 +8,7 @@ import pytest
 
 from evalkit.checks import run_checks
 from evalkit.checks.power import multiplier
+from evalkit.errors import UserError
 from evalkit.estimators import estimate
 from evalkit.estimators.leads import smallest_seen
 
@@ -210,3 +211,20 @@ def test_too_few_session_days_to_see_what_lasts_are_not_cleared() -> None:
     found = estimate(rows, estimator="session_day").details["day_after"]
     whole = run_checks(rows, None, estimate(rows, estimator="session_day"), which=["spillover"])[0]
     assert whole.details["detectable"] == pytest.approx(multiplier(found["df"]) * found["standard_error"])
+
+
+@pytest.mark.parametrize("estimator", ["callaway_santanna", "did2s", "sun_abraham", "twfe", "panel_poisson"])
+@pytest.mark.parametrize(("starts", "says"), [
+    (lambda unit: np.nan, "Nobody in the panel starts"), (lambda unit: 1, "from the first period on"),
+    (lambda unit: 1 if unit < 20 else np.nan, "from the first period on"), (lambda unit: 3, "")], ids=str)
+def test_a_panel_without_a_change_is_refused(estimator, starts, says) -> None:
+    """Nobody starts, everybody starts first, all start together: never a number (a period was once dropped instead)."""
+    rng = np.random.default_rng(4)
+    rows = pd.DataFrame([(unit, time) for unit in range(60) for time in range(1, 7)], columns=["student_id", "month"])
+    rows = rows.assign(first_treated=rows["student_id"].map(starts).astype(float), enrolled_days=20,
+                       absent_days=rng.integers(0, 5, len(rows)))
+    rows["absence_rate"] = rows["absent_days"] / 20
+    outcome = "absent_days" if estimator == "panel_poisson" else "absence_rate"
+    with pytest.raises(UserError) as caught:
+        estimate(rows, estimator=estimator, outcome=outcome)
+    assert says in caught.value.what and caught.value.remedy

@@ -190,7 +190,8 @@ def _moved(problem: _Problem, answer: _Answer, taken: _Answer, width: float, bia
 
 
 def _caveats(taken: float, density: dict[str, Any], answer: _Answer, width: float) -> tuple[str, ...]:
-    said = [f"About students near the threshold (within {width:.3g} of it); it says nothing about others."]
+    said = [f"About students near the threshold (within {width:.3g} of it); it says nothing about others.",
+            "The interval allows for the bias of the lines fitted on either side, so it is not centered on the number."]
     if taken < _SHARP:
         said.append(f"Mentoring jumps by {taken:.0%} at the threshold, not from none to all: this is the effect of "
                     "crossing it, not of having a mentor.")

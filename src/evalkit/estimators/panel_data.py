@@ -77,7 +77,20 @@ def make_panel(panel: pd.DataFrame | None, comparison: Any, ask: Request, *, ext
                         remedy="Give exactly one row per unit and period.")
     caveats = (() if len(kept) == len(rows) else
                (f"{len(rows) - len(kept)} rows without an outcome were left out.",))
-    return _coded(kept, unit, time, first, by or unit, ask, caveats)
+    data = _coded(kept, unit, time, first, by or unit, ask, caveats)
+    if ask.estimator != "interrupted_series":  # which names the schools' breaks itself
+        _refuse_no_start(data, str(first))
+    return data
+
+
+def _refuse_no_start(data: PanelData, first: str) -> None:
+    """Some unit must be seen before its start: else there is no change to estimate."""
+    if not data.ever_treated.any():
+        raise UserError("Nobody in the panel starts within its periods, so there is no effect to estimate.",
+                        column=first, remedy="Check the column of the first treated period (missing or 0 means never).")
+    if not (data.ever_treated & (data.first > 0)).any():
+        raise UserError("Everybody who is treated is so from the first period on: there is nothing before the start.",
+                        column=first, remedy="Give earlier periods, or compare students from their start on.")
 
 
 def _weighted(panel: pd.DataFrame, comparison: Any, unit: str) -> pd.DataFrame:

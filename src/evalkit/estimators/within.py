@@ -17,6 +17,9 @@ from evalkit.estimators.linear import Array, Fit, weighted_least_squares
 from evalkit.estimators.panel_data import PanelData
 from evalkit.estimators.variance import cluster_error
 
+_LOST = "Unit and period effects leave nothing to tell the treated from the others by."
+_LOST_REMEDY = "There must be units not treated in the same periods."
+
 
 @dataclass(frozen=True)
 class WithinFit:
@@ -56,12 +59,12 @@ def fit_within(data: PanelData, columns: Array, names: tuple[str, ...], *, outco
     y, w = (data.y if outcome is None else outcome), (data.weight if weight is None else weight)
     periods = period_columns(data.time, data.n_periods)
     design = demean(np.hstack([columns, periods]), data.unit, w)
+    _refuse_periods(design[:, :len(names)], design[:, len(names):], w, names)
     fit = weighted_least_squares(design, demean(y, data.unit, w), w,
                                  (*names, *(f"period {index}" for index in range(1, data.n_periods))))
     lost = [name for name in names if name in fit.dropped]
     if lost:
-        raise UserError("Unit and period effects leave nothing to tell the treated from the others by.", culprits=lost,
-                        remedy="There must be units not treated in the same periods.")
+        raise UserError(_LOST, culprits=lost, remedy=_LOST_REMEDY)
     shown = len(names)
     clusters = data.clusters[data.unit]
     factor, df = small_sample(len(y), fit.rank, clusters, nested=_nested(data))
@@ -70,6 +73,21 @@ def fit_within(data: PanelData, columns: Array, names: tuple[str, ...], *, outco
     sums = cluster_sums(fit.scores, clusters)
     covariance = factor * (fit.bread @ (sums.T @ sums) @ fit.bread)[:shown, :shown]
     return WithinFit(fit, shown, covariance, df)
+
+
+_NOTHING_LEFT = 1e-8
+"""Share of a column's length left beside the periods below which only rounding is left."""
+
+
+def _refuse_periods(columns: Array, periods: Array, weight: Array, names: tuple[str, ...]) -> None:
+    """What all units have in the same periods cannot be told from the periods (the fit would drop a period instead)."""
+    root = np.sqrt(weight)[:, None]
+    shown, other = columns * root, periods * root
+    left = shown - other @ np.linalg.lstsq(other, shown, rcond=None)[0]
+    short = np.linalg.norm(left, axis=0) <= _NOTHING_LEFT * np.maximum(np.linalg.norm(shown, axis=0), 1e-300)
+    if short.any():
+        raise UserError(_LOST, culprits=[name for name, gone in zip(names, short, strict=True) if gone],
+                        remedy=_LOST_REMEDY)
 
 
 def within_error(data: PanelData, found: WithinFit, contrast: Array, kind: str) -> tuple[float, float]:

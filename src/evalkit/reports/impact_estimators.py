@@ -171,6 +171,10 @@ def with_months(study: Any, comparison: Comparison, plan: AnalysisPlan) -> Compa
     first = rows.groupby("student_id")["month"].transform("min")
     never_before = rows["first_treated"].notna() & (first >= rows["first_treated"])
     left = rows.loc[never_before, "student_id"].nunique()
+    if not (rows["first_treated"].notna() & ~never_before).any():
+        raise UsageError(f'estimator "{plan.estimator}" follows students from months before their mentor began, and no '
+                         f"mentored student has one with {LEAST_DAYS} enrolled days.",
+                         remedy='Use estimator = "regression_adjusted", with prior_absence_rate among the covariates.')
     said = (f"{left} mentored students have no month of {LEAST_DAYS} enrolled days before their start, so no "
             "change can be measured for them; they are left out.",) if left else ()
     return replace(comparison, remarks=(*comparison.remarks, *said),

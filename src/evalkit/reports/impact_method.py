@@ -37,6 +37,7 @@ ABOUT = {
     "ATE": "all students compared (ATE)",
     "ATC": "students without a mentor (ATC)",
     "ATO": "students who might or might not have had a mentor (ATO)",
+    "effect at the threshold": "students near the threshold",
     "ITT": "the students who were offered a mentor (ITT)",
 }
 ELIGIBLE = {
@@ -57,7 +58,10 @@ def _selection(analysis: Analysis) -> str:
     strata = list(dict.fromkeys([*(["school_id"] if plan.comparison in ("within_school", "prior_cohort") else []),
                                  *plan.exact]))
     same = f" within the same {listed([column_word(column) for column in strata])}" if strata else ""
-    by = f", by {listed([column_word(name) for name in plan.covariates])}" if plan.method != "none" else ""
+    if plan.method == "none":
+        of = f" of the same {listed([column_word(column) for column in strata])}" if strata else ""
+        return f"Mentored students were compared with everyone{of}, without selection."
+    by = f", by {listed([column_word(name) for name in plan.covariates])}"
     return f"Mentored students were {METHODS[plan.method]}{same}{by}."
 
 
