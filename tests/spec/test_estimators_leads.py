@@ -216,7 +216,8 @@ def test_too_few_session_days_to_see_what_lasts_are_not_cleared() -> None:
 @pytest.mark.parametrize("estimator", ["callaway_santanna", "did2s", "sun_abraham", "twfe", "panel_poisson"])
 @pytest.mark.parametrize(("starts", "says"), [
     (lambda unit: np.nan, "Nobody in the panel starts"), (lambda unit: 1, "from the first period on"),
-    (lambda unit: 1 if unit < 20 else np.nan, "from the first period on"), (lambda unit: 3, "")], ids=str)
+    (lambda unit: 1 if unit < 20 else np.nan, "from the first period on"), (lambda unit: 3, "")],
+    ids=["nobody", "all first", "some first", "together"])
 def test_a_panel_without_a_change_is_refused(estimator, starts, says) -> None:
     """Nobody starts, everybody starts first, all start together: never a number (a period was once dropped instead)."""
     rng = np.random.default_rng(4)
