@@ -252,7 +252,7 @@ def _balance_input(problem: Problem, rows: pd.DataFrame, kept: pd.DataFrame):
     weights = np.zeros(len(problem.treated))
     np.add.at(weights, kept["place"].to_numpy(), kept["weight"].to_numpy(float))
     columns = account.balance_columns(problem, leave=_SET)
-    rest = rows.iloc[problem.data_place][[name for name in BEFORE if name not in {c.name for c in columns}]]
+    rest = rows[[name for name in BEFORE if name not in {c.name for c in columns}]].iloc[problem.data_place]
     both = [name for name in rest if len(set(problem.treated[rest[name].notna().to_numpy()])) == 2]
     return [*columns, *read_columns(rest, both)], problem.treated, weights
 
