@@ -60,7 +60,8 @@ def test_a_wrong_call_is_one_screen_with_its_exit_code(place, capsys, words, cod
 
 @pytest.mark.parametrize(("line", "says"), [
     ('estimator = "ols"', "regression_adjusted"), ('method = "closest"', "nearest"),
-    ('outcome = "shoes"', "is_chronic"), ("ratio = 2", "")])
+    ('outcome = "shoes"', "is_chronic"), ("ratio = 2", "prior_year"),
+    ('ratio = 2\ncovariates = ["pre_absence_rate"]', "")], ids=["estimator", "method", "outcome", "last year", "fits"])
 def test_check_tells_of_a_plan_that_cannot_be_carried_out(tmp_path, monkeypatch, capsys, line, says):
     """The plan is fixed before the results: its faults belong before them too, while it can still be changed."""
     monkeypatch.chdir(tmp_path)
