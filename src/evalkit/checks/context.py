@@ -85,7 +85,8 @@ class Context:
     @property
     def is_adjusted(self) -> bool:
         """Whether the estimator has a place for covariates."""
-        return self.estimate.estimator not in ("difference", "did2s", "sun_abraham", "twfe", "panel_poisson")
+        method = ESTIMATORS.get(self.estimate.estimator)  # somebody's own estimate may have a name of its own
+        return method is None or method.takes_covariates
 
     def adjusts(self, name: str) -> bool:
         """Whether the estimate takes out a gap in this measure (or in this level of one)."""
@@ -173,7 +174,7 @@ class Context:
         """Settings that make sense for months: the estimator's own standard errors, covariates where it has a place."""
         asked = options["standard_errors"]
         return {**options, "standard_errors": asked if asked in method.standard_errors else None, "exact": (),
-                "covariates": options["covariates"] if method.name == "callaway_santanna" else ()}
+                "covariates": options["covariates"] if method.takes_covariates else ()}
 
     def outcome_words(self, value: float) -> str:
         """A difference in the outcome itself, as a linear fit gives it (a Poisson model of days speaks in shares)."""

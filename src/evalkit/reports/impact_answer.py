@@ -214,32 +214,7 @@ def _how(main: Analysis) -> str:
 
 def benchmarks(main: Analysis, gate: Gate) -> Figure | Table:
     """This program beside published studies, each with how it was studied."""
-    found, was_planned = any_gain(main)
-    beyond = "" if was_planned else "; beyond the plan, which has another outcome"
-    rows = [
-        {
-            "label": "This program",
-            "detail": _how(main) + beyond,
-            "marker": "program",
-            "n": min(arms(main)),
-            "value": found.value if found else None,
-            "ci_low": found.low if found else None,
-            "ci_high": found.high if found else None,
-        }
-    ]
-    rows += [
-        {
-            "label": row["label"],
-            "detail": row["detail"],
-            "marker": row["marker"],
-            "value": row["days"],
-            "ci_low": None,
-            "ci_high": None,
-            "n": 10_000,
-        }
-        for row in _published()
-    ]
-    frame = pd.DataFrame(rows).astype({"value": "float64", "ci_low": "float64", "ci_high": "float64"})
+    frame = _study_rows(main)
     table = gate.table(
         "benchmarks",
         frame,
@@ -271,6 +246,18 @@ def benchmarks(main: Analysis, gate: Gate) -> Figure | Table:
         note=gate.fixed(note),
         key="benchmarks",
     )
+
+
+def _study_rows(main: Analysis) -> pd.DataFrame:
+    """This program first, then the published studies: days more in school a year, how studied, its own interval."""
+    found, was_planned = any_gain(main)
+    beyond = "" if was_planned else "; beyond the plan, which has another outcome"
+    own = {"label": "This program", "detail": _how(main) + beyond, "marker": "program", "n": min(arms(main))}
+    own |= {"value": found.value, "ci_low": found.low, "ci_high": found.high} if found else {}
+    others = [{"label": row["label"], "detail": row["detail"], "marker": row["marker"], "value": row["days"],
+               "n": 10_000} for row in _published()]
+    frame = pd.DataFrame([own, *others], columns=["label", "detail", "marker", "n", "value", "ci_low", "ci_high"])
+    return frame.astype({"value": "float64", "ci_low": "float64", "ci_high": "float64"})
 
 
 def _published() -> list[dict[str, Any]]:

@@ -31,7 +31,8 @@ PLANNED = (*STUDENTS, *MONTHS)
 """Estimators a plan can name."""
 SAME_MEASURE = {"absence_rate": ("prior_absence_rate", "pre_absence_rate"), "is_chronic": ("prior_chronic",)}
 """Outcome of attendance -> its own earlier values, in its unit."""
-BY_NAME = {"prior_absence_rate": "prior_chronic", "pre_absence_rate": "early_warning", "prior_chronic": "prior_chronic"}
+SELECTED_BY = {"prior_absence_rate": "prior_chronic", "pre_absence_rate": "early_warning",
+               "prior_chronic": "prior_chronic"}
 """Earlier measure -> the plan's `eligible` rule that selects on it."""
 _NOT_PLANNED = {
     "interrupted_series": "It follows whole schools, and a plan compares students. In a notebook ek.estimate takes it.",
@@ -80,7 +81,7 @@ def _check_earlier(plan: AnalysisPlan) -> None:
     period = set(of_same_period(before))
     used = [key for key, columns in (("covariates", plan.covariates), ("exact", plan.exact)) if period & set(columns)]
     named = " and ".join(name for name in of_same_period(before) if name in (*plan.covariates, *plan.exact)) or before
-    if BY_NAME.get(before) == plan.eligible:
+    if SELECTED_BY.get(before) == plan.eligible:
         used.append("eligible")
     if used:
         raise UsageError(f'estimator "{plan.estimator}" measures a change, and the {what} matched or selected on '
@@ -122,6 +123,11 @@ def _check_threshold(plan: AnalysisPlan) -> None:
 def follows_months(plan: AnalysisPlan) -> bool:
     """Whether the planned estimator follows each student month by month."""
     return plan.estimator in MONTHS
+
+
+def is_about_fewer(plan: AnalysisPlan) -> bool:
+    """Whether the estimator itself leaves students of the comparison out: away from a threshold, or without months."""
+    return follows_months(plan) or plan.estimator == "discontinuity"
 
 
 def measures_change(plan: AnalysisPlan) -> bool:
@@ -195,7 +201,7 @@ def with_last_step(comparison: Comparison, plan: AnalysisPlan, found: Estimate) 
     Over months a mentored student needs a month before its start, and in cohorts also enough others who started with
     it; at a threshold only students near it count.
     """
-    if found.value is None or not (follows_months(plan) or plan.estimator == "discontinuity"):
+    if found.value is None or not is_about_fewer(plan):
         return comparison
     last = {"step": NEAR, "treated": found.n_treated, "comparison": found.n_comparison}
     if follows_months(plan):
@@ -264,7 +270,7 @@ def month_clusters(rows: pd.DataFrame, plan: AnalysisPlan) -> str:
 
 def month_covariates(months: pd.DataFrame, plan: AnalysisPlan) -> tuple[str, ...]:
     """The covariates an estimator over months adjusts for: only one has a place for them."""
-    takes = plan.covariates if plan.estimator == "callaway_santanna" else ()
+    takes = plan.covariates if ESTIMATORS[plan.estimator].takes_covariates else ()
     return tuple(name for name in takes if name in months and months[name].nunique(dropna=False) > 1)
 
 
@@ -292,11 +298,9 @@ def _said(plan: AnalysisPlan, takes: Sequence[str]) -> tuple[str, ...]:
 
 def adjusts_for(plan: AnalysisPlan) -> tuple[str, ...]:
     """Earlier measures and covariates whose gaps the estimate takes out (WWC: an acceptable adjustment)."""
-    if plan.estimator in MONTHS:
-        return ("pre_absence_rate", *(plan.covariates if plan.estimator == "callaway_santanna" else ()))
-    if plan.estimator == "did":
-        return (earlier_value(plan), *plan.covariates)
-    return () if plan.estimator in ("difference", "discontinuity") else tuple(plan.covariates)
+    covariates = plan.covariates if ESTIMATORS[plan.estimator].takes_covariates else ()
+    earlier = ("pre_absence_rate",) if follows_months(plan) else (earlier_value(plan),) if measures_change(plan) else ()
+    return (*earlier, *covariates)
 
 
 _SHOWN = {

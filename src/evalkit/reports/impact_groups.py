@@ -22,7 +22,7 @@ from evalkit.estimators.multiple import benjamini_hochberg
 from evalkit.panel import absences, enrolled_spans, school_days
 from evalkit.pooling import pool_effects
 from evalkit.programme import book_of, held_contacts
-from evalkit.reports.impact_estimators import follows_months, run_estimator
+from evalkit.reports.impact_estimators import is_about_fewer, run_estimator
 
 LEAST_PER_ARM = 30
 """Students on each side below which a group is too few to judge alone (standards 7.1)."""
@@ -67,7 +67,7 @@ def _one_group(part: pd.DataFrame, plan: AnalysisPlan, comparison: Comparison) -
     if min(n_treated, n_comparison) < LEAST_PER_ARM:
         return row
     found = _estimate(part, plan, comparison)
-    if found is not None and (follows_months(plan) or plan.estimator == "discontinuity"):
+    if found is not None and is_about_fewer(plan):
         row |= {"n": found.n_treated, "n_comparison": found.n_comparison}
         if min(found.n_treated, found.n_comparison) < LEAST_PER_ARM:
             return row
